@@ -1,0 +1,38 @@
+# The targets people and CI call. `make help` lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: help demo test check lock docs clean
+help:            ## list the targets
+	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q $(VENV)/lib || true   # processes start seconds sooner
+	touch $(READY)
+
+demo: $(READY)   ## a refund from request to outcome, with its approval and a worker killed on the way
+	$(BIN)/python -m demo.story
+
+test: $(READY)   ## the tests
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## what CI runs beside the tests: style, types, import directions, generated pages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tests.generated --check
+
+docs: $(READY)   ## write the generated pages anew
+	$(BIN)/python -m tests.generated --write
+
+lock: $(READY)   ## compile requirements.lock anew (needs uv)
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements.lock
+
+clean:           ## remove the environment and the embedded server's data
+	rm -rf $(VENV) .interlock

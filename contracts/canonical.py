@@ -1,0 +1,42 @@
+"""Canonical JSON (RFC 8785) and the digests made from it: the one way anything of ours is named by content."""
+
+import hashlib
+import json
+from typing import NoReturn
+
+import rfc8785
+from pydantic import BaseModel, JsonValue
+
+
+def canonical_json(value: JsonValue | BaseModel) -> bytes:
+    """`value` in the form of RFC 8785: the same bytes for the same meaning, whoever writes them.
+
+    Raises ValueError (rfc8785.CanonicalizationError) for NaN, infinities and integers beyond 2**53.
+    """
+    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    return rfc8785.dumps(plain)
+
+
+def digest(value: JsonValue | BaseModel | bytes) -> str:
+    """`sha256:<hex>` over the canonical JSON of `value`, or over the bytes themselves."""
+    data = value if isinstance(value, bytes) else canonical_json(value)
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def parse_json(text: str | bytes) -> JsonValue:
+    """JSON as strictly as we sign it: no duplicate keys, no NaN or Infinity. Raises ValueError."""
+    parsed: JsonValue = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    return parsed
+
+
+def _no_duplicates(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    seen: dict[str, JsonValue] = {}
+    for name, value in pairs:
+        if name in seen:
+            raise ValueError(f"the field {name!r} is given twice; give it once")
+        seen[name] = value
+    return seen
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number; give a finite one")

@@ -1,0 +1,32 @@
+"""The one escaper: text from outside, made safe for a terminal and for the Web UI's Markdown."""
+
+import unicodedata
+
+_MARKDOWN = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_{}[]()#+!|~"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"})
+
+
+def plain(text: str, limit: int = 2000) -> str:
+    """`text` on one line: whatever a terminal could act on, or an eye could miss, becomes `\\u{hex}`."""
+    shown = "".join(map(_shown, text[:limit]))
+    return shown if len(text) <= limit else f"{shown} … {len(text) - limit} more characters"
+
+
+def markdown(text: str, limit: int = 2000) -> str:
+    """`text` as `plain` gives it, with everything escaped that Markdown or HTML would act on."""
+    return plain(text, limit).translate(_MARKDOWN)
+
+
+def _shown(character: str) -> str:
+    if character == " " or (character.isascii() and character.isprintable()):
+        return character
+    category = unicodedata.category(character)
+    if category[0] in "LN" or category in ("Pd", "Po", "Ps", "Pe", "Pi", "Pf", "Sc", "Sm", "So"):
+        return character if character not in _FILLERS else _code(character)
+    return _code(character)
+
+
+def _code(character: str) -> str:
+    return f"\\u{{{ord(character):x}}}"
+
+
+_FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")

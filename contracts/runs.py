@@ -1,0 +1,188 @@
+"""A run: who asked for it, the state it carries, and what it shows."""
+
+from enum import StrEnum
+from typing import TypeVar
+
+from pydantic import Field, JsonValue
+
+from contracts.claude import Usage
+from contracts.decisions import ApprovalRequest, DecidedRequest, Decision, Verdict
+from contracts.model import Model, Moment
+from contracts.tools import ToolCall
+
+TASK_QUEUE = "interlock"
+MAX_INPUT_BYTES = 32 * 1024
+MAX_INBOX = 100
+
+
+class BuiltIn(StrEnum):
+    """The states every machine has beside its own."""
+
+    ESCALATED = "escalated"
+    CANCELLED = "cancelled"
+    UNDO_INCOMPLETE = "undo_incomplete"
+
+
+class StartStatement(Model):
+    """Who asked for this run. Unsigned in development mode only."""
+
+    requester: str = Field(min_length=1, max_length=200)
+    automation: str = Field(min_length=1, max_length=100)
+    business_key: str = Field(min_length=1, max_length=300)
+    input_digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    issued_at: Moment
+    again: str = Field(default="", max_length=300)
+    """Why a business case is deliberately started anew."""
+
+
+class Visit(Model):
+    """One entry into a state."""
+
+    state: str
+    at: Moment
+
+
+class Compensation(Model):
+    """The registered undo of an effect: a tool call, kept as data."""
+
+    call: ToolCall
+    undoes: str
+    """The step it undoes, in words people read."""
+
+
+class Escalation(Model):
+    """Why a run waits for a person to choose, and where each option leads."""
+
+    from_state: str
+    problem: str = Field(max_length=400)
+    options: dict[Verdict, str]
+    """Option -> the state the run resumes in."""
+    step: str = ""
+    """The step that failed; a retry gives it a new occurrence when `renew` is set."""
+    renew: bool = False
+    value_hint: str = ""
+    """With `supply`: what value is wanted, and in which form."""
+    undoing: bool = False
+    """An undo failed; abandoning then ends in UNDO_INCOMPLETE."""
+
+
+class RefusedDecision(Model):
+    """A decision that did not count, and why."""
+
+    approval_id: str
+    approver: str
+    reason: str
+    at: Moment
+
+
+class Case(Model):
+    """A run's whole state. Subclasses add `request`, the automation's input, and the facts of the business.
+
+    The same model starts a run (only `request` and `start` set) and continues it as new.
+    """
+
+    start: StartStatement
+    state: str = ""
+    path: tuple[Visit, ...] = ()
+    visits: int = 0
+    compensations: tuple[Compensation, ...] = ()
+    occurrences: dict[str, int] = {}
+    requests: tuple[ApprovalRequest, ...] = ()
+    request_count: int = 0
+    decided: tuple[DecidedRequest, ...] = ()
+    inbox: tuple[Decision, ...] = ()
+    refused_decisions: tuple[RefusedDecision, ...] = ()
+    refused_count: int = 0
+    escalation: Escalation | None = None
+    supplied: str = ""
+    cancelling: bool = False
+    """The run was cancelled or abandoned: it undoes what it did, and nothing else."""
+    usage: Usage = Usage()
+    turns: int = 0
+    tool_calls: int = 0
+    summary: str = ""
+    reason: str = ""
+    """Why the run is where it is, in one sentence; the last one stands when it ends."""
+
+
+CaseT = TypeVar("CaseT", bound=Case)
+
+
+class RunView(Model):
+    """What the query `view` answers: everything a person or a script needs to follow a run."""
+
+    automation: str
+    workflow_id: str
+    first_run_id: str
+    requester: str
+    summary: str = ""
+    state: str
+    final: bool
+    path: tuple[Visit, ...]
+    visits: int = 0
+    waiting_for: tuple[ApprovalRequest, ...] = ()
+    decided: tuple[DecidedRequest, ...] = ()
+    refused_decisions: tuple[RefusedDecision, ...] = ()
+    refused_count: int = 0
+    usage: Usage = Usage()
+    turns: int = 0
+    tool_calls: int = 0
+    reason: str = ""
+    answer_ref: str = ""
+    facts: dict[str, JsonValue] = {}
+
+
+class Ending(Model):
+    """A run's result: the final state alone answers why."""
+
+    state: str
+    reason: str = ""
+    answer_ref: str = ""
+
+
+class Registered(Model):
+    """Output of registering a run: what the workflow may show of the requester."""
+
+    requester_pseudonym: str
+    refused: str = ""
+    """Why this run may not go on: the business case is taken, or the start statement does not fit the input."""
+
+
+class RunEnded(Model):
+    """Input of the activity that records how a run ended."""
+
+    state: str
+    reason: str = ""
+
+
+class RunToRegister(Model):
+    """Input of the activity that verifies and stores the start record."""
+
+    start: StartStatement
+    request: dict[str, JsonValue]
+
+
+class CaseLookup(Model):
+    """Input of the read that tells whether a business case was started before."""
+
+    automation: str
+    business_key: str
+    request: dict[str, JsonValue]
+
+
+class KnownCase(Model):
+    """What the store knows of a business case."""
+
+    workflow_id: str = ""
+    first_run_id: str = ""
+    same_input: bool = False
+    differing_fields: tuple[str, ...] = ()
+    ending: str = ""
+    """Empty while the run is under way."""
+    starts: int = 0
+    """How often the case was started; `--again` adds one, and the number to the workflow id."""
+
+    @property
+    def exists(self) -> bool:
+        """The case was started before."""
+        return bool(self.workflow_id)

@@ -1,0 +1,161 @@
+"""Tool calls as the workflow asks for them, as policy and approvers see them, and what came back."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from contracts.canonical import digest
+from contracts.decisions import Decision
+from contracts.model import Model
+from contracts.policy import Ruling
+
+Scalar = str | int | bool | None
+
+
+class EffectClass(StrEnum):
+    """What may follow a lost answer (DESIGN section 6)."""
+
+    READ = "read"
+    IDEMPOTENT = "idempotent"
+    KEYED = "keyed"
+    QUERYABLE = "queryable"
+    OPAQUE = "opaque"
+
+
+class Purpose(StrEnum):
+    """Why a call is made: going forward, or undoing an earlier effect of the same run."""
+
+    FORWARD = "forward"
+    COMPENSATION = "compensation"
+
+
+class ChosenByClaude(Model):
+    """Where the arguments of a call stand when Claude wrote them: a block of a turn, in the store."""
+
+    conversation: str
+    turn: int = Field(ge=0)
+    block: int = Field(ge=0)
+
+
+class ToolCall(Model):
+    """What a workflow asks the gate to do. It carries no authority: the gate verifies everything itself."""
+
+    server: str
+    tool: str
+    arguments: dict[str, JsonValue] | None = None
+    """Given by the automation, or None when `chosen` says where Claude's stand."""
+    chosen: ChosenByClaude | None = None
+    step: str
+    occurrence: str = "1"
+    """Distinguishes intended repetitions of a step: a counter, or turn and block in a loop."""
+    state: str = ""
+    """The state of the machine that makes the call; shown to people, never trusted."""
+    purpose: Purpose = Purpose.FORWARD
+    evidence: tuple[Decision, ...] = ()
+    facts: dict[str, str] = {}
+    """Facts the workflow needs from the result: name -> JSON pointer (RFC 6901) to a scalar."""
+
+
+class Action(Model):
+    """A tool call as policy and approvers see it. Its digest is what a decision is bound to."""
+
+    server: str
+    tool: str
+    pin: str
+    arguments: dict[str, JsonValue]
+    step: str
+    key: str
+    purpose: Purpose = Purpose.FORWARD
+
+    def digest(self) -> str:
+        """`sha256:<hex>` over the canonical JSON of this action."""
+        return digest(self)
+
+
+class CallStatus(StrEnum):
+    """How a tool call ended."""
+
+    DONE = "done"
+    SAID_NO = "said_no"
+    """The tool answered with an error: a fact, final for this key."""
+    REFUSED = "refused"
+    """The server or the gate refused before anything happened."""
+    FORBIDDEN = "forbidden"
+    """Policy forbids it."""
+    NEEDS_APPROVAL = "needs_approval"
+    """Nothing was sent: people must decide first."""
+    UNKNOWN = "unknown"
+    """Sent, and nobody knows whether it happened."""
+
+
+class ResultRef(Model):
+    """A tool result in the store: its content address, size and shape, never its content."""
+
+    digest: str
+    size_bytes: int
+    shape: str = ""
+
+
+class ToolOutcome(Model):
+    """What the gate reports: status, shape and a reference."""
+
+    status: CallStatus
+    action_digest: str = ""
+    result: ResultRef | None = None
+    facts: dict[str, Scalar] = {}
+    ruling: Ruling | None = None
+    """Only when policy did not simply permit."""
+    message: str = Field(default="", max_length=400)
+
+    @property
+    def done(self) -> bool:
+        """The tool did what was asked."""
+        return self.status is CallStatus.DONE
+
+
+class KeyDelivery(Model):
+    """How a server wants our idempotency key, and how long it remembers one."""
+
+    argument: str | None = None
+    meta: str | None = None
+    header: str | None = None
+    horizon_seconds: int = Field(default=86_400, gt=0)
+
+
+class ToolDefinition(Model):
+    """A tool (or the reading of a resource) as a server publishes it, with what the operator says of it."""
+
+    server: str
+    name: str
+    description: str = ""
+    input_schema: dict[str, JsonValue]
+    output_schema: dict[str, JsonValue] | None = None
+    annotations: dict[str, JsonValue] = {}
+    effect_class: EffectClass
+    key: KeyDelivery | None = None
+    timeout_seconds: float = 60.0
+    kind: Literal["tool", "resource"] = "tool"
+
+    def pin(self) -> str:
+        """The digest of the definition as published; the operator's overrides are not part of it."""
+        return digest(
+            {
+                "server": self.server,
+                "name": self.name,
+                "description": self.description,
+                "input_schema": self.input_schema,
+                "output_schema": self.output_schema,
+                "annotations": self.annotations,
+            }
+        )
+
+
+class Delivered(Model):
+    """What a server answered to a call that was sent."""
+
+    is_error: bool = False
+    content: JsonValue = None
+    """The structured content, else the text blocks joined, else what can be said of other blocks."""
+    unreadable: str = ""
+    """Set when the call was executed and its answer could not be read; `content` is then None."""
