@@ -1,0 +1,69 @@
+"""The Cedar schema of one action, generated from the tool's own input schema. Amounts are integers; floats do not exist."""
+
+import json
+from collections.abc import Iterable, Mapping
+
+from pydantic import JsonValue
+
+_CONTEXT = """automation: String, state: String, step: String, purpose: String, effect_class: String,
+    undoes_recorded_effect: Bool, kind: String"""
+_SCALARS = {"integer": "Long", "string": "String", "boolean": "Bool"}
+
+
+def action_schema(server: str, tool: str, input_schema: Mapping[str, JsonValue], approver_roles: Iterable[str]) -> str:
+    """Cedar schema text with the one action `server.tool`, its arguments and the roles that can have approved."""
+    approvals = ", ".join(f"{json.dumps(role)}?: Long" for role in sorted(approver_roles))
+    return f"""
+entity Role;
+entity User in [Role];
+entity Server;
+action {json.dumps(f"{server}.{tool}")} appliesTo {{
+  principal: User, resource: Server,
+  context: {{ {_CONTEXT},
+    approvals: {{ {approvals} }},
+    arguments: {{ {_arguments(input_schema)} }} }}
+}};
+"""
+
+
+def known_arguments(input_schema: Mapping[str, JsonValue], arguments: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """The arguments that rules can see: top-level integers, strings, booleans, and lists of them."""
+    types = _argument_types(input_schema)
+    return {name: value for name, value in arguments.items() if name in types and value is not None}
+
+
+def _arguments(input_schema: Mapping[str, JsonValue]) -> str:
+    required = input_schema.get("required", [])
+    names = required if isinstance(required, list) else []
+    return ", ".join(
+        f"{json.dumps(name)}{'' if name in names else '?'}: {cedar}"
+        for name, cedar in _argument_types(input_schema).items()
+    )
+
+
+def _argument_types(input_schema: Mapping[str, JsonValue]) -> dict[str, str]:
+    properties = input_schema.get("properties", {})
+    if not isinstance(properties, dict):
+        return {}
+    typed = {name: _cedar_type(schema) for name, schema in properties.items()}
+    return {name: cedar for name, cedar in typed.items() if cedar}
+
+
+def _cedar_type(schema: JsonValue) -> str:
+    if not isinstance(schema, dict):
+        return ""
+    if "anyOf" in schema:
+        return _optional_type(schema["anyOf"])
+    kind = schema.get("type")
+    if kind == "array":
+        inner = _cedar_type(schema.get("items"))
+        return f"Set<{inner}>" if inner and not inner.startswith("Set") else ""
+    return _SCALARS.get(kind, "") if isinstance(kind, str) else ""
+
+
+def _optional_type(options: JsonValue) -> str:
+    """`anyOf` of one type and null, as pydantic writes an optional argument."""
+    if not isinstance(options, list):
+        return ""
+    typed = [option for option in options if not (isinstance(option, dict) and option.get("type") == "null")]
+    return _cedar_type(typed[0]) if len(typed) == 1 else ""
