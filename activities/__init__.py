@@ -1,0 +1,1 @@
+"""What touches the world: thin, and each file declares the port it needs."""

@@ -1,0 +1,87 @@
+"""The port to the inbox of requests, and to the register of runs."""
+
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from activities.conversations import RunKey
+from contracts.decisions import RequestKind, Verdict
+from contracts.model import Model, Moment
+from contracts.policy import Obligation
+from contracts.runs import KnownCase, StartStatement
+
+
+class InboxEntry(Model):
+    """A request as the inbox lists it."""
+
+    request_id: str
+    kind: RequestKind
+    automation: str
+    workflow_id: str
+    first_run_id: str
+    state: str
+    title: str
+    action_digest: str
+    display_digest: str
+    obligations: tuple[Obligation, ...]
+    options: tuple[Verdict, ...]
+    requester: str
+    opened_at: Moment
+    deadline: Moment | None = None
+    closed_at: Moment | None = None
+    outcome: str = ""
+    by: str = ""
+
+
+class Inbox(Protocol):
+    """Requests to people, as rows that can be listed without asking every run."""
+
+    async def open(self, entry: InboxEntry) -> None:
+        """List a request; opening the same request again changes nothing."""
+
+    async def close(self, request_id: str, outcome: str, by: str, at: Moment) -> None:
+        """Take a request out of the open ones; closing it again changes nothing."""
+
+    async def waiting(self, limit: int) -> tuple[InboxEntry, ...]:
+        """Open requests: those with a deadline first, the nearest first, then the oldest."""
+
+    async def find(self, request_id: str) -> InboxEntry | None:
+        """One request, open or closed, or None."""
+
+
+class StartRecord(Model):
+    """Who asked for a run, as registered."""
+
+    run: RunKey
+    start: StartStatement
+    request: dict[str, JsonValue]
+
+
+class Starts(Protocol):
+    """Start records and business keys, kept for good."""
+
+    async def register(self, record: StartRecord, at: Moment) -> StartRecord:
+        """Register a run under its workflow id and first run id; when it is registered already, return that record.
+
+        Takes the business key as well. Raises CaseTaken when another run holds it and `start.again` is empty.
+        """
+
+    async def find(self, run: RunKey) -> StartRecord | None:
+        """The start record of a run, or None."""
+
+    async def end(self, run: RunKey, ending: str, at: Moment) -> None:
+        """Record the ending of a run beside its business key."""
+
+    async def look_up(self, automation: str, business_key: str, request: dict[str, JsonValue]) -> KnownCase:
+        """What is known of a business case, and which top-level fields of its input differ from `request`."""
+
+    async def pseudonym(self, requester: str) -> str:
+        """A stable name for a requester that does not reveal it (HMAC under a key kept in the store)."""
+
+
+class CaseTaken(Exception):  # noqa: N818
+    """Another run holds this business key."""
+
+    def __init__(self, automation: str, business_key: str, workflow_id: str, first_run_id: str) -> None:
+        super().__init__(f"{automation} {business_key!r} was started before: {workflow_id} ({first_run_id})")
+        self.workflow_id, self.first_run_id = workflow_id, first_run_id

@@ -1,0 +1,93 @@
+"""The port to the ledger: what was claimed, sent and answered, one entry per idempotency key."""
+
+from enum import StrEnum
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from contracts.model import Model, Moment
+from contracts.tools import EffectClass, Purpose, ToolOutcome
+
+
+class LedgerState(StrEnum):
+    """Where an entry stands. The last four are final."""
+
+    CLAIMED = "claimed"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    DONE = "done"
+    SAID_NO = "said_no"
+    REFUSED = "refused"
+
+
+class Claim(Model):
+    """What is entered before anything is sent."""
+
+    key: str
+    workflow_id: str
+    first_run_id: str
+    step: str
+    occurrence: str
+    server: str
+    tool: str
+    pin: str
+    effect_class: EffectClass
+    purpose: Purpose
+    action_digest: str
+    arguments: dict[str, JsonValue]
+
+
+class LedgerEntry(Model):
+    """One entry as it stands."""
+
+    key: str
+    action_digest: str
+    effect_class: EffectClass
+    state: LedgerState
+    generation: int
+    """Grows with every send; only the holder of the current generation may finish."""
+    sends: int
+    first_sent_at: Moment | None = None
+    outcome: ToolOutcome | None = None
+    """Set once final, and while unknown."""
+
+    @property
+    def final(self) -> bool:
+        """Nothing more will be sent for this key."""
+        return self.state in (LedgerState.DONE, LedgerState.SAID_NO, LedgerState.REFUSED)
+
+
+class Ledger(Protocol):
+    """Every write commits before it returns."""
+
+    async def claim(self, claim: Claim, at: Moment) -> LedgerEntry:
+        """Enter `claim`, or return the entry that stands under its key, unchanged."""
+
+    async def mark_sent(self, key: str, generation: int, owner: str, at: Moment) -> LedgerEntry | None:
+        """Compare-and-set on key and generation, from claimed, sent or unknown to sent, generation + 1, sends + 1.
+
+        None: somebody else was faster, or the entry is final; nothing may be sent.
+        """
+
+    async def finish(
+        self,
+        key: str,
+        generation: int,
+        state: LedgerState,
+        outcome: ToolOutcome,
+        content: bytes | None,
+        at: Moment,
+    ) -> bool:
+        """Record the outcome, and the content under its digest, in one transaction.
+
+        False: the generation is no longer current; nothing was written.
+        """
+
+    async def release(self, key: str, generation: int) -> None:
+        """Back from sent to claimed: nothing reached the server. Only for the current generation."""
+
+    async def find(self, key: str) -> LedgerEntry | None:
+        """The entry of `key`, or None."""
+
+    async def has_sent(self, workflow_id: str, first_run_id: str, server: str) -> bool:
+        """Whether this run has sent a forward effect (any class but read) to `server`, whatever came of it."""

@@ -1,0 +1,50 @@
+"""The port through which the gate reaches MCP servers, and the three ways a call can fail to answer."""
+
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from contracts.tools import Delivered, ToolDefinition
+
+
+class NotSent(Exception):  # noqa: N818 - named after what happened
+    """Nothing reached the server (DNS, connect, spawn, initialisation): trying again later is free."""
+
+    def __init__(self, reason: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ServerRefused(Exception):  # noqa: N818
+    """The server answered that it will not do this (JSON-RPC invalid request or parameters, HTTP 4xx): final."""
+
+
+class OutcomeUnknown(Exception):  # noqa: N818
+    """Sent, and no answer (timeout, reset, server death, 5xx): only the effect class says what may follow."""
+
+
+class UnknownServer(Exception):  # noqa: N818
+    """No server of that name is declared in the servers file."""
+
+
+class UnknownTool(Exception):  # noqa: N818
+    """The server does not publish a tool of that name."""
+
+
+class Toolbox(Protocol):
+    """The declared MCP servers."""
+
+    def servers(self) -> tuple[str, ...]:
+        """Names of the declared servers, in the order of the file."""
+
+    async def definitions(self, server: str) -> tuple[ToolDefinition, ...]:
+        """The server's tools in a stable order; its resources as the tools `resources/list` and `resources/read`.
+
+        Raises UnknownServer, NotSent.
+        """
+
+    async def call(self, tool: ToolDefinition, arguments: dict[str, JsonValue], key: str) -> Delivered:
+        """Send one call, with our idempotency key as the tool wants it (never as the model wrote it).
+
+        Bounded by `tool.timeout_seconds`. Raises NotSent, ServerRefused, OutcomeUnknown.
+        """

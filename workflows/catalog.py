@@ -1,0 +1,157 @@
+"""The one list of automations that the CLI and the workers read: ours, and those of an outside folder."""
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel
+from temporalio import workflow
+
+from contracts.model import Model
+from contracts.runs import Case, StartStatement
+from workflows.machine.automation import Automation
+from workflows.machine.definition import Machine, MachineDefinitionError
+
+OURS = ("workflows.refund", "workflows.errand")
+OUTSIDE_PREFIX = "interlock_automation_"
+_SAFE = re.compile(r"^[A-Za-z0-9._-]{1,60}$")
+
+
+class UnknownAutomation(LookupError):  # noqa: N818 - named after what happened
+    """No automation of that name."""
+
+
+@dataclass(frozen=True)
+class CatalogEntry:
+    """One automation: everything the CLI and the workers need of it, read off its workflow class."""
+
+    name: str
+    workflow: type[Automation[Any]]
+    request: type[Model]
+    case: type[Case]
+    machine: Machine[Any]
+    module: str
+
+    @property
+    def description(self) -> str:
+        """The first line of its module."""
+        return (inspect.getdoc(sys.modules[self.module]) or self.name).splitlines()[0]
+
+    def business_key(self, request: BaseModel) -> str:
+        """What identifies the business case: the named fields' values; long or unsafe ones by their digest."""
+        fields: tuple[str, ...] = getattr(self.request, "business_key", tuple(self.request.model_fields))
+        parts = [_key_part(getattr(request, field)) for field in fields]
+        return "-".join(part for part in parts if part)
+
+    def first_case(self, request: Model, start: StartStatement) -> Case:
+        """The state a run starts with."""
+        return self.case.model_validate({"request": request, "start": start})
+
+
+class Catalog:
+    """Automations by name."""
+
+    def __init__(self, entries: Iterable[CatalogEntry]) -> None:
+        self._entries: dict[str, CatalogEntry] = {}
+        for entry in entries:
+            if entry.name in self._entries:
+                first = self._entries[entry.name].module
+                raise MachineDefinitionError(f"two automations are called {entry.name!r}: {first} and {entry.module}")
+            self._entries[entry.name] = entry
+
+    @classmethod
+    def load(cls, outside: Path | None = None) -> "Catalog":
+        """Ours, and every `workflows/*.py` of the folder `outside`. Raises MachineDefinitionError, ImportError."""
+        modules = [importlib.import_module(name) for name in OURS]
+        if outside is not None:
+            modules += [_import_file(path) for path in sorted((outside / "workflows").glob("*.py"))]
+        return cls(entry for module in modules for entry in _entries_of(module))
+
+    def find(self, name: str) -> CatalogEntry:
+        """The automation called `name`. Raises UnknownAutomation naming those there are."""
+        if name not in self._entries:
+            known = ", ".join(self._entries)
+            raise UnknownAutomation(f"no automation {name!r}; there are: {known} (others: set INTERLOCK_AUTOMATIONS)")
+        return self._entries[name]
+
+    def entries(self) -> tuple[CatalogEntry, ...]:
+        """All of them, in the order they were found."""
+        return tuple(self._entries.values())
+
+    def outside_modules(self) -> tuple[str, ...]:
+        """Names of the modules that were loaded from the outside folder."""
+        return tuple(entry.module for entry in self._entries.values() if entry.module.startswith(OUTSIDE_PREFIX))
+
+
+def run_id(automation: str, business_key: str, earlier_starts: int = 0) -> str:
+    """The workflow id of a run: `refund/A-17`, and `refund/A-17~2` when it is deliberately started anew."""
+    return f"{automation}/{business_key}" + (f"~{earlier_starts + 1}" if earlier_starts else "")
+
+
+def _entries_of(module: ModuleType) -> Iterable[CatalogEntry]:
+    for _, found in inspect.getmembers(module, inspect.isclass):
+        if issubclass(found, Automation) and found is not Automation and found.__module__ == module.__name__:
+            yield _entry(found, module.__name__)
+
+
+def _entry(automation: type[Automation[Any]], module: str) -> CatalogEntry:
+    problem = _problem_with(automation)
+    if problem:
+        raise MachineDefinitionError(f"{module}.{automation.__name__}: {problem}")
+    automation.machine.check()
+    case: type[Case] = _run_hints(automation)["case"]
+    request = case.model_fields["request"].annotation
+    assert isinstance(request, type) and issubclass(request, Model)
+    return CatalogEntry(automation.name, automation, request, case, automation.machine, module)
+
+
+def _problem_with(automation: type[Automation[Any]]) -> str:
+    definition = workflow._Definition.from_class(automation)
+    if definition is None:
+        return "it has no @workflow.defn"
+    if definition.name != getattr(automation, "name", None):
+        return f"@workflow.defn(name=...) is {definition.name!r}; give the class the same `name`"
+    if not isinstance(getattr(automation, "machine", None), Machine):
+        return "it names no `machine`"
+    case = _run_hints(automation).get("case")
+    if not (isinstance(case, type) and issubclass(case, Case) and "request" in case.model_fields):
+        return "`run` must take one parameter `case`, a Case with a field `request`"
+    request = case.model_fields["request"].annotation
+    return "" if isinstance(request, type) and issubclass(request, Model) else "`request` must be a Model"
+
+
+def _run_hints(automation: type[Automation[Any]]) -> Mapping[str, Any]:
+    run = getattr(automation, "run", None)
+    return get_type_hints(run) if run is not None else {}
+
+
+def _import_file(path: Path) -> ModuleType:
+    name = OUTSIDE_PREFIX + path.stem
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _key_part(value: object) -> str:
+    text = str(value)
+    if not text or _SAFE.match(text):
+        return text
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""What every automation stands on: the machine, its diagram, approvals, compensation and the record."""

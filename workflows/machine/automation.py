@@ -1,0 +1,263 @@
+"""The base of every automation: drive the machine from state to state, escalate, cancel, and continue as new."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, ClassVar, cast
+
+from temporalio import workflow
+from temporalio.exceptions import is_cancelled_exception
+
+from contracts.decisions import Verdict
+from contracts.runs import BuiltIn, Case, CaseT, Ending, Escalation, RunView, Visit
+from workflows import steps
+from workflows.machine import compensation, record
+from workflows.machine.approvals import DecidedByPeople
+from workflows.machine.definition import Machine
+
+KEPT_VISITS = 50
+
+
+class Automation(DecidedByPeople[CaseT]):
+    """A run of one automation. Everything it knows is in `self.case`; handlers keep nothing else on `self`.
+
+    A subclass names its machine, starts with `await self.drive()`, and has one handler per busy state.
+    """
+
+    machine: ClassVar[Machine[Any]]
+    owner_role: ClassVar[str] = "operations"
+    """Who chooses when a run escalates."""
+
+    case: CaseT
+
+    def __init__(self, case: CaseT) -> None:
+        self.case = case
+
+    def note(self, **changes: object) -> None:
+        """Replace fields of the case; the only way anything is remembered."""
+        self.case = self.case.model_copy(update=changes)
+
+    # What an automation tells about itself; subclasses override.
+
+    def summary(self) -> str:
+        """One line for the Web UI: what this run is about."""
+        return f"{self.name} {self.case.start.business_key}"
+
+    def facts(self) -> dict[str, str]:
+        """The facts people should see in the Web UI and in `runs show`."""
+        return {}
+
+    def answer_ref(self) -> str:
+        """Content address of what the run answers, for automations that answer something."""
+        return ""
+
+    # The life of a run.
+
+    async def drive(self) -> Ending:
+        """Run handlers until a final state. Every ending is a state; Temporal's own status is then Completed."""
+        try:
+            await self._begin()
+            await self._until_final(self._next_state)
+        except BaseException as stopped:
+            if not is_cancelled_exception(stopped) or workflow.cancellation_reason() is None:
+                raise
+            await self._finish_in_peace(self._cancel())
+        await self._end()
+        return Ending(state=self.case.state, reason=self.case.reason, answer_ref=self.answer_ref())
+
+    async def _begin(self) -> None:
+        if self.case.state:
+            self._publish_details()
+            return
+        self.note(summary=self.summary())
+        registered = await steps.register_run(self, self.request_as_json())
+        if registered.refused:
+            self.note(reason=registered.refused)
+        first = BuiltIn.CANCELLED if registered.refused else self.machine.initial
+        self._visit(first.value)
+        record.publish_start(self.name, self.case.state, registered.requester_pseudonym)
+
+    def request_as_json(self) -> dict[str, Any]:
+        """The automation's input as it was given, for the start record."""
+        dumped: dict[str, Any] = self.case.model_dump(mode="json", include={"request"})
+        return cast(dict[str, Any], dumped["request"])
+
+    async def _until_final(self, next_state: Callable[[], Any]) -> None:
+        while not self.machine.is_final(self._state()):
+            self._enter(await next_state())
+            await self.continue_as_new_if_suggested()
+
+    async def _next_state(self) -> str:
+        if self.case.state == BuiltIn.ESCALATED:
+            return await self._await_choice()
+        if self.case.cancelling:
+            return await self._undo_everything()
+        state = self.machine.named(self.case.state)
+        try:
+            following = await self.machine.handler(state)(self)
+        except compensation.UndoFailed as failure:
+            return self._escalate_undo(failure)
+        except steps.StepFailed as failure:
+            return self._escalate(failure)
+        return str(self.machine.move(state, following).value)
+
+    def _state(self) -> Any:
+        return self.machine.named(self.case.state)
+
+    async def _end(self) -> None:
+        await steps.record_ending(self)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+
+    # Entering states.
+
+    def _enter(self, state: str) -> None:
+        previous = self._state()
+        self._visit(state)
+        entered = self._state()
+        noticeable = self.machine.is_waiting(previous) or self.machine.is_waiting(entered)
+        if noticeable or self.machine.is_final(entered):
+            record.publish_state(state)
+
+    def _visit(self, state: str) -> None:
+        visit = Visit(state=state, at=workflow.now())
+        self.note(state=state, path=(*self.case.path, visit)[-KEPT_VISITS:], visits=self.case.visits + 1)
+        self._publish_details()
+
+    def _publish_details(self) -> None:
+        record.publish_details(self.case, self.facts())
+
+    # Escalation: a person chooses how the run goes on.
+
+    def _escalate(self, failure: steps.StepFailed) -> str:
+        options = {option: target.value for option, target in self._options(failure).items()}
+        escalation = Escalation(
+            from_state=self.case.state,
+            problem=failure.problem[:400],
+            options={**options, Verdict.ABANDON: BuiltIn.CANCELLED.value},
+            step=failure.step,
+            renew=failure.renew,
+            value_hint=failure.value_hint,
+        )
+        self.note(escalation=escalation, reason=escalation.problem)
+        return BuiltIn.ESCALATED.value
+
+    def _options(self, failure: steps.StepFailed) -> dict[Verdict, Any]:
+        escapes = dict(self.machine.escapes(self._state()))
+        if not failure.value_hint:
+            escapes.pop(Verdict.SUPPLY, None)
+        return escapes
+
+    async def _await_choice(self) -> str:
+        escalation = self._escalation()
+        choice = await self.ask_for_choice(escalation, self.owner_role)
+        if choice.verdict is Verdict.ABANDON:
+            return await self._abandon(escalation, choice.approver)
+        if choice.verdict is Verdict.RETRY and escalation.renew:
+            self.note(occurrences=steps.renew(self.case, escalation.step))
+        if choice.verdict is Verdict.TAKE_OVER and escalation.undoing:
+            self.note(compensations=self.case.compensations[:-1])
+        self.note(escalation=None, reason="", supplied=choice.value)
+        return await self._undo_everything() if self.case.cancelling else escalation.options[choice.verdict]
+
+    async def _abandon(self, escalation: Escalation, by: str) -> str:
+        reason = f"abandoned by {by}: {escalation.problem}"[:400]
+        self.note(escalation=None, cancelling=True, reason=reason)
+        return BuiltIn.UNDO_INCOMPLETE.value if escalation.undoing else await self._undo_everything()
+
+    def _escalation(self) -> Escalation:
+        if self.case.escalation is None:
+            raise RuntimeError(f"{self.case.state!r} without an escalation: the case is damaged")
+        return self.case.escalation
+
+    # Cancelling and undoing.
+
+    async def _cancel(self) -> None:
+        self.note(cancelling=True, reason=f"cancelled: {workflow.cancellation_reason() or 'no reason given'}"[:400])
+        await self.withdraw_requests("cancelled")
+        if self.case.state == BuiltIn.ESCALATED:
+            self.note(escalation=None)
+            self._enter(await self._undo_everything())
+        await self._until_final(self._next_state)
+
+    async def _undo_everything(self) -> str:
+        try:
+            await compensation.undo(self)
+        except compensation.UndoFailed as failure:
+            return self._escalate_undo(failure)
+        return BuiltIn.CANCELLED.value
+
+    def _escalate_undo(self, failure: compensation.UndoFailed) -> str:
+        options = dict.fromkeys((Verdict.RETRY, Verdict.TAKE_OVER), self.case.state)
+        escalation = Escalation(
+            from_state=self.case.state,
+            problem=failure.problem[:400],
+            options=options | {Verdict.ABANDON: BuiltIn.UNDO_INCOMPLETE.value},
+            step=failure.step,
+            renew=failure.renew,
+            undoing=True,
+        )
+        self.note(escalation=escalation, reason=escalation.problem)
+        return BuiltIn.ESCALATED.value
+
+    @staticmethod
+    async def _finish_in_peace(undoing: Any) -> None:
+        """Await to the end, whatever further cancels arrive."""
+        task = asyncio.ensure_future(undoing)
+        while not task.done():
+            try:
+                await asyncio.shield(task)
+            except asyncio.CancelledError:
+                continue
+        task.result()
+
+    # Continuing as new.
+
+    async def continue_as_new_if_suggested(self) -> None:
+        """Between handlers, and at a drained wait: carry the case into a fresh history."""
+        if not workflow.info().is_continue_as_new_suggested() or self.machine.is_final(self._state()):
+            return
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        workflow.continue_as_new(self.case)
+
+    async def wait_for(self, ready: Callable[[], bool], until: datetime | None, summary: str) -> bool:
+        """Wait until `ready` or the moment `until`; False when the moment came first. Continues as new when suggested."""
+        timeout = None if until is None else (until - workflow.now())
+        if timeout is not None and timeout.total_seconds() <= 0:
+            return ready()
+        try:
+            await workflow.wait_condition(
+                lambda: ready() or workflow.info().is_continue_as_new_suggested(),
+                timeout=timeout,
+                timeout_summary=summary[:200],
+            )
+        except TimeoutError:
+            return ready()
+        if not ready():
+            await self.continue_as_new_if_suggested()
+        return ready()
+
+    @workflow.query(description="Where the run stands: state, path, what it waits for, tokens and cost.")
+    def view(self) -> RunView:
+        """Everything a person or a script needs to follow the run."""
+        case: Case = self.case
+        return RunView(
+            automation=self.name,
+            workflow_id=workflow.info().workflow_id,
+            first_run_id=workflow.info().first_execution_run_id,
+            requester=case.start.requester,
+            summary=case.summary,
+            state=case.state,
+            final=bool(case.state) and self.machine.is_final(self._state()),
+            path=case.path,
+            visits=case.visits,
+            waiting_for=case.requests,
+            decided=case.decided,
+            refused_decisions=case.refused_decisions,
+            refused_count=case.refused_count,
+            usage=case.usage,
+            turns=case.turns,
+            tool_calls=case.tool_calls,
+            reason=case.reason,
+            answer_ref=self.answer_ref(),
+            facts=dict(self.facts()),
+        )

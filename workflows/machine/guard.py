@@ -1,0 +1,43 @@
+"""A malformed signal or update must never wedge a run: what handlers cannot take is refused, not retried forever."""
+
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import (
+    HandleSignalInput,
+    HandleUpdateInput,
+    Interceptor,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+)
+
+
+class MessageGuard(Interceptor):
+    """Give it to every worker and every replayer."""
+
+    def workflow_interceptor_class(
+        self,
+        input: WorkflowInterceptorClassInput,  # noqa: A002 - the SDK's name
+    ) -> type[WorkflowInboundInterceptor] | None:
+        """See temporalio.worker.Interceptor."""
+        return _Guard
+
+
+class _Guard(WorkflowInboundInterceptor):
+    async def handle_signal(self, input: HandleSignalInput) -> None:  # noqa: A002 - the SDK's name
+        try:
+            await super().handle_signal(input)
+        except Exception as error:  # never BaseException: continue-as-new and cancellation must pass
+            if workflow.is_failure_exception(error):
+                raise
+            workflow.logger.error("signal_dropped", extra={"signal": input.signal, "error": repr(error)})
+
+    async def handle_update_handler(self, input: HandleUpdateInput) -> Any:  # noqa: A002 - the SDK's name
+        try:
+            return await super().handle_update_handler(input)
+        except Exception as error:
+            if workflow.is_failure_exception(error):
+                raise
+            message = f"update {input.update!r} failed: {error}"
+            raise ApplicationError(message, type=type(error).__name__, non_retryable=True) from error

@@ -1,0 +1,79 @@
+"""What the Web UI and the lists show of a run: search attributes, and the current details as Markdown."""
+
+from collections.abc import Iterable, Mapping
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
+
+from contracts.decisions import ApprovalRequest, RequestKind
+from contracts.escaping import markdown
+from contracts.runs import BuiltIn, Case
+
+AUTOMATION = SearchAttributeKey.for_keyword("InterlockAutomation")
+STATE = SearchAttributeKey.for_keyword("InterlockState")
+REQUESTER = SearchAttributeKey.for_keyword("InterlockRequester")
+
+SHOWN_VISITS = 20
+
+
+def publish_start(automation: str, state: str, requester_pseudonym: str) -> None:
+    """Make the run findable: the three search attributes, in one history event."""
+    workflow.upsert_search_attributes(
+        [AUTOMATION.value_set(automation), STATE.value_set(state), REQUESTER.value_set(requester_pseudonym)]
+    )
+
+
+def publish_state(state: str) -> None:
+    """Change the state by which lists find the run; one history event."""
+    workflow.upsert_search_attributes([STATE.value_set(state)])
+
+
+def publish_details(case: Case, facts: Mapping[str, str]) -> None:
+    """Show the state path, what is waited for, who may decide and how. No history event."""
+    workflow.set_current_details("\n".join(_details(case, facts)))
+
+
+def _details(case: Case, facts: Mapping[str, str]) -> Iterable[str]:
+    yield f"**{markdown(case.summary)}**"
+    yield ""
+    yield f"### {_words(case.state)}"
+    if case.reason:
+        yield markdown(case.reason)
+        yield ""
+    yield "Path: " + " → ".join(_words(visit.state) for visit in case.path[-SHOWN_VISITS:])
+    for request in case.requests:
+        yield from _waiting_for(request)
+    yield from _table(case, facts)
+
+
+def _waiting_for(request: ApprovalRequest) -> Iterable[str]:
+    asked = "a decision" if request.kind is RequestKind.APPROVAL else "a choice"
+    yield ""
+    yield f"#### Waiting for {asked}: {markdown(request.title)}"
+    for obligation in request.obligations:
+        people = "one person" if obligation.quorum == 1 else f"{obligation.quorum} people"
+        yield f"- who: {people} as {markdown(obligation.role)} (rule {markdown(obligation.rule_id)})"
+    yield (f"- until: {request.deadline:%Y-%m-%d %H:%M} UTC" if request.deadline else "- until: somebody answers")
+    yield f"- answers: {', '.join(option.value for option in request.options)}"
+    yield f"- read it: `interlock approvals show {request.id}`"
+    yield f"- or send the signal `decide` with what `interlock approvals sign {request.id} --print` prints"
+
+
+def _table(case: Case, facts: Mapping[str, str]) -> Iterable[str]:
+    yield ""
+    yield "| | |"
+    yield "|---|---|"
+    for name, value in facts.items():
+        yield f"| {markdown(name)} | {markdown(value, 300)} |"
+    yield f"| requester | {markdown(case.start.requester)} |"
+    yield f"| turns, tool calls | {case.turns}, {case.tool_calls} |"
+    yield f"| tokens in, out | {case.usage.input_tokens}, {case.usage.output_tokens} |"
+    if case.compensations:
+        yield f"| would be undone | {markdown(', '.join(undo.undoes for undo in reversed(case.compensations)))} |"
+    if case.refused_count:
+        last = case.refused_decisions[-1]
+        yield f"| refused decisions | {case.refused_count}; the last: {markdown(last.reason, 300)} |"
+
+
+def _words(state: str) -> str:
+    return state.replace("_", " ") if state != BuiltIn.ESCALATED else "escalated (a person must choose)"

@@ -1,0 +1,329 @@
+"""The steps an automation takes: each with its timeouts, retry rule, summary and idempotency key.
+
+The key is made by the gate from the workflow id, the first run id, the step and the occurrence; here the step is
+named and its occurrence counted, so that a retry repeats a key and a new intention gets a new one.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from pydantic import BaseModel, JsonValue, ValidationError
+from temporalio import exceptions, workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, CancelledError
+
+from activities.claude import ClaudeActivities
+from activities.people import PeopleActivities
+from activities.starts import StartActivities
+from activities.tools import ToolActivities
+from contracts.claude import CallNote, TurnOutcome, TurnRequest
+from contracts.decisions import (
+    CheckedDecision,
+    Decision,
+    DecisionToCheck,
+    OpenedRequest,
+    RequestToClose,
+    RequestToOpen,
+)
+from contracts.policy import Ruling
+from contracts.runs import Case, CaseT, Registered, RunEnded, RunToRegister
+from contracts.tools import CallStatus, ChosenByClaude, Purpose, ToolCall, ToolOutcome
+
+HEARTBEAT_TIMEOUT = timedelta(seconds=8)
+PATIENT = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
+
+InputT = TypeVar("InputT")
+OutputT = TypeVar("OutputT")
+AnswerT = TypeVar("AnswerT", bound=BaseModel)
+
+
+class StepFailed(Exception):  # noqa: N818 - named after what happened
+    """A step ended without its result, and trying again by itself cannot help: a person must choose."""
+
+    def __init__(self, step: str, problem: str, *, renew: bool = False, value_hint: str = "") -> None:
+        super().__init__(problem)
+        self.step = step
+        self.problem = problem
+        self.renew = renew
+        """A retry is a new intention, with a new idempotency key (the old one has a final answer)."""
+        self.value_hint = value_hint
+
+
+class Run(Protocol[CaseT]):
+    """What a step needs of the run that takes it."""
+
+    name: ClassVar[str]
+    case: CaseT
+
+    def note(self, **changes: object) -> None:
+        """Replace fields of the case."""
+
+
+async def register_run(run: Run[Any], request: dict[str, JsonValue]) -> Registered:
+    """Verify and store the start record; without one nothing has an effect."""
+    return await _record(
+        StartActivities.register_run, RunToRegister(start=run.case.start, request=request), "start record"
+    )
+
+
+async def record_ending(run: Run[Any]) -> None:
+    """Record the ending beside the business key, for good."""
+    ended = RunEnded(state=run.case.state, reason=run.case.reason)
+    await _record(StartActivities.record_ending, ended, f"ending: {run.case.state}")
+
+
+async def ask_claude(
+    run: Run[Any],
+    prompt: str,
+    *,
+    turn: int = 0,
+    conversation: str = "",
+    variables: Mapping[str, str] | None = None,
+    tools: tuple[str, ...] = (),
+    answer: type[BaseModel] | None = None,
+    said: str = "",
+    notes: tuple[CallNote, ...] = (),
+) -> TurnOutcome:
+    """One turn with Claude. Retried while trying again can help; else StepFailed with the request id.
+
+    `answer` is the model a structured answer must fit; `said` is what a person adds before this turn.
+    """
+    request = TurnRequest(
+        conversation=conversation or run.case.state,
+        turn=turn,
+        prompt=prompt,
+        automation=run.name,
+        state=run.case.state,
+        variables=dict(variables or {}) if turn == 0 else {},
+        tools=tools,
+        answer_schema=answer.model_json_schema() if answer else None,
+        said=said,
+        notes=notes,
+    )
+    outcome = await _attempt(
+        ClaudeActivities.ask_claude,
+        request,
+        step=f"Claude {prompt}",
+        summary=f"Claude: {prompt}, turn {turn + 1}",
+        start_to_close=timedelta(minutes=15),
+        schedule_to_close=timedelta(hours=6),
+    )
+    run.note(usage=run.case.usage.plus(outcome.usage), turns=run.case.turns + 1)
+    _heed_cancellation(run)
+    return outcome
+
+
+async def ask_policy(run: Run[Any], call: ToolCall) -> Ruling:
+    """Policy's ruling on a call before it is made; nothing is sent."""
+    return await _attempt(
+        ToolActivities.rule_on,
+        call,
+        step=f"policy on {call.server}.{call.tool}",
+        summary=f"policy: {_described(call)}",
+        start_to_close=timedelta(minutes=1),
+        schedule_to_close=timedelta(hours=1),
+    )
+
+
+async def make_call(run: Run[Any], call: ToolCall) -> ToolOutcome:
+    """One tool call through the gate, whatever its outcome but unknown. Raises StepFailed when nobody can know it."""
+    outcome = await _attempt(
+        ToolActivities.call_tool,
+        call,
+        step=call.step,
+        summary=_described(call),
+        start_to_close=timedelta(minutes=10),
+        schedule_to_close=timedelta(hours=12),
+    )
+    run.note(tool_calls=run.case.tool_calls + 1)
+    _heed_cancellation(run)
+    if outcome.status is CallStatus.UNKNOWN:
+        raise StepFailed(call.step, f"nobody knows whether {_described(call)} happened: {outcome.message}", renew=True)
+    return outcome
+
+
+async def call_tool(
+    run: Run[Any],
+    server: str,
+    tool: str,
+    arguments: dict[str, JsonValue],
+    *,
+    facts: Mapping[str, str] | None = None,
+    evidence: tuple[Decision, ...] = (),
+) -> ToolOutcome:
+    """A call the automation itself words. `facts` names what it must know of the result, by JSON pointer."""
+    return await make_call(run, tool_call(run, server, tool, arguments, facts=facts, evidence=evidence))
+
+
+async def read_facts(
+    run: Run[Any], server: str, tool: str, arguments: dict[str, JsonValue], facts: Mapping[str, str]
+) -> ToolOutcome:
+    """A reading call whose answer the run cannot go on without. Raises StepFailed."""
+    reading = ToolCall(
+        server=server,
+        tool=tool,
+        arguments=arguments,
+        step=f"{run.case.state}: {server}.{tool}",
+        occurrence=f"{run.case.visits}",
+        state=run.case.state,
+        facts=dict(facts),
+    )
+    return done(await make_call(run, reading), reading.step)
+
+
+def tool_call(
+    run: Run[Any],
+    server: str,
+    tool: str,
+    arguments: dict[str, JsonValue],
+    *,
+    facts: Mapping[str, str] | None = None,
+    evidence: tuple[Decision, ...] = (),
+    purpose: Purpose = Purpose.FORWARD,
+) -> ToolCall:
+    """A call as data, with its step and occurrence: for a ruling, a compensation, or the gate."""
+    step = f"{server}.{tool}"
+    return ToolCall(
+        server=server,
+        tool=tool,
+        arguments=arguments,
+        step=step,
+        occurrence=str(run.case.occurrences.get(step, 1)),
+        state=run.case.state,
+        purpose=purpose,
+        evidence=evidence,
+        facts=dict(facts or {}),
+    )
+
+
+def chosen_call(
+    run: Run[Any], server: str, tool: str, chosen: ChosenByClaude, evidence: tuple[Decision, ...] = ()
+) -> ToolCall:
+    """A call Claude worded: its arguments stand in the store."""
+    return ToolCall(
+        server=server,
+        tool=tool,
+        chosen=chosen,
+        step=chosen.conversation,
+        occurrence=f"{chosen.turn}.{chosen.block}",
+        state=run.case.state,
+        evidence=evidence,
+    )
+
+
+def renew(case: Case, step: str) -> dict[str, int]:
+    """The occurrence counters with a new intention for `step`."""
+    return {**case.occurrences, step: case.occurrences.get(step, 1) + 1}
+
+
+def done(outcome: ToolOutcome, step: str) -> ToolOutcome:
+    """`outcome` when the tool did what was asked. Raises StepFailed otherwise."""
+    if not outcome.done:
+        raise StepFailed(step, f"{step} ended as {outcome.status.value}: {outcome.message}", renew=True)
+    return outcome
+
+
+def advice(outcome: TurnOutcome, model: type[AnswerT], prompt: str, value_hint: str = "") -> AnswerT:
+    """Claude's structured answer as `model`. Raises StepFailed when there is none that fits."""
+    problem = outcome.problem or f"Claude stopped with {outcome.stop_reason.value!r}"
+    if outcome.advice is not None:
+        try:
+            return model.model_validate(outcome.advice)
+        except ValidationError as error:
+            problem = str(error)
+    raise StepFailed(f"Claude {prompt}", f"no usable advice: {problem}"[:400], value_hint=value_hint)
+
+
+def supplied(run: Run[Any], model: type[AnswerT], value_hint: str) -> AnswerT | None:
+    """The value a person supplied, as `model`; None when none was. Raises StepFailed when it does not fit."""
+    if not run.case.supplied:
+        return None
+    try:
+        return model.model_validate_json(run.case.supplied)
+    except ValidationError as error:
+        run.note(supplied="")
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, problem["loc"])) or "value"
+        raise StepFailed("the supplied value", f"{where}: {problem['msg']}", value_hint=value_hint) from error
+
+
+async def open_request(request: RequestToOpen) -> OpenedRequest:
+    """Store what people will be shown, and list the request in the inbox."""
+    return await _record(PeopleActivities.open_request, request, f"ask people: {request.title}")
+
+
+async def close_request(request: RequestToClose) -> None:
+    """Take a request out of the inbox."""
+    await _record(PeopleActivities.close_request, request, f"{request.request_id}: {request.outcome}")
+
+
+async def check_decision(decision: DecisionToCheck) -> CheckedDecision:
+    """Verify one decision outside the workflow, where mode, roster and clock are."""
+    return await workflow.execute_local_activity_method(
+        PeopleActivities.check_decision,
+        decision,
+        schedule_to_close_timeout=timedelta(minutes=5),
+        start_to_close_timeout=timedelta(seconds=30),
+        summary=f"check the decision of {decision.decision.approver[:60]}",
+    )
+
+
+async def _attempt(
+    method: Callable[[Any, InputT], Awaitable[OutputT]],
+    request: InputT,
+    *,
+    step: str,
+    summary: str,
+    start_to_close: timedelta,
+    schedule_to_close: timedelta,
+) -> OutputT:
+    try:
+        result = await workflow.execute_activity_method(
+            method,
+            request,
+            start_to_close_timeout=start_to_close,
+            schedule_to_close_timeout=schedule_to_close,
+            heartbeat_timeout=HEARTBEAT_TIMEOUT,
+            retry_policy=PATIENT,
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            summary=summary[:200],
+        )
+    except ActivityError as error:
+        if isinstance(error.cause, CancelledError):
+            raise
+        raise StepFailed(step, f"{step}: {_cause(error)}") from error
+    return result
+
+
+async def _record(method: Callable[[Any, InputT], Awaitable[OutputT]], request: InputT, summary: str) -> OutputT:
+    """A step that only touches the store: retried until it succeeds, since a run without records may not go on."""
+    return await workflow.execute_activity_method(
+        method,
+        request,
+        start_to_close_timeout=timedelta(seconds=30),
+        retry_policy=PATIENT,
+        summary=summary[:200],
+    )
+
+
+def _heed_cancellation(run: Run[Any]) -> None:
+    """A call in flight when the run is cancelled is waited for, and its success swallows the cancellation."""
+    if workflow.cancellation_reason() is not None and not run.case.cancelling:
+        raise asyncio.CancelledError
+
+
+def _cause(error: ActivityError) -> str:
+    cause = error.cause
+    if isinstance(cause, exceptions.TimeoutError):
+        last = f"; the last attempt: {cause.cause}" if cause.cause else ""
+        return f"no result in time{last}"
+    return str(cause)
+
+
+def _described(call: ToolCall) -> str:
+    arguments = call.arguments or {}
+    cents, currency = arguments.get("cents"), arguments.get("currency", "")
+    amount = f" {cents / 100:.2f} {currency}".rstrip() if isinstance(cents, int) else ""
+    return f"{call.server}.{call.tool}{amount}"
