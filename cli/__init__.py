@@ -1,0 +1,1 @@
+"""How people talk to it: one file per thing people handle."""

@@ -1,0 +1,99 @@
+"""`interlock dev`: everything on this machine, from one command."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workers.embedded.development import Compose, develop
+from workers.embedded.environment import REPOSITORY
+from workers.embedded.folder import FolderInUse, FolderUnusable
+from workers.embedded.plan import Claude, Options, WrongOptions, plan
+from workers.embedded.running import RunningDevelopment
+from workers.embedded.supervisor import ProgramFailed
+from workers.embedded.temporal_server import TemporalBinaryMissing, TemporalUnhealthy
+
+REFUSED, WRONG_INPUT = 1, 2
+
+
+def dev(
+    folder: Annotated[
+        Path,
+        typer.Option(help="Where .interlock/ is kept: databases, logs, addresses.", envvar="INTERLOCK_FOLDER"),
+    ] = Path(),
+    servers: Annotated[
+        Path | None,
+        typer.Option(help="Your own MCP servers (TOML) instead of the demo's.", envvar="INTERLOCK_SERVERS"),
+    ] = None,
+    # No environment variable: consent to spend is given anew each time.
+    claude: Annotated[
+        Claude, typer.Option(help="Whom to talk to. 'real' is your consent to spend; a key alone is not.")
+    ] = Claude.SIMULATOR,
+    worker: Annotated[bool, typer.Option(help="Also run a worker.")] = True,
+    headless: Annotated[bool, typer.Option(help="Print addresses only, no hints.")] = False,
+) -> int:
+    """Run Temporal with its Web UI, the demo servers, the Claude simulator and a worker, until Ctrl-C.
+
+    Started again in the same folder, it continues the runs it left.
+    """
+    options = Options(parent=folder, environ=os.environ, servers=servers, claude=claude, worker=worker)
+    return run(options, hints=not headless)
+
+
+def run(options: Options, hints: bool, compose: Compose = plan) -> int:
+    """Until it is stopped; the exit code."""
+
+    def announce(running: RunningDevelopment) -> None:
+        for line in _addresses(running) + (_hints(running, options) if hints else []):
+            typer.echo(line)
+
+    try:
+        asyncio.run(develop(options, announce, typer.echo, compose))
+    except (FolderInUse, FolderUnusable, WrongOptions) as refusal:
+        typer.echo(str(refusal), err=True)
+        return WRONG_INPUT
+    except (ProgramFailed, TemporalBinaryMissing, TemporalUnhealthy) as failure:
+        typer.echo(str(failure), err=True)
+        return REFUSED
+    return 0
+
+
+def _addresses(running: RunningDevelopment) -> list[str]:
+    facts = [
+        ("Web UI", running.web_ui),
+        ("Temporal", f"{running.temporal_address} (namespace {running.namespace})"),
+        *((server.name, server.url) for server in running.servers),
+        ("servers", str(running.servers_file)),
+        ("Claude", _claude(running)),
+        ("store", running.store_url),
+        ("logs", str(running.folder / "logs")),
+        ("addresses", str(running.folder / "dev.json")),
+        *(("worker", f"pid {pid}") for pid in running.worker_pids),
+        ("mode", "development: decisions count unsigned here, and only here"),
+    ]
+    return [f"{name:<10} {value}" for name, value in facts]
+
+
+def _claude(running: RunningDevelopment) -> str:
+    if running.simulator_url is None:
+        return "the real one, as --claude real consents: every turn costs money"
+    return f"the simulator at {running.simulator_url}; nothing is spent"
+
+
+def _example(running: RunningDevelopment) -> str:
+    """A request that the demo's servers know something about; own servers know other things."""
+    return f" --from {REPOSITORY / 'demo' / 'requests' / 'refund.json'}" if running.servers else " --help"
+
+
+def _hints(running: RunningDevelopment, options: Options) -> list[str]:
+    unused_key = "ANTHROPIC_API_KEY" in options.environ and running.simulator_url is not None
+    return [
+        *(["", "The ANTHROPIC_API_KEY of your environment is not used: --claude real is the consent."] * unused_key),
+        "",
+        "next: interlock machines list",
+        f"      interlock runs start refund{_example(running)}",
+        "      interlock approvals list",
+        "Ctrl-C stops everything; started again in this folder, it continues the runs it left.",
+    ]

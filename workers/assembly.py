@@ -1,0 +1,183 @@
+"""The one place that builds anything: resources from settings, activities from resources, a worker from activities."""
+
+import asyncio
+import dataclasses
+import inspect
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pydantic
+from temporalio.client import Client
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.claude import ClaudeActivities
+from activities.claude_port import Claude
+from activities.clock import Clock
+from activities.conversations import Contents, Conversations
+from activities.identity import Chains, CurrentRun
+from activities.inbox import Inbox, Starts
+from activities.ledger import Ledger
+from activities.people import PeopleActivities
+from activities.pins import Pins
+from activities.prompt_files import PromptFiles
+from activities.reads import ReadActivities
+from activities.starts import StartActivities
+from activities.toolbox import Toolbox
+from activities.tools import ToolActivities
+from contracts.deployment import Deployment
+from contracts.runs import TASK_QUEUE
+from policies.engine import CedarRules, PolicyEngine
+from workers.resources.chains import TemporalChains
+from workers.resources.claude import AnthropicClaude
+from workers.resources.clock import SystemClock
+from workers.resources.mcp_connections.toolbox import McpConnections
+from workers.resources.prices_file import load_prices
+from workers.resources.servers_file import ServerDeclaration, load_servers
+from workers.resources.store import Store
+from workers.settings import Settings
+from workflows.catalog import Catalog
+from workflows.machine.guard import MessageGuard
+
+PASSED_THROUGH = (
+    "contracts",
+    "policies",
+    "activities",
+    "workflows.machine",
+    "workflows.steps",
+    "workflows.conversation",
+)
+"""Imported once per process: pure, or guarded by tests; the automations themselves run in the sandbox."""
+HEAVY = ("cedarpy", "jsonschema", "rfc8785", "opentelemetry", "structlog", "referencing", "rpds", "attrs", "attr")
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Everything activities need, bound to resources or to doubles."""
+
+    claude: Claude
+    toolbox: Toolbox
+    ledger: Ledger
+    conversations: Conversations
+    contents: Contents
+    inbox: Inbox
+    starts: Starts
+    pins: Pins
+    policy: PolicyEngine
+    prompts: PromptFiles
+    clock: Clock
+    chains: Chains
+    deployment: Deployment
+    default_model: str
+
+
+def activities_of(ports: Ports) -> list[Callable[..., Any]]:
+    """Every activity, bound to `ports`."""
+    current = CurrentRun(ports.chains)
+    claude = _bind(ClaudeActivities, ports, current)
+    tools = _bind(ToolActivities, ports, current)
+    people = _bind(PeopleActivities, ports, current)
+    starts = _bind(StartActivities, ports, current)
+    reads = _bind(ReadActivities, ports, current)
+    return [
+        claude.ask_claude,
+        tools.rule_on,
+        tools.call_tool,
+        people.open_request,
+        people.close_request,
+        people.check_decision,
+        starts.register_run,
+        starts.record_ending,
+        reads.look_up_case,
+        reads.waiting_requests,
+        reads.show_request,
+        reads.read_content,
+    ]
+
+
+def _bind(activities: Callable[..., Any], ports: Ports, current: CurrentRun) -> Any:
+    """Give a class of activities the ports that its constructor names."""
+    named = {field.name: getattr(ports, field.name) for field in dataclasses.fields(ports)} | {"current": current}
+    return activities(**{name: named[name] for name in inspect.signature(activities).parameters})
+
+
+@asynccontextmanager
+async def open_ports(settings: Settings, client: Client) -> AsyncIterator[Ports]:
+    """Every port bound to its real resource, closed again in reverse order.
+
+    Raises what cannot be used as configured: ServersFileUnusable, StoreUrlWrong, StoreUnreachable, PolicyBroken.
+    """
+    async with AsyncExitStack() as opened:
+        store = await asyncio.to_thread(Store.open, settings.store_url())
+        opened.push_async_callback(asyncio.to_thread, store.close)
+        toolbox = McpConnections(_servers(settings), private_dir=settings.data, log_dir=settings.data / "logs")
+        opened.push_async_callback(toolbox.aclose)
+        claude = await AnthropicClaude.connect(load_prices(settings.prices))
+        opened.push_async_callback(claude.aclose)
+        yield Ports(
+            claude=claude,
+            toolbox=toolbox,
+            ledger=store.ledger,
+            conversations=store.conversations,
+            contents=store.contents,
+            inbox=store.inbox,
+            starts=store.starts,
+            pins=store.pins,
+            policy=CedarRules.load(settings.policy_folders()),
+            prompts=PromptFiles(settings.prompt_folders()),
+            clock=SystemClock(),
+            chains=TemporalChains(client),
+            deployment=Deployment(id=settings.deployment, namespace=client.namespace, mode=settings.mode),
+            default_model=settings.model,
+        )
+
+
+def _servers(settings: Settings) -> tuple[ServerDeclaration, ...]:
+    return load_servers(settings.servers) if settings.servers is not None else ()
+
+
+@asynccontextmanager
+async def running_worker(settings: Settings, client: Client) -> AsyncIterator[Worker]:
+    """A worker with real resources, polling inside the block."""
+    catalog = Catalog.load(settings.automations)
+    async with open_ports(settings, client) as ports:
+        worker = make_worker(client, catalog, activities_of(ports), concurrency=settings.concurrency)
+        async with worker:
+            yield worker
+
+
+def workflow_runner(catalog: Catalog) -> SandboxedWorkflowRunner:
+    """The sandbox, with what need not be imported anew for every run passed through."""
+    passed = (*PASSED_THROUGH, *HEAVY, *catalog.outside_modules())
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*passed))
+
+
+def make_worker(
+    client: Client,
+    catalog: Catalog,
+    activities: Sequence[Callable[..., Any]],
+    *,
+    task_queue: str = TASK_QUEUE,
+    concurrency: int = 50,
+    cached_runs: int = 1000,
+    on_fatal_error: Callable[[BaseException], Any] | None = None,
+) -> Worker:
+    """A worker for every automation of `catalog`."""
+    return Worker(
+        client,
+        task_queue=task_queue,
+        workflows=[entry.workflow for entry in catalog.entries()],
+        activities=list(activities),
+        workflow_runner=workflow_runner(catalog),
+        interceptors=[MessageGuard()],
+        workflow_failure_exception_types=[pydantic.ValidationError],
+        max_concurrent_activities=concurrency,
+        max_cached_workflows=cached_runs,
+        max_heartbeat_throttle_interval=timedelta(seconds=1),
+        default_heartbeat_throttle_interval=timedelta(seconds=1),
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
+        graceful_shutdown_timeout=timedelta(seconds=30),
+    )

@@ -1,0 +1,98 @@
+"""The Claude client of a worker: one streamed question, one whole answer, errors translated, costs counted."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Self, cast
+
+import httpx2
+from anthropic import AsyncAnthropic, AsyncStream
+from anthropic.types import RawMessageStreamEvent
+from pydantic import BaseModel, JsonValue
+
+from activities.claude_port import ClaudeAnswer, ClaudeQuestion, ClaudeRejected
+from workers.resources.claude_answer import StreamedAnswer
+from workers.resources.claude_failures import raise_port_error
+from workers.resources.claude_request import body_of
+from workers.resources.prices import Prices, cost_micros
+
+_TIMEOUT = httpx2.Timeout(connect=10, write=60, pool=30, read=300)
+"""`read` is per chunk: the pings of a thinking model keep a stream alive."""
+
+
+class AnthropicClaude:
+    """The Messages API. Key and address come from the environment, as the SDK reads them."""
+
+    def __init__(self, client: AsyncAnthropic, prices: Prices) -> None:
+        self._client = client
+        self._prices = prices
+
+    @classmethod
+    async def connect(cls, prices: Prices, *, base_url: str | None = None, timeout: httpx2.Timeout = _TIMEOUT) -> Self:
+        """A client that is ready at once: what the SDK would load at the first question is loaded now, in a thread."""
+        client = AsyncAnthropic(
+            base_url=base_url,
+            max_retries=0,  # retries are Temporal's
+            timeout=timeout,
+            open_telemetry={"traces": {"content_mode": "metadata_only"}},
+        )
+        await asyncio.to_thread(lambda: client.messages)
+        return cls(client, prices)
+
+    async def ask(self, question: ClaudeQuestion) -> ClaudeAnswer:
+        """One request, streamed to its end. Raises ClaudeUnavailable, ClaudeRejected."""
+        request_id = ""
+        try:
+            async with await self._begin(question) as stream:
+                request_id = stream.response.headers.get("request-id", "")
+                _check_content_type(stream.response, request_id)
+                return await self._answer(question, stream, request_id)
+        except Exception as error:  # noqa: BLE001 - every failure of the SDK is told apart in one place
+            raise_port_error(error, request_id)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _begin(self, question: ClaudeQuestion) -> AsyncStream[RawMessageStreamEvent]:
+        traced = self._client
+        if question.conversation_id:
+            traced = traced.with_options(
+                open_telemetry={**traced.open_telemetry, "conversation_id": question.conversation_id}
+            )
+        # The body is JSON of our own: the SDK's parameter types would only be casts around it.
+        return await traced.messages.create(**body_of(question))  # type: ignore[call-overload, no-any-return]
+
+    async def _answer(
+        self, question: ClaudeQuestion, stream: AsyncStream[RawMessageStreamEvent], request_id: str
+    ) -> ClaudeAnswer:
+        answer = StreamedAnswer()
+        async for event in _raw(stream):
+            answer.take(event)
+        usage = answer.usage()
+        model = answer.model or question.model
+        cost = cost_micros(usage, model, self._prices)
+        return ClaudeAnswer(
+            content=answer.content(),
+            stop_reason=answer.stop_reason,
+            usage=usage.model_copy(update={"cost_micros": cost}),
+            model=model,
+            request_id=request_id,
+        )
+
+
+async def _raw(stream: AsyncStream[RawMessageStreamEvent]) -> AsyncIterator[dict[str, JsonValue]]:
+    """The events as JSON. Their models are built without validation, so what is unknown to them survives."""
+    async for event in stream:
+        if not isinstance(event, BaseModel):
+            raise ValueError("an event that is no object")
+        yield cast(dict[str, JsonValue], event.to_dict(mode="json", warnings=False))
+
+
+def _check_content_type(response: httpx2.Response, request_id: str) -> None:
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "text/event-stream":
+        raise ClaudeRejected(
+            f"the address of Claude answered with {kind or 'no content type'!r} instead of a stream; "
+            "see whether ANTHROPIC_BASE_URL is the Messages API",
+            request_id,
+        )

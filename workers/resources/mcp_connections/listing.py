@@ -1,0 +1,109 @@
+"""What a server publishes: all pages of its tools, and whether it has resources."""
+
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from mcp import Client
+from mcp.client.caching import CacheEntry, CacheKey
+from mcp_types import ListToolsResult, PaginatedResult, Resource, ResourceTemplate, Tool
+
+from activities.toolbox import NotSent
+from workers.resources.mcp_connections import limits
+
+_DEFAULT_SECONDS = 60.0
+_LONGEST_SECONDS = 3600.0
+
+P = TypeVar("P", bound=PaginatedResult)
+
+logger = logging.getLogger(__name__)
+
+
+class Listing:
+    """The tools of one server as last published."""
+
+    def __init__(self, tools: dict[str, Tool], has_resources: bool, fresh_seconds: float) -> None:
+        self.tools = tools
+        self.has_resources = has_resources
+        self._stale_at = time.monotonic() + fresh_seconds
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the server's time to live has not passed."""
+        return time.monotonic() < self._stale_at
+
+    def expire(self) -> None:
+        """The server said that its list has changed."""
+        self._stale_at = 0.0
+
+
+async def listed(server: str, client: Client) -> Listing:
+    """Ask for everything. Raises NotSent when the server publishes more than can be taken."""
+    capabilities = client.server_capabilities
+    pages: list[ListToolsResult] = []
+    if capabilities.tools is not None:
+        pages = await _pages(server, lambda cursor: client.list_tools(cursor=cursor, cache_mode="bypass"))
+    tools = {tool.name: tool for page in pages for tool in page.tools if _fits(server, tool)}
+    if len(tools) > limits.TOOLS:
+        raise NotSent(f"server {server!r} publishes {len(tools)} tools, more than {limits.TOOLS}; split it")
+    return Listing(tools, capabilities.resources is not None, _fresh_seconds(pages))
+
+
+async def resources(server: str, client: Client) -> tuple[list[Resource], list[ResourceTemplate]]:
+    """All resources and all templates."""
+    found = await _pages(server, lambda cursor: client.list_resources(cursor=cursor, cache_mode="bypass"))
+    templates = await _pages(server, lambda cursor: client.list_resource_templates(cursor=cursor, cache_mode="bypass"))
+    return (
+        [resource for page in found for resource in page.resources],
+        [template for page in templates for template in page.resource_templates],
+    )
+
+
+async def _pages(server: str, page_at: Callable[[str | None], Awaitable[P]]) -> list[P]:
+    pages = [await page_at(None)]
+    while cursor := pages[-1].next_cursor:
+        if len(pages) == limits.PAGES:
+            raise NotSent(f"server {server!r} publishes a list of more than {limits.PAGES} pages; shorten it")
+        pages.append(await page_at(cursor))
+    return pages
+
+
+def _fresh_seconds(pages: list[ListToolsResult]) -> float:
+    """The shortest time to live of the pages. 0 is what SDKs send when nothing was said, so it counts as that."""
+    said = [page.ttl_ms / 1000 for page in pages if page.ttl_ms > 0]
+    return min([*said, _LONGEST_SECONDS]) if said else _DEFAULT_SECONDS
+
+
+def _fits(server: str, tool: Tool) -> bool:
+    sizes = [len(json.dumps(schema)) for schema in (tool.input_schema, tool.output_schema) if schema]
+    if max(sizes, default=0) <= limits.SCHEMA_BYTES:
+        return True
+    logger.warning("mcp_tool_left_out", extra={"server": server, "tool": tool.name, "schema_bytes": max(sizes)})
+    return False
+
+
+class OneTool:
+    """A response cache for a client that makes one call: it serves the listing of that one tool, without asking.
+
+    The SDK checks a result against the tool's published output schema, and would fetch the list for it each time.
+    """
+
+    def __init__(self, tool: Tool | None) -> None:
+        self._listing = ListToolsResult(tools=[tool] if tool else [])
+
+    async def get(self, key: CacheKey) -> CacheEntry | None:
+        """The listing; nothing else is cached."""
+        if key.method != "tools/list":
+            return None
+        return CacheEntry(value=self._listing, scope="private", expires_at=float("inf"))
+
+    async def set(self, key: CacheKey, entry: CacheEntry) -> None:
+        """Kept nowhere: the client lives for one call."""
+
+    async def delete(self, key: CacheKey) -> None:
+        """Nothing to delete."""
+
+    async def clear(self) -> None:
+        """Nothing to clear."""

@@ -1,0 +1,116 @@
+"""Conversations: one row per turn, whose two halves are written once each."""
+
+from pydantic import JsonValue
+from sqlalchemy import Connection, RowMapping, bindparam, select, update
+
+from activities.conversations import Delta, RunKey
+from contracts.claude import TurnOutcome
+from contracts.model import Moment
+from workers.resources.store.columns import JsonText, MomentText
+from workers.resources.store.database import Database, insert_new
+from workers.resources.store.schema import TURNS
+
+# Built once: that costs more than running them.
+_CONVERSATION = (
+    TURNS.c.workflow_id == bindparam("of_workflow_id"),
+    TURNS.c.first_run_id == bindparam("of_first_run_id"),
+    TURNS.c.conversation == bindparam("of_conversation"),
+)
+_TURN = (*_CONVERSATION, TURNS.c.turn == bindparam("of_turn"))
+_READ = select(TURNS).where(*_CONVERSATION, TURNS.c.turn < bindparam("before_turn")).order_by(TURNS.c.turn)
+_FIND = select(TURNS).where(*_TURN)
+_ANSWER = (
+    update(TURNS)
+    .where(*_TURN, TURNS.c.answered_at.is_(None))
+    .values(
+        assistant=bindparam("blocks", type_=JsonText),
+        outcome=bindparam("their_outcome", type_=JsonText),
+        answered_at=bindparam("at", type_=MomentText),
+    )
+)
+
+
+class TurnNeverAsked(Exception):
+    """An answer was given to a turn that is not in the store."""
+
+    def __init__(self, run: RunKey, name: str, turn: int) -> None:
+        super().__init__(
+            f"turn {turn} of conversation {name!r} of {run.workflow_id!r} ({run.first_run_id!r}) "
+            "was never asked; append its user side before the answer"
+        )
+
+
+class SqlConversations:
+    """The port `activities.conversations.Conversations`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self, run: RunKey, name: str, before_turn: int) -> tuple[Delta, ...]:
+        """The deltas of turns 0 to `before_turn` - 1, in order."""
+        values = {**_of(run, name), "before_turn": before_turn}
+        rows = await self._database.read(lambda connection: connection.execute(_READ, values).mappings().all())
+        return tuple(_delta(row) for row in rows)
+
+    async def find(self, run: RunKey, name: str, turn: int) -> Delta | None:
+        """The delta of one turn, or None."""
+        return await self._database.read(lambda connection: _find(connection, run, name, turn))
+
+    async def ask(self, run: RunKey, name: str, delta: Delta, at: Moment) -> Delta:
+        """Append the user side of a turn; when it stands already (a retry), return the one that stands."""
+        row = {
+            "workflow_id": run.workflow_id,
+            "first_run_id": run.first_run_id,
+            "conversation": name,
+            "turn": delta.turn,
+            "user": delta.user,
+            "asked_at": at,
+            "offered": delta.offered,
+            "system": delta.system,
+        }
+
+        def work(connection: Connection) -> Delta | None:
+            insert_new(connection, TURNS, row)
+            return _find(connection, run, name, delta.turn)
+
+        return _standing(await self._database.write(work), run, name, delta.turn)
+
+    async def answer(
+        self, run: RunKey, name: str, turn: int, assistant: list[JsonValue], outcome: TurnOutcome, at: Moment
+    ) -> Delta:
+        """Add the answer to a turn; when one stands already, the first one wins and is returned.
+
+        Raises TurnNeverAsked.
+        """
+        values = {**_of(run, name), "of_turn": turn}
+        values |= {"blocks": assistant, "their_outcome": outcome, "at": at}
+
+        def work(connection: Connection) -> Delta | None:
+            connection.execute(_ANSWER, values)
+            return _find(connection, run, name, turn)
+
+        return _standing(await self._database.write(work), run, name, turn)
+
+
+def _of(run: RunKey, name: str) -> dict[str, object]:
+    return {
+        "of_workflow_id": run.workflow_id,
+        "of_first_run_id": run.first_run_id,
+        "of_conversation": name,
+    }
+
+
+def _find(connection: Connection, run: RunKey, name: str, turn: int) -> Delta | None:
+    values = {**_of(run, name), "of_turn": turn}
+    row = connection.execute(_FIND, values).mappings().one_or_none()
+    return None if row is None else _delta(row)
+
+
+def _standing(delta: Delta | None, run: RunKey, name: str, turn: int) -> Delta:
+    if delta is None:
+        raise TurnNeverAsked(run, name, turn)
+    return delta
+
+
+def _delta(row: RowMapping) -> Delta:
+    return Delta.model_validate({name: row[name] for name in Delta.model_fields})

@@ -1,0 +1,92 @@
+"""An open database: how the ports read and write it without blocking the event loop."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from typing import TypeVar
+
+from sqlalchemy import URL, Connection, Engine, Insert, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from workers.resources.store.address import is_sqlite, place_of
+from workers.resources.store.engine import for_reading, open_engine
+from workers.resources.store.errors import StoreUnreachable
+
+T = TypeVar("T")
+READERS = 4
+POSTGRESQL_WRITERS = 8
+
+
+class Database:
+    """One engine, with threads of its own.
+
+    A write that was begun is finished even when its caller is cancelled.
+    """
+
+    def __init__(self, url: URL) -> None:
+        # SQLite has one writer at a time: queueing here is fair and cheaper than waiting in its busy handler.
+        writers = 1 if is_sqlite(url) else POSTGRESQL_WRITERS
+        self.place = place_of(url)
+        self._engine = self._open(url, writers + READERS)
+        self._reading_engine = for_reading(self._engine)
+        self._writers = ThreadPoolExecutor(writers, thread_name_prefix="store-writer")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """The result of `work`, which makes one statement that only reads."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, work)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """The result of `work`, once its transaction is committed; nothing is, when it raises."""
+        return await asyncio.get_running_loop().run_in_executor(self._writers, self.write_now, work)
+
+    def read_now(self, work: Callable[[Connection], T]) -> T:
+        """As `read`, in the calling thread."""
+        with self._reachable(), self._reading_engine.connect() as connection:
+            return work(connection)
+
+    def write_now(self, work: Callable[[Connection], T]) -> T:
+        """As `write`, in the calling thread."""
+        with self._reachable(), self._engine.begin() as connection:
+            return work(connection)
+
+    def close(self) -> None:
+        """Finish what was begun, then let go of every connection."""
+        self._writers.shutdown()
+        self._readers.shutdown()
+        self._engine.dispose()
+
+    def _open(self, url: URL, connections: int) -> Engine:
+        try:
+            return open_engine(url, connections)
+        except OSError as error:
+            raise StoreUnreachable(self.place, str(error)) from error
+
+    @contextmanager
+    def _reachable(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, InterfaceError) as error:
+            raise StoreUnreachable(self.place, reason_of(error)) from error
+
+
+def reason_of(error: DBAPIError) -> str:
+    """What the driver said, on one line; without the statement and its parameters."""
+    return " ".join(str(error.orig).split())
+
+
+def insert_new(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
+    """Insert `row` unless its primary key stands already; whether it was inserted.
+
+    On PostgreSQL this waits for a rival that is inserting the same key, and then knows how that ended.
+    """
+    return connection.execute(_insert_new(connection.dialect.name, table), dict(row)).rowcount == 1
+
+
+@cache  # building a statement costs more than running it
+def _insert_new(dialect: str, table: Table) -> Insert:
+    make = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    return make(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)

@@ -1,0 +1,32 @@
+"""What can stand between a worker and its store; no message ever carries a password."""
+
+
+class StoreUrlWrong(Exception):
+    """The address of the store cannot be understood: correct the configuration."""
+
+
+class StoreUnreachable(Exception):
+    """The store does not answer, is busy for too long, or refuses this account: trying again can help."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(
+            f"the store ({place}) cannot be used: {reason!r}; "
+            "see that it is running and that this account may write to it, then try again"
+        )
+
+
+class StoreTooNew(Exception):
+    """A newer Interlock has migrated the store: run that version, or a newer one."""
+
+    def __init__(self, place: str, found: str, known: str) -> None:
+        super().__init__(
+            f"the store ({place}) has schema revision {found!r} and this version of Interlock knows up to "
+            f"{known!r}; run the version that migrated it, or a newer one"
+        )
+
+
+class ContentDamaged(Exception):
+    """The bytes under a content address no longer match it: restore the store from a backup."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"the content stored as {address!r} was changed; restore the store from a backup")

@@ -1,0 +1,159 @@
+"""The ledger: one row per idempotency key, moved only by compare-and-set."""
+
+from sqlalchemy import Connection, RowMapping, bindparam, case, exists, func, null, select, update
+
+from activities.ledger import Claim, LedgerEntry, LedgerState
+from contracts.canonical import digest
+from contracts.model import Moment
+from contracts.tools import CallStatus, EffectClass, Purpose, ToolOutcome
+from workers.resources.store.columns import JsonText, MomentText
+from workers.resources.store.contents import put_content
+from workers.resources.store.database import Database, insert_new
+from workers.resources.store.schema import LEDGER
+
+UNFINISHED = (LedgerState.CLAIMED, LedgerState.SENT, LedgerState.UNKNOWN)
+RECORDABLE = (LedgerState.UNKNOWN, LedgerState.DONE, LedgerState.SAID_NO, LedgerState.REFUSED)
+
+# Built once: that costs more than running them.
+_OF_KEY = LEDGER.c.key == bindparam("of_key")
+_FIND = select(LEDGER).where(_OF_KEY)
+# Either database decides under the row's lock: of any number of rivals, one still finds its generation.
+_CHANGE = update(LEDGER).where(
+    _OF_KEY,
+    LEDGER.c.generation == bindparam("of_generation"),
+    LEDGER.c.state.in_([state.value for state in UNFINISHED]),
+)
+_MARK_SENT = _CHANGE.values(
+    state=LedgerState.SENT.value,
+    generation=LEDGER.c.generation + 1,
+    sends=LEDGER.c.sends + 1,
+    owner=bindparam("by_owner"),
+    first_sent_at=func.coalesce(LEDGER.c.first_sent_at, bindparam("at", type_=MomentText)),
+    last_sent_at=bindparam("at", type_=MomentText),
+    outcome=None,
+    content=None,
+    finished_at=None,
+).returning(LEDGER)
+_FINISH = _CHANGE.values(
+    state=bindparam("final_state"),
+    outcome=bindparam("final_outcome", type_=JsonText),
+    content=bindparam("address"),
+    finished_at=bindparam("at", type_=MomentText),
+)
+# The generation stays, so that it never means two sends. What an earlier send did is still to be found out.
+_SENT_BEFORE = LEDGER.c.sends > 1
+_RELEASE = (
+    update(LEDGER)
+    .where(_OF_KEY, LEDGER.c.generation == bindparam("of_generation"), LEDGER.c.state == LedgerState.SENT.value)
+    .values(
+        state=case((_SENT_BEFORE, LedgerState.UNKNOWN.value), else_=LedgerState.CLAIMED.value),
+        sends=LEDGER.c.sends - 1,
+        first_sent_at=case((_SENT_BEFORE, LEDGER.c.first_sent_at), else_=null()),
+        outcome=case((_SENT_BEFORE, bindparam("earlier_outcome", type_=JsonText)), else_=null()),
+    )
+)
+_HAS_SENT = select(
+    exists().where(
+        LEDGER.c.workflow_id == bindparam("of_workflow_id"),
+        LEDGER.c.first_run_id == bindparam("of_first_run_id"),
+        LEDGER.c.server == bindparam("of_server"),
+        LEDGER.c.purpose == Purpose.FORWARD.value,
+        LEDGER.c.effect_class != EffectClass.READ.value,
+        LEDGER.c.sends > 0,
+    )
+)
+
+
+class SqlLedger:
+    """The port `activities.ledger.Ledger`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def claim(self, claim: Claim, at: Moment) -> LedgerEntry:
+        """Enter `claim`, or return the entry that stands under its key, unchanged."""
+        row = claim.model_dump(mode="json")
+        row |= {"claimed_at": at, "state": LedgerState.CLAIMED.value, "generation": 0, "sends": 0}
+
+        def work(connection: Connection) -> LedgerEntry | None:
+            insert_new(connection, LEDGER, row)
+            return _find(connection, claim.key)
+
+        entry = await self._database.write(work)
+        assert entry is not None  # inserted, or there before; nothing is ever deleted
+        return entry
+
+    async def mark_sent(self, key: str, generation: int, owner: str, at: Moment) -> LedgerEntry | None:
+        """Compare-and-set on key and generation, from claimed, sent or unknown to sent, both counters + 1.
+
+        None: somebody else was faster, or the entry is final; nothing may be sent.
+        """
+        values = {"of_key": key, "of_generation": generation, "by_owner": owner, "at": at}
+
+        def work(connection: Connection) -> LedgerEntry | None:
+            row = connection.execute(_MARK_SENT, values).mappings().one_or_none()
+            return None if row is None else _entry(row)
+
+        return await self._database.write(work)
+
+    async def finish(
+        self,
+        key: str,
+        generation: int,
+        state: LedgerState,
+        outcome: ToolOutcome,
+        content: bytes | None,
+        at: Moment,
+    ) -> bool:
+        """Record the outcome, and the content under its digest, in one transaction.
+
+        False: the generation is no longer current, or another final outcome stands; nothing was written.
+        Recording what stands already is True, so that a commit whose answer was lost can be repeated.
+        """
+        if state not in RECORDABLE:
+            raise ValueError(f"{state!r} is not an outcome; finish with one of {[s.value for s in RECORDABLE]}")
+        address = None if content is None else digest(content)
+        values = {"of_key": key, "of_generation": generation, "at": at}
+        values |= {"final_state": state.value, "final_outcome": outcome, "address": address}
+
+        def work(connection: Connection) -> bool:
+            if connection.execute(_FINISH, values).rowcount == 0:
+                return _stands(_find(connection, key), generation, state, outcome)
+            if content is not None:
+                put_content(connection, content)
+            return True
+
+        return await self._database.write(work)
+
+    async def release(self, key: str, generation: int) -> None:
+        """Take a send back: nothing reached the server. Only for the current generation, and once.
+
+        Back to claimed; to unknown when an earlier send was never answered.
+        """
+        earlier = ToolOutcome(status=CallStatus.UNKNOWN, message="an earlier send was never answered")
+        values = {"of_key": key, "of_generation": generation, "earlier_outcome": earlier}
+        await self._database.write(lambda connection: connection.execute(_RELEASE, values).rowcount)
+
+    async def find(self, key: str) -> LedgerEntry | None:
+        """The entry of `key`, or None."""
+        return await self._database.read(lambda connection: _find(connection, key))
+
+    async def has_sent(self, workflow_id: str, first_run_id: str, server: str) -> bool:
+        """Whether this run has sent a forward effect (any class but read) to `server`, whatever came of it."""
+        values = {"of_workflow_id": workflow_id, "of_first_run_id": first_run_id, "of_server": server}
+        return await self._database.read(lambda connection: bool(connection.execute(_HAS_SENT, values).scalar_one()))
+
+
+def _find(connection: Connection, key: str) -> LedgerEntry | None:
+    row = connection.execute(_FIND, {"of_key": key}).mappings().one_or_none()
+    return None if row is None else _entry(row)
+
+
+def _stands(entry: LedgerEntry | None, generation: int, state: LedgerState, outcome: ToolOutcome) -> bool:
+    if entry is None:
+        return False
+    return (entry.generation, entry.state, entry.outcome) == (generation, state, outcome)
+
+
+def _entry(row: RowMapping) -> LedgerEntry:
+    return LedgerEntry.model_validate({name: row[name] for name in LedgerEntry.model_fields})

@@ -1,0 +1,1 @@
+"""How the schema came to be: one file per revision, applied when the store is opened."""

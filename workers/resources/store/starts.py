@@ -1,0 +1,146 @@
+"""Start records and business keys: who asked for which run, and which run holds a case."""
+
+import hashlib
+import hmac
+import secrets
+
+from pydantic import JsonValue
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, or_, select, update
+
+from activities.conversations import RunKey
+from activities.inbox import CaseTaken, StartRecord
+from contracts.canonical import canonical_json
+from contracts.model import Moment
+from contracts.runs import KnownCase, StartStatement
+from workers.resources.store.database import Database, insert_new
+from workers.resources.store.schema import CASES, META, STARTS
+
+PSEUDONYM_KEY = "pseudonym_key"
+
+
+class SqlStarts:
+    """The port `activities.inbox.Starts`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._pseudonym_key: bytes | None = None
+
+    async def register(self, record: StartRecord, at: Moment) -> StartRecord:
+        """Register a run and take its business key; when it is registered already, return that record.
+
+        Raises CaseTaken when another run holds the key and `start.again` is empty; nothing is kept then.
+        """
+
+        def work(connection: Connection) -> StartRecord:
+            if insert_new(connection, STARTS, _row(record, at)):
+                _take_case(connection, record, at)
+                return record
+            return _record(connection.execute(_start_of(record.run)).mappings().one())
+
+        return await self._database.write(work)
+
+    async def find(self, run: RunKey) -> StartRecord | None:
+        """The start record of a run, or None."""
+        query = _start_of(run)
+        row = await self._database.read(lambda connection: connection.execute(query).mappings().one_or_none())
+        return None if row is None else _record(row)
+
+    async def end(self, run: RunKey, ending: str, at: Moment) -> None:
+        """Record the ending of a run; a later one replaces it, as a reset run ends again."""
+        later = or_(STARTS.c.ended_at.is_(None), STARTS.c.ended_at <= at)
+        change = update(STARTS).where(_is(run), later).values(ending=ending, ended_at=at)
+        await self._database.write(lambda connection: connection.execute(change).rowcount)
+
+    async def look_up(self, automation: str, business_key: str, request: dict[str, JsonValue]) -> KnownCase:
+        """What is known of a business case, and which top-level fields of its input differ from `request`."""
+        same_run = and_(STARTS.c.workflow_id == CASES.c.workflow_id, STARTS.c.first_run_id == CASES.c.first_run_id)
+        query = _holder_of(automation, business_key).join(STARTS, same_run)
+        query = query.add_columns(STARTS.c.request, STARTS.c.ending)
+        row = await self._database.read(lambda connection: connection.execute(query).mappings().one_or_none())
+        return KnownCase() if row is None else _known(row, _differing(row["request"], request))
+
+    async def pseudonym(self, requester: str) -> str:
+        """A stable name for a requester that does not reveal it (HMAC under a key kept in the store)."""
+        if self._pseudonym_key is None:
+            self._pseudonym_key = await self._database.write(_pseudonym_key)
+        mac = hmac.new(self._pseudonym_key, requester.encode("utf-8", "surrogatepass"), hashlib.sha256)
+        return f"r-{mac.hexdigest()[:16]}"
+
+
+def _take_case(connection: Connection, record: StartRecord, at: Moment) -> None:
+    """Become the holder after the present one. Every failed try means that a rival became holder: it ends."""
+    start = record.start
+    taken = False
+    while not taken:
+        holder = connection.execute(_holder_of(start.automation, start.business_key)).mappings().one_or_none()
+        if holder is not None and not start.again:
+            held_by = (holder["workflow_id"], holder["first_run_id"])
+            raise CaseTaken(start.automation, start.business_key, *held_by)
+        row = {
+            "automation": start.automation,
+            "business_key": start.business_key,
+            "holding": 1 if holder is None else holder["holding"] + 1,
+            "workflow_id": record.run.workflow_id,
+            "first_run_id": record.run.first_run_id,
+            "taken_at": at,
+        }
+        taken = insert_new(connection, CASES, row)
+
+
+def _holder_of(automation: str, business_key: str) -> Select[*tuple[int, str, str]]:
+    """The present holder of a case: one row, or none."""
+    query = select(CASES.c.holding, CASES.c.workflow_id, CASES.c.first_run_id)
+    query = query.where(CASES.c.automation == automation, CASES.c.business_key == business_key)
+    return query.order_by(CASES.c.holding.desc()).limit(1)
+
+
+def _known(row: RowMapping, differing: tuple[str, ...]) -> KnownCase:
+    return KnownCase(
+        workflow_id=row["workflow_id"],
+        first_run_id=row["first_run_id"],
+        same_input=not differing,
+        differing_fields=differing,
+        ending=row["ending"] or "",
+    )
+
+
+def _is(run: RunKey) -> ColumnElement[bool]:
+    return and_(STARTS.c.workflow_id == run.workflow_id, STARTS.c.first_run_id == run.first_run_id)
+
+
+def _start_of(run: RunKey) -> Select[*tuple[str, ...]]:
+    return select(STARTS).where(_is(run))
+
+
+def _row(record: StartRecord, at: Moment) -> dict[str, object]:
+    return {
+        "workflow_id": record.run.workflow_id,
+        "first_run_id": record.run.first_run_id,
+        "automation": record.start.automation,
+        "business_key": record.start.business_key,
+        "start": record.start,
+        "request": record.request,
+        "registered_at": at,
+    }
+
+
+def _record(row: RowMapping) -> StartRecord:
+    run = RunKey(workflow_id=row["workflow_id"], first_run_id=row["first_run_id"])
+    start = StartStatement.model_validate(row["start"])
+    return StartRecord(run=run, start=start, request=row["request"])
+
+
+def _differing(one: dict[str, JsonValue], other: dict[str, JsonValue]) -> tuple[str, ...]:
+    # In canonical form, because Python finds that True == 1.
+    names = sorted(one.keys() | other.keys())
+    return tuple(
+        name
+        for name in names
+        if (name in one) != (name in other) or canonical_json(one.get(name)) != canonical_json(other.get(name))
+    )
+
+
+def _pseudonym_key(connection: Connection) -> bytes:
+    insert_new(connection, META, {"name": PSEUDONYM_KEY, "value": secrets.token_bytes(32)})
+    key: bytes = connection.scalars(select(META.c.value).where(META.c.name == PSEUDONYM_KEY)).one()
+    return key

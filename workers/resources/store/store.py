@@ -1,0 +1,60 @@
+"""The store as a worker holds it: one database, one attribute per port."""
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from activities.conversations import Contents, Conversations
+from activities.inbox import Inbox, Starts
+from activities.ledger import Ledger
+from workers.resources.store.address import read_url
+from workers.resources.store.contents import SqlContents
+from workers.resources.store.conversations import SqlConversations
+from workers.resources.store.database import Database, reason_of
+from workers.resources.store.errors import StoreUnreachable
+from workers.resources.store.inbox import SqlInbox
+from workers.resources.store.ledger import SqlLedger
+from workers.resources.store.migrate import bring_up_to_date, revision_of
+from workers.resources.store.pins import Pins
+from workers.resources.store.starts import SqlStarts
+
+
+class Store:
+    """Everything DESIGN section 5 keeps outside of Temporal's history. `open` it, `close` it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.ledger: Ledger = SqlLedger(database)
+        self.conversations: Conversations = SqlConversations(database)
+        self.contents: Contents = SqlContents(database)
+        self.inbox: Inbox = SqlInbox(database)
+        self.starts: Starts = SqlStarts(database)
+        self.pins = Pins(database)
+
+    @classmethod
+    def open(cls, url: str) -> "Store":
+        """Connect, migrate if needed. Blocks. Raises StoreUrlWrong, StoreUnreachable, StoreTooNew."""
+        database = Database(read_url(url))
+        try:
+            bring_up_to_date(database)
+        except DBAPIError as error:  # not a database, or this account may not create tables in it
+            database.close()
+            raise StoreUnreachable(database.place, reason_of(error)) from error
+        except BaseException:
+            database.close()
+            raise
+        return cls(database)
+
+    def check(self) -> str:
+        """One line for `interlock doctor`. Blocks. Raises StoreUnreachable."""
+        return self._database.read_now(lambda connection: f"{self._database.place}, {_facts(connection)}")
+
+    def close(self) -> None:
+        """Finish what was begun, then let go of the database."""
+        self._database.close()
+
+
+def _facts(connection: Connection) -> str:
+    setting = "PRAGMA journal_mode" if connection.dialect.name == "sqlite" else "SHOW synchronous_commit"
+    name = setting.split()[1]
+    value = connection.execute(text(setting)).scalar_one()
+    return f"schema revision {revision_of(connection)}, {name} {value}"
