@@ -1,0 +1,1 @@
+"""A pretend outside world: programs only, never imported by the product."""

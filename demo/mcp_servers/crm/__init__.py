@@ -1,0 +1,1 @@
+"""The pretend customer file: who the customers are, what they complain about, what was noted."""

@@ -1,0 +1,74 @@
+"""One SQLite file per pretend system: filled in one transaction, shared by any number of processes."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+LOCK_WAIT_SECONDS = 10
+
+
+class DataFileUnusable(Exception):  # noqa: N818 - named after what happened
+    """The database cannot be opened where the operator pointed."""
+
+
+class DataFile:
+    """Opens a connection per piece of work, so that threads and processes never share one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @classmethod
+    def create(cls, path: Path, tables: Sequence[str], fill: Callable[[sqlite3.Connection], None]) -> "DataFile":
+        """Open the file at `path`, creating and filling it when it is new."""
+        datafile = cls(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            datafile._fill_if_new(tables, fill)
+        except (OSError, sqlite3.Error) as error:
+            raise DataFileUnusable(
+                f"cannot create or open the database {str(path)!r}: {error}; give another --data folder"
+            ) from error
+        return datafile
+
+    @classmethod
+    def existing(cls, path: Path) -> "DataFile":
+        """Open the file at `path`, which a server must have created before."""
+        if not path.is_file():
+            raise DataFileUnusable(f"there is no database at {str(path)!r}; start the server once to create it")
+        return cls(path)
+
+    def _fill_if_new(self, tables: Sequence[str], fill: Callable[[sqlite3.Connection], None]) -> None:
+        # The write lock is taken before looking: of two first starts one fills, the other finds it filled.
+        with self.writing() as connection:
+            if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+                for table in tables:
+                    connection.execute(table)
+                fill(connection)
+                connection.execute("PRAGMA user_version = 1")
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection whose statements all see the same moment."""
+        with self._transaction("BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A connection that holds the write lock; everything is committed at the end, or nothing is."""
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        opened = sqlite3.connect(self._path, timeout=LOCK_WAIT_SECONDS, isolation_level=None)
+        with closing(opened) as connection:
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(begin)
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")

@@ -1,0 +1,1 @@
+"""The pretend mail service: it remembers every message instead of sending it."""

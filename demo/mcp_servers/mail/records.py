@@ -1,0 +1,28 @@
+"""What the mail service answers with."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from demo.mcp_servers.record import Record
+
+
+class Mail(Record):
+    mail_id: str
+    to: str
+    subject: str
+    body: str
+    sent_at: datetime
+
+
+class SentMail(Record):
+    mail_id: str
+    to: str
+    subject: str
+    sent_at: datetime
+
+
+class MailBox(Record):
+    to: str
+    count: int
+    mails: list[Mail] = Field(description="oldest first")

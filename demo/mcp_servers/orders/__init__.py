@@ -1,0 +1,1 @@
+"""The pretend order system: what was bought, where it is, and what was refunded."""

@@ -1,0 +1,1 @@
+"""The pretend payment provider: what was captured, and what was given back."""

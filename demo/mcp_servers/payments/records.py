@@ -1,0 +1,49 @@
+"""What the payment provider answers with."""
+
+from datetime import date
+from enum import StrEnum
+
+from pydantic import Field
+
+from demo.mcp_servers.record import Record
+
+
+class CreditStatus(StrEnum):
+    ISSUED = "issued"
+    REVERSED = "reversed"
+
+
+class Payment(Record):
+    payment_id: str
+    order_id: str
+    captured_cents: int
+    currency: str
+    captured_on: date
+    method: str
+
+
+class Credit(Record):
+    credit_id: str
+    order_id: str
+    cents: int
+    currency: str
+    reason: str
+    reference: str
+    status: CreditStatus
+
+
+class Credits(Record):
+    order_id: str
+    count: int = Field(description="credits that are issued and not reversed")
+    total_cents: int = Field(description="sum of the credits that are issued and not reversed")
+    currency: str
+    credits: list[Credit] = Field(description="all credits, reversed ones included, oldest first")
+
+
+class Reversal(Record):
+    order_id: str
+    reference: str
+    reversed_count: int
+    reversed_cents: int
+    currency: str
+    credit_ids: list[str]
