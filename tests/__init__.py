@@ -1,0 +1,1 @@
+"""The tests: stories, specifications and end-to-end runs."""

@@ -1,0 +1,41 @@
+"""Fixtures shared by all rooms: one Temporal server with time skipping for all stories."""
+
+import os
+import sys
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from temporalio.testing import WorkflowEnvironment
+
+from contracts.wire import DATA_CONVERTER
+from workers.embedded.temporal_server import server_arguments, temporal_binary
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def temporal() -> AsyncIterator[WorkflowEnvironment]:
+    """The real server, with time skipping v2: each run has a clock of its own."""
+    environment = await WorkflowEnvironment.start_time_skipping_v2(
+        dev_server_existing_path=temporal_binary(),
+        dev_server_log_level="never",
+        dev_server_extra_args=list(server_arguments()),
+        data_converter=DATA_CONVERTER,
+    )
+    async with environment:
+        yield environment
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The SDK's runtime may crash an exiting interpreter (sdk-python 300); leave before that."""
+    status = getattr(config, "interlock_status", None)
+    if status is not None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(int(status))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Remember how it went."""
+    session.config.interlock_status = exitstatus  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""The demo's programs, each on its own."""

@@ -1,0 +1,27 @@
+"""The servers files that docker-compose.yml gives its workers can be loaded where they are used."""
+
+import re
+from pathlib import Path
+
+from tests.deploy.compose import DEPLOY, REPOSITORY, load
+from workers.resources.servers_file import load_servers
+
+
+def test_the_example_for_production_is_complete_once_it_is_uncommented(tmp_path: Path) -> None:
+    uncommented = tmp_path / "servers.toml"
+    uncommented.write_text(re.sub(r"^#(?=\S)", "", (DEPLOY / "servers.toml").read_text(), flags=re.M))
+    (payments,) = load_servers(uncommented, environment={})
+    assert payments.name == "payments"
+    assert payments.tools.keys() == {"issue_credit"}
+
+
+def test_the_demo_worker_reaches_every_demo_server_with_what_it_is_told() -> None:
+    told = {
+        name: value for name, value in load().services["demo-worker"].environment.items() if value is not None
+    }
+    servers = load_servers(REPOSITORY / "demo" / "servers.toml", environment=told)
+    assert {server.name for server in servers} == {"orders", "payments", "crm", "mail"}
+    assert {server.url for server in servers if server.transport == "http"} == {
+        "http://demo-payments:8701/mcp",
+        "http://demo-mail:8702/mcp",
+    }

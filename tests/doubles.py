@@ -1,0 +1,140 @@
+"""Stand-ins at the ports: small classes, named after what they do. Stories are written with them."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import JsonValue
+
+from activities.claude_port import ClaudeAnswer, ClaudeQuestion
+from activities.toolbox import UnknownServer
+from contracts.claude import Usage
+from contracts.tools import Delivered, EffectClass, KeyDelivery, ToolDefinition
+
+Answer = JsonValue | Exception | Callable[[dict[str, JsonValue]], JsonValue]
+
+
+def says(text: str) -> list[JsonValue]:
+    """An answer in words."""
+    return [{"type": "text", "text": text}]
+
+
+def asks_for(*calls: tuple[str, dict[str, JsonValue]]) -> list[JsonValue]:
+    """An answer that asks for tools: `("orders.find_order", {"order_id": "A-17"})`."""
+    return [
+        {"type": "tool_use", "id": f"toolu_{index}", "name": name.replace(".", "__"), "input": arguments}
+        for index, (name, arguments) in enumerate(calls)
+    ]
+
+
+@dataclass
+class ScriptedClaude:
+    """Answers from a script, in order; the last answer repeats. An exception in the script is raised."""
+
+    script: list[Any]
+    questions: list[ClaudeQuestion] = field(default_factory=list)
+    hold: asyncio.Event | None = None
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def ask(self, question: ClaudeQuestion) -> ClaudeAnswer:
+        """The next answer."""
+        self.questions.append(question)
+        self.reached.set()
+        if self.hold is not None:
+            await self.hold.wait()
+        content = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if isinstance(content, Exception):
+            raise content
+        if isinstance(content, ClaudeAnswer):
+            return content
+        calls = any(isinstance(block, dict) and block.get("type") == "tool_use" for block in content)
+        return answer_of(content, "tool_use" if calls else "end_turn")
+
+
+def answer_of(content: list[JsonValue], stop_reason: str) -> ClaudeAnswer:
+    """A complete answer with some usage."""
+    usage = Usage(input_tokens=100, output_tokens=20, cost_micros=500)
+    return ClaudeAnswer(
+        content=content, stop_reason=stop_reason, usage=usage, model="scripted", request_id="req_scripted"
+    )
+
+
+@dataclass
+class RecordingToolbox:
+    """Answers tool calls from a table and records them in order, with their keys."""
+
+    answers: Mapping[str, Answer]
+    classes: Mapping[str, EffectClass] = field(default_factory=dict)
+    schemas: Mapping[str, dict[str, JsonValue]] = field(default_factory=dict)
+    called: list[str] = field(default_factory=list)
+    arguments: list[dict[str, JsonValue]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    hold: dict[str, asyncio.Event] = field(default_factory=dict)
+    reached: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    def servers(self) -> tuple[str, ...]:
+        """Every server that answers something."""
+        return tuple(dict.fromkeys(name.split(".", 1)[0] for name in self.answers))
+
+    async def definitions(self, server: str) -> tuple[ToolDefinition, ...]:
+        """A definition per answer."""
+        if server not in self.servers():
+            raise UnknownServer(f"no server {server!r} is declared")
+        named = [name for name in self.answers if name.startswith(f"{server}.")]
+        return tuple(self._definition(server, name) for name in sorted(named))
+
+    def _definition(self, server: str, name: str) -> ToolDefinition:
+        effect_class = self.classes.get(name, EffectClass.READ)
+        return ToolDefinition(
+            server=server,
+            name=name.split(".", 1)[1],
+            input_schema=self.schemas.get(name, _open_schema()),
+            effect_class=effect_class,
+            key=KeyDelivery(argument="idempotency_key") if effect_class is EffectClass.KEYED else None,
+        )
+
+    async def call(self, tool: ToolDefinition, arguments: dict[str, JsonValue], key: str) -> Delivered:
+        """Record the call, then answer."""
+        name = f"{tool.server}.{tool.name}"
+        self.called.append(name)
+        self.arguments.append(arguments)
+        self.keys.append(key)
+        self.reached.setdefault(name, asyncio.Event()).set()
+        if name in self.hold:
+            await self.hold[name].wait()
+        answer = self.answers[name]
+        if callable(answer):
+            answer = answer(arguments)
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, Delivered):
+            return answer
+        return Delivered(content=answer)
+
+    def effects(self) -> list[str]:
+        """The calls that were not readings, in order."""
+        return [name for name in self.called if self.classes.get(name, EffectClass.READ) is not EffectClass.READ]
+
+
+def says_no(words: str) -> Any:
+    """A tool that answers with an error."""
+    return lambda _: Delivered(is_error=True, content=words)
+
+
+def _open_schema() -> dict[str, JsonValue]:
+    texts = {name: {"type": "string"} for name in ("order_id", "currency", "reason", "reference", "to", "body")}
+    numbers = {name: {"type": "integer"} for name in ("cents", "page")}
+    return {"type": "object", "properties": {**texts, **numbers}}
+
+
+@dataclass
+class MovableClock:
+    """The real time, plus what a story has moved it by."""
+
+    read: Callable[[], Any] | None = None
+
+    async def now(self) -> datetime:
+        """Now, as the story has it."""
+        return await self.read() if self.read else datetime.now(UTC)

@@ -1,0 +1,240 @@
+"""Tell a story of a run in a few lines: what Claude says, what tools answer, what people decide, how it ends.
+
+    async with a_story(temporal, ScriptedClaude([says("...")]), RecordingToolbox({...})) as story:
+        run = await story.start("refund", order_id="A-17")
+        await run.decides(Verdict.APPROVE, by="dana")
+        assert (await run.ending()).state == "refunded"
+
+Runs execute on the real Temporal server with production worker settings and the real store; doubles stand only at the
+ports to Claude, to the tools and to the clock, which follows the run's own.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
+
+from activities.claude_port import Claude
+from activities.prompt_files import PromptFiles
+from activities.toolbox import Toolbox
+from contracts.canonical import digest
+from contracts.decisions import ApprovalRequest, Decision, Receipt, Verdict
+from contracts.deployment import Deployment, Mode
+from contracts.runs import Ending, RunView, StartStatement
+from policies.engine import CedarRules, PolicyEngine
+from workers.assembly import Ports, activities_of, make_worker
+from workers.resources.chains import TemporalChains
+from workers.resources.store import Store
+from workers.settings import Settings
+from workflows.catalog import Catalog
+
+PATIENCE = timedelta(seconds=20)
+DEPLOYMENT = Deployment(id="stories", namespace="default", mode=Mode.DEVELOPMENT)
+
+
+class StoryStuck(AssertionError):
+    """What a story waited for did not come; the message says where the run stands."""
+
+
+@dataclass
+class StoryRun:
+    """A run that a story is about."""
+
+    handle: WorkflowHandle[Any, Any]
+    story: "Story"
+
+    async def view(self) -> RunView:
+        """Where it stands."""
+        return await self.handle.query("view", result_type=RunView, rpc_timeout=timedelta(seconds=10))
+
+    async def until(self, reached: Callable[[RunView], Any]) -> RunView:
+        """Its view, once `reached` is true of it. Raises StoryStuck after a bounded wait."""
+        deadline = asyncio.get_running_loop().time() + PATIENCE.total_seconds()
+        while True:
+            view = await self.view()
+            if reached(view):
+                return view
+            if asyncio.get_running_loop().time() > deadline:
+                raise StoryStuck(f"still {view.state!r} ({view.reason}) via {[visit.state for visit in view.path]}")
+            await asyncio.sleep(0.02)
+
+    async def asked(self, number: int = 1) -> ApprovalRequest:
+        """The request `number`, once it is open."""
+        request_id = f"{self.handle.id}#{number}"
+        view = await self.until(lambda seen: any(request.id == request_id for request in seen.waiting_for))
+        return next(request for request in view.waiting_for if request.id == request_id)
+
+    async def decision(self, verdict: Verdict, *, by: str = "dana", number: int = 1, **changes: Any) -> Decision:
+        """A decision on request `number`, as `interlock approvals sign --print` makes it."""
+        request = await self.asked(number)
+        view = await self.view()
+        now = await self.now()
+        decision = Decision(
+            deployment=DEPLOYMENT.id,
+            namespace=DEPLOYMENT.namespace,
+            workflow_id=self.handle.id,
+            first_run_id=view.first_run_id,
+            approval_id=request.id,
+            action_digest=request.action_digest,
+            verdict=verdict,
+            approver=by,
+            issued_at=now,
+            expires_at=now + timedelta(days=30),
+            display_digest=request.display_digest,
+        )
+        return decision.model_copy(update=changes)
+
+    async def decides(self, verdict: Verdict, *, by: str = "dana", number: int = 1, **changes: Any) -> Receipt:
+        """Send a decision as an update; its receipt."""
+        return await self.sends(await self.decision(verdict, by=by, number=number, **changes))
+
+    async def sends(self, decision: Decision) -> Receipt:
+        """Send any decision as an update."""
+        return await self.handle.execute_update("decide", decision, result_type=Receipt, rpc_timeout=PATIENCE)
+
+    async def refused(self, decision: Decision) -> str:
+        """Send a decision that must be refused; the reason."""
+        try:
+            receipt = await self.sends(decision)
+        except WorkflowUpdateFailedError as error:
+            assert isinstance(error.cause, ApplicationError), repr(error.cause)
+            return error.cause.message
+        raise AssertionError(f"it was taken: {receipt}")
+
+    async def ending(self) -> Ending:
+        """Its ending. Raises StoryStuck after a bounded wait, with the failing workflow task."""
+        try:
+            return await asyncio.wait_for(self.handle.result(), PATIENCE.total_seconds())
+        except asyncio.TimeoutError:
+            raise StoryStuck(await self._why_stuck()) from None
+
+    async def states(self) -> list[str]:
+        """The states it went through."""
+        return [visit.state for visit in (await self.view()).path]
+
+    async def now(self) -> datetime:
+        """The run's own time."""
+        return await self.story.environment.get_current_time(self.handle)
+
+    async def _why_stuck(self) -> str:
+        history = await self.handle.fetch_history()
+        failed = [event for event in history.events if event.HasField("workflow_task_failed_event_attributes")]
+        if failed:
+            return f"its workflow task fails: {failed[-1].workflow_task_failed_event_attributes.failure.message}"
+        described = await self.handle.describe()
+        pending = [
+            f"{waiting.activity_type.name} attempt {waiting.attempt}: {waiting.last_failure.message}"
+            for waiting in described.raw_description.pending_activities
+        ]
+        return f"no ending after {PATIENCE}; pending: {pending}"
+
+
+@dataclass
+class Story:
+    """A worker with doubles, and the runs it is told about."""
+
+    environment: WorkflowEnvironment
+    catalog: Catalog
+    ports: Ports
+    store: Store
+    task_queue: str
+
+    @property
+    def client(self) -> Client:
+        """The client of the story's server."""
+        return self.environment.client
+
+    async def start(
+        self, automation: str, *, requester: str = "rita", skipping: bool = False, run_id: str = "", **request: Any
+    ) -> StoryRun:
+        """Start a run. Its clock stands still for people unless `skipping`; move it with `fast_forward`."""
+        entry = self.catalog.find(automation)
+        given = entry.request.model_validate(request)
+        now = datetime.now().astimezone()
+        start = StartStatement(
+            requester=requester,
+            automation=automation,
+            business_key=entry.business_key(given),
+            input_digest=digest(given.model_dump(mode="json")),
+            issued_at=now,
+        )
+        with nullcontext() if skipping else self.environment.with_time_skipping_disabled():
+            handle = await self.client.start_workflow(
+                automation,
+                entry.first_case(given, start),
+                id=run_id or f"{automation}/{start.business_key}-{uuid.uuid4().hex[:6]}",
+                task_queue=self.task_queue,
+                result_type=Ending,
+            )
+        return StoryRun(handle, self)
+
+    async def fast_forward(self, run: StoryRun, by: timedelta) -> None:
+        """Move the run's clock."""
+        await self.environment.fast_forward(run.handle, by)
+
+
+@dataclass
+class RunsClock:
+    """The clock of the run an activity serves."""
+
+    environment: WorkflowEnvironment
+
+    async def now(self) -> datetime:
+        """See activities.clock.Clock."""
+        workflow_id = activity.info().workflow_id
+        if workflow_id is None:
+            return datetime.now().astimezone()
+        return await self.environment.get_current_time(self.environment.client.get_workflow_handle(workflow_id))
+
+
+@asynccontextmanager
+async def a_story(
+    environment: WorkflowEnvironment,
+    claude: Claude,
+    toolbox: Toolbox,
+    *,
+    outside: Path | None = None,
+    policy: PolicyEngine | None = None,
+    deployment: Deployment = DEPLOYMENT,
+    cached_runs: int = 1000,
+) -> AsyncIterator[Story]:
+    """A worker on a task queue of its own, with a store of its own."""
+    settings = Settings(mode=Mode.DEVELOPMENT, automations=outside)
+    catalog = Catalog.load(outside)
+    task_queue = f"story-{uuid.uuid4().hex[:8]}"
+    with TemporaryDirectory() as folder:
+        store = await asyncio.to_thread(Store.open, f"sqlite:///{folder}/store.db")
+        try:
+            ports = Ports(
+                claude=claude,
+                toolbox=toolbox,
+                ledger=store.ledger,
+                conversations=store.conversations,
+                contents=store.contents,
+                inbox=store.inbox,
+                starts=store.starts,
+                pins=store.pins,
+                policy=policy or CedarRules.load(settings.policy_folders()),
+                prompts=PromptFiles(settings.prompt_folders()),
+                clock=RunsClock(environment),
+                chains=TemporalChains(environment.client),
+                deployment=deployment,
+                default_model="scripted",
+            )
+            worker = make_worker(
+                environment.client, catalog, activities_of(ports), task_queue=task_queue, cached_runs=cached_runs
+            )
+            async with worker:
+                yield Story(environment, catalog, ports, store, task_queue)
+        finally:
+            await asyncio.to_thread(store.close)

@@ -1,0 +1,1 @@
+"""Workers: what they are assembled from, and the machinery that runs them."""

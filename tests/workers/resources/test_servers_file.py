@@ -1,0 +1,106 @@
+"""The servers file: what it says is what is declared, and every mistake in it is named with its way out."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from contracts.tools import EffectClass, KeyDelivery
+from tests.workers.resources.doubles import ROOT
+from workers.resources.servers_file import ServerDeclaration, ServersFileUnusable, load_servers
+
+HEAD = 'owner = "finance"\npurpose = "payments"\n'
+STDIO = f'[servers.pay]\n{HEAD}transport = "stdio"\ncommand = ["pay"]\n'
+HTTP = f'[servers.pay]\n{HEAD}transport = "http"\nurl = "https://pay.example/mcp"\n'
+
+
+def loaded(folder: Path, text: str, **environment: str) -> tuple[ServerDeclaration, ...]:
+    path = folder / "servers.toml"
+    path.write_text(text)
+    return load_servers(path, environment)
+
+
+def problem(folder: Path, text: str, **environment: str) -> str:
+    with pytest.raises(ServersFileUnusable) as caught:
+        loaded(folder, text, **environment)
+    message = str(caught.value)
+    assert "servers.toml" in message and "\n" not in message
+    return message
+
+
+def test_servers_come_in_the_order_of_the_file_with_all_they_declare(tmp_path: Path) -> None:
+    text = (
+        STDIO.replace('["pay"]', '["${BIN}/pay", "--region=${REGION}"]')
+        + 'env = { REGION = "${REGION}-1" }\ncredential = "file:/run/secrets/pay"\nenv_name = "TOKEN"\ntrusted = true\n'
+        + '[servers.pay.tools."issue.credit"]\neffect_class = "keyed"\ntimeout = "PT1M30S"\n'
+        + 'key = { argument = "key", horizon = "P1DT12H" }\n'
+        + HTTP.replace("pay]", "a]")
+    )
+    pay, a = loaded(tmp_path, text, BIN="/opt", REGION="eu")
+    assert (pay.name, a.name) == ("pay", "a")
+    assert pay.command == ("/opt/pay", "--region=eu") and pay.env == {"REGION": "eu-1"} and pay.trusted
+    rule = pay.rule("issue.credit")
+    assert rule.effect_class is EffectClass.KEYED and rule.timeout == timedelta(seconds=90) and rule.key
+    assert rule.key.delivery() == KeyDelivery(argument="key", horizon_seconds=36 * 3600)
+    assert (a.url, a.header, a.scheme, a.protocol, a.trusted) == (
+        "https://pay.example/mcp",
+        "Authorization",
+        "Bearer",
+        "auto",
+        False,
+    )
+    assert a.rule("unheard of").effect_class is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (STDIO.replace('["pay"]', '["${NOPE}"]'), ["servers.pay.command", "'NOPE'", "export NOPE"]),
+        (STDIO + 'colour = "red"\n', ["servers.pay.colour", "spelling"]),
+        (STDIO.replace('command = ["pay"]\n', ""), ["servers.pay", "no command"]),
+        (STDIO.replace('command = ["pay"]', "command = []"), ["servers.pay.command"]),
+        (STDIO + 'url = "http://x/mcp"\n', ["servers.pay", "remove the url"]),
+        (HTTP + 'command = ["pay"]\n', ["servers.pay", "remove the command"]),
+        (HTTP.replace('url = "https://pay.example/mcp"\n', ""), ["servers.pay", "no url"]),
+        (HTTP.replace("https:", "ftp:"), ["servers.pay.url", "ftp:"]),
+        (HTTP + 'env = { A = "1" }\n', ["servers.pay", "env"]),
+        (STDIO + 'credential = "env:TOKEN"\n', ["servers.pay", "env_name"]),
+        (STDIO.replace(HEAD, ""), ["servers.pay.owner", "missing", "1 more"]),
+        (HTTP + '[servers.pay.tools.a]\ntimeout = "30s"\n', ["servers.pay.tools.a.timeout", "30s"]),
+        (HTTP + "[servers.pay.tools.a]\ntimeout = 30\n", ["servers.pay.tools.a.timeout", "ISO 8601", "PT30S"]),
+        (HTTP + '[servers.pay.tools.a]\ntimeout = "PT0S"\n', ["servers.pay.tools.a.timeout"]),
+        (HTTP + '[servers.pay.tools.a]\neffect_class = "keyed"\n', ["servers.pay.tools.a", "no key"]),
+        (HTTP + '[servers.pay.tools.a]\nkey = { horizon = "P1D" }\n', ["servers.pay.tools.a.key", "nowhere"]),
+        (HTTP + '[servers.pay.tools.a]\neffect_class = "safe"\n', ["servers.pay.tools.a.effect_class", "'safe'"]),
+        (STDIO + '[servers.pay.tools.a]\nkey = { header = "K" }\n', ["servers.pay", "tools.a.key", "no headers"]),
+        (STDIO.replace("servers.pay", 'servers."a b"'), ["servers.a b", "'a b'"]),
+        ('[server.pay]\nowner = "x"\n', ["[servers.NAME]", "'server'"]),
+        ("servers = 1\n", ["[servers.NAME]"]),
+        ("", ["[servers.NAME]"]),
+        ("[servers.pay\n", ["TOML"]),
+    ],
+)
+def test_a_mistake_is_named_with_its_place_and_the_way_out(tmp_path: Path, text: str, said: list[str]) -> None:
+    message = problem(tmp_path, text)
+    assert all(part in message for part in said), message
+
+
+def test_a_secret_pasted_in_place_of_a_reference_is_not_shown(tmp_path: Path) -> None:
+    message = problem(tmp_path, HTTP + 'credential = "sk-canary"\n')
+    assert "servers.pay.credential" in message and "canary" not in message and "env:NAME" in message
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ServersFileUnusable, match=r"nowhere\.toml.*--servers"):
+        load_servers(tmp_path / "nowhere.toml", {})
+
+
+def test_the_servers_of_the_demo_can_be_declared() -> None:
+    environment = {
+        "PYTHON": "python",
+        "INTERLOCK_DEMO_DATA": "/data",
+        "INTERLOCK_DEMO_PAYMENTS_URL": "http://127.0.0.1:1/mcp",
+        "INTERLOCK_DEMO_MAIL_URL": "http://127.0.0.1:2/mcp",
+    }
+    names = {server.name for server in load_servers(ROOT / "demo" / "servers.toml", environment)}
+    assert {"orders", "payments", "crm", "mail"} <= names

@@ -1,0 +1,58 @@
+"""A process of its own that does one thing to a store the moment it is told to, and prints what came of it."""
+
+import asyncio
+import os
+import sys
+
+from activities.conversations import RunKey
+from activities.inbox import CaseTaken
+from tests.workers.store.samples import NINE, RUN, answered, started
+from workers.resources.store import Store
+
+
+async def mark_sent(store: Store, me: str) -> str:
+    """Whether this process won the right to send."""
+    return "won" if await store.ledger.mark_sent("key-1", 0, me, NINE) else "lost"
+
+
+async def answer(store: Store, me: str) -> str:
+    """The answer that stands after this process gave its own."""
+    delta = await store.conversations.answer(RUN, "assessing", 0, [me], answered(), NINE)
+    return str(delta.assistant)
+
+
+async def register(store: Store, me: str) -> str:
+    """Whether this process's run holds the business key."""
+    try:
+        await store.starts.register(started(RunKey(workflow_id=RUN.workflow_id, first_run_id=me)), NINE)
+    except CaseTaken as taken:
+        return f"taken by {taken.first_run_id}"
+    return f"taken by {me}"
+
+
+async def pseudonym(store: Store, me: str) -> str:
+    """Ada's pseudonym."""
+    return await store.starts.pseudonym("ada")
+
+
+DEEDS = {deed.__name__: deed for deed in (mark_sent, answer, register, pseudonym)}
+
+
+def say(line: str) -> None:
+    """To whoever started this process."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """`rival.py <deed> <url>`; the moment is a line on standard input."""
+    deed, url = sys.argv[1:]
+    say("ready")
+    sys.stdin.readline()
+    store = Store.open(url)  # at the same moment too
+    say(asyncio.run(DEEDS[deed](store, str(os.getpid()))))
+    store.close()
+
+
+if __name__ == "__main__":
+    main()

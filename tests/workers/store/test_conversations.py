@@ -1,0 +1,106 @@
+"""Conversations and contents: each half of a turn is written once, and reads the same for ever."""
+
+import asyncio
+
+import pytest
+from pydantic import JsonValue
+
+from activities.conversations import Delta, RunKey
+from contracts.canonical import digest
+from tests.workers.store.samples import RUN, answered, at
+from workers.resources.store import ContentDamaged, Store
+from workers.resources.store.conversations import TurnNeverAsked
+
+
+def question(turn: int, words: str = "hello") -> Delta:
+    """The user side of a turn."""
+    return Delta(turn=turn, user=[{"type": "text", "text": words}], offered="sha256:tools", system="sha256:you")
+
+
+async def test_a_turn_is_asked_then_answered(store: Store) -> None:
+    asked = await store.conversations.ask(RUN, "assessing", question(0), at(0))
+    assert asked == question(0)
+
+    told = await store.conversations.answer(RUN, "assessing", 0, ["hi"], answered(), at(1))
+
+    assert told == question(0).model_copy(update={"assistant": ["hi"], "outcome": answered()})
+    assert await store.conversations.find(RUN, "assessing", 0) == told
+
+
+async def test_a_turn_that_nobody_asked_is_not_found(store: Store) -> None:
+    await store.conversations.ask(RUN, "assessing", question(0), at(0))
+
+    assert await store.conversations.find(RUN, "assessing", 1) is None
+    assert await store.conversations.find(RUN, "another", 0) is None
+    stranger = RunKey(workflow_id=RUN.workflow_id, first_run_id="run-2")
+    assert await store.conversations.find(stranger, "assessing", 0) is None
+
+
+async def test_a_retried_question_gets_the_one_that_stands_with_its_answer(store: Store) -> None:
+    await store.conversations.ask(RUN, "assessing", question(0), at(0))
+    told = await store.conversations.answer(RUN, "assessing", 0, ["hi"], answered(), at(1))
+
+    assert await store.conversations.ask(RUN, "assessing", question(0, "edited meanwhile"), at(2)) == told
+
+
+async def test_a_second_answer_does_not_replace_the_first(store: Store) -> None:
+    await store.conversations.ask(RUN, "assessing", question(0), at(0))
+    first = await store.conversations.answer(RUN, "assessing", 0, [], answered("one"), at(1))
+
+    assert await store.conversations.answer(RUN, "assessing", 0, ["late"], answered("two"), at(2)) == first
+
+
+async def test_an_answer_to_a_turn_that_was_never_asked_says_so(store: Store) -> None:
+    with pytest.raises(TurnNeverAsked, match="turn 3 of conversation 'assessing'"):
+        await store.conversations.answer(RUN, "assessing", 3, ["hi"], answered(), at(1))
+
+
+async def test_of_twenty_questions_and_answers_at_once_the_first_stands_for_all(store: Store) -> None:
+    asked = [store.conversations.ask(RUN, "assessing", question(0, f"{n}"), at(n)) for n in range(20)]
+    assert len({digest(delta) for delta in await asyncio.gather(*asked)}) == 1
+
+    told = [store.conversations.answer(RUN, "assessing", 0, [n], answered(), at(n)) for n in range(20)]
+    assert len({digest(delta) for delta in await asyncio.gather(*told)}) == 1
+
+
+async def test_a_retried_turn_reads_exactly_the_same_prefix(store: Store) -> None:
+    for turn in (2, 0, 10, 1):
+        await store.conversations.ask(RUN, "assessing", question(turn, f"{turn}"), at(turn))
+        await store.conversations.answer(RUN, "assessing", turn, [turn], answered(), at(turn))
+    first_try = await store.conversations.read(RUN, "assessing", before_turn=3)
+
+    await store.conversations.ask(RUN, "assessing", question(3), at(20))
+    await store.conversations.ask(RUN, "drafting", question(0), at(20))
+
+    assert [delta.turn for delta in first_try] == [0, 1, 2]
+    assert await store.conversations.read(RUN, "assessing", before_turn=3) == first_try
+
+
+async def test_blocks_are_kept_as_received(store: Store) -> None:
+    block: JsonValue = {"z": 1, "a": {"b": [1.5, 1, True, None, 2**80]}, "text": "\x00 \ud83d \u202e 40 €"}
+    await store.conversations.ask(RUN, "assessing", Delta(turn=0, user=[block]), at(0))
+    told = await store.conversations.answer(RUN, "assessing", 0, [block], answered(), at(1))
+
+    assert told.user == told.assistant == [block]
+    assert isinstance(told.user[0], dict)
+    assert list(told.user[0]) == ["z", "a", "text"]
+
+
+async def test_content_is_found_by_the_address_it_was_given(store: Store) -> None:
+    content = bytes(range(256)) * 5000
+
+    address = await store.contents.put(content)
+
+    assert address == digest(content)
+    assert await store.contents.get(address) == content
+    assert await store.contents.put(content) == address
+    assert await store.contents.get(digest(b"something else")) is None
+
+
+async def test_content_that_was_changed_in_the_database_is_not_handed_out(store: Store) -> None:
+    address = await store.contents.put(b"40.00 EUR")
+    edit = "UPDATE contents SET content = content || content"
+    store._database.write_now(lambda connection: connection.exec_driver_sql(edit).rowcount)
+
+    with pytest.raises(ContentDamaged, match=address):
+        await store.contents.get(address)

@@ -1,0 +1,59 @@
+"""Several processes at one store, at the same moment: exactly one of them is first."""
+
+import subprocess
+import sys
+from collections import Counter
+
+from activities.conversations import Delta
+from tests.workers.store.rival import DEEDS
+from tests.workers.store.samples import NINE, RUN, claim
+from workers.resources.store import Store
+
+RIVALS = 6
+PATIENCE_SECONDS = 60
+
+
+def race(deed: str, url: str) -> Counter[str]:
+    """What `RIVALS` processes say came of doing the same thing at the same moment."""
+    assert deed in DEEDS
+    command = [sys.executable, "-m", "tests.workers.store.rival", deed, url]
+    pipe = subprocess.PIPE
+    rivals = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(RIVALS)]
+    try:
+        for rival in rivals:
+            assert rival.stdout is not None
+            assert rival.stdout.readline() == "ready\n"
+        for rival in rivals:
+            assert rival.stdin is not None
+            rival.stdin.write("go\n")
+            rival.stdin.flush()
+        said = [rival.communicate(timeout=PATIENCE_SECONDS) for rival in rivals]
+    finally:
+        for rival in rivals:
+            rival.kill()
+    assert all(rival.returncode == 0 for rival in rivals), said
+    return Counter(output.strip() for output, _ in said)
+
+
+async def test_of_six_processes_exactly_one_may_send(store: Store, store_url: str) -> None:
+    await store.ledger.claim(claim(), NINE)
+
+    assert race("mark_sent", store_url) == {"won": 1, "lost": RIVALS - 1}
+
+    entry = await store.ledger.find("key-1")
+    assert entry is not None
+    assert (entry.generation, entry.sends) == (1, 1)
+
+
+async def test_of_six_answers_from_six_processes_all_see_the_same_one(store: Store, store_url: str) -> None:
+    await store.conversations.ask(RUN, "assessing", Delta(turn=0, user=["hello"]), NINE)
+
+    assert list(race("answer", store_url).values()) == [RIVALS]
+
+
+def test_of_six_runs_of_one_case_one_gets_it_and_the_others_are_told_which(store_url: str) -> None:
+    assert list(race("register", store_url).values()) == [RIVALS]
+
+
+def test_six_processes_that_open_a_new_store_at_once_share_it_and_its_pseudonyms(store_url: str) -> None:
+    assert list(race("pseudonym", store_url).values()) == [RIVALS]

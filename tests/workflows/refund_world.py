@@ -1,0 +1,82 @@
+"""The world of refund stories: an order, a complaint, and books that remember what was credited."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import JsonValue
+
+from contracts.tools import EffectClass
+from tests.doubles import RecordingToolbox, ScriptedClaude, asks_for, says
+
+READS_FIRST = asks_for(("orders.find_order", {"order_id": "A-17"}), ("crm.read_complaint", {"order_id": "A-17"}))
+CLASSES = {
+    "payments.issue_credit": EffectClass.KEYED,
+    "payments.reverse_credit": EffectClass.KEYED,
+    "orders.mark_refunded": EffectClass.IDEMPOTENT,
+    "orders.unmark_refunded": EffectClass.IDEMPOTENT,
+    "mail.send_mail": EffectClass.KEYED,
+}
+
+
+def advises(cents: int, reason: str = "one of two items arrived broken") -> list[JsonValue]:
+    """Claude's structured answer."""
+    return says(f'{{"cents": {cents}, "reason": "{reason}"}}')
+
+
+def claude_advising(*cents: int) -> ScriptedClaude:
+    """Claude reads order and complaint, then advises; once more for each return."""
+    return ScriptedClaude([READS_FIRST, *(advises(amount) for amount in cents)])
+
+
+@dataclass
+class Books:
+    """The systems of record, as the tools show them."""
+
+    total_cents: int = 900_000
+    email: str = "dana@example.com"
+    status: str = "delivered"
+    refunded_cents: int = 0
+    credits: list[int] = field(default_factory=list)
+
+    def toolbox(self, **answers: Any) -> RecordingToolbox:
+        """Tools over these books; `answers` replaces some (`payments__issue_credit=...`)."""
+        usual: dict[str, Any] = {
+            "orders.find_order": lambda _: self.order(),
+            "orders.mark_refunded": self.mark,
+            "orders.unmark_refunded": lambda _: self.mark({"cents": 0}),
+            "crm.read_complaint": {"text": "one of two items arrived broken"},
+            "payments.payment_of_order": {"captured_cents": self.total_cents},
+            "payments.credits_of_order": lambda _: {"count": len(self.credits), "total_cents": sum(self.credits)},
+            "payments.issue_credit": self.credit,
+            "payments.reverse_credit": self.reverse,
+            "mail.send_mail": {"sent": True},
+        }
+        replaced = {name.replace("__", "."): answer for name, answer in answers.items()}
+        return RecordingToolbox(usual | replaced, classes=CLASSES)
+
+    def order(self) -> JsonValue:
+        """What `orders.find_order` answers."""
+        return {
+            "order_id": "A-17",
+            "customer_id": "C-7",
+            "customer_email": self.email,
+            "status": self.status,
+            "total_cents": self.total_cents,
+            "refunded_cents": self.refunded_cents,
+            "currency": "EUR",
+        }
+
+    def credit(self, arguments: dict[str, Any]) -> JsonValue:
+        """Issue a credit."""
+        self.credits.append(arguments["cents"])
+        return {"credit_id": f"cr-{len(self.credits)}"}
+
+    def reverse(self, _: dict[str, Any]) -> JsonValue:
+        """Reverse every credit."""
+        self.credits.clear()
+        return {"reversed": True}
+
+    def mark(self, arguments: dict[str, Any]) -> JsonValue:
+        """Mark the order."""
+        self.refunded_cents = arguments["cents"]
+        return {"refunded_cents": self.refunded_cents}
