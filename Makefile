@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help demo test check lock docs clean
+.PHONY: help demo test stories check lock docs clean
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
 
@@ -20,6 +20,9 @@ demo: $(READY)   ## a refund from request to outcome, with its approval and a wo
 
 test: $(READY)   ## the tests
 	$(BIN)/python -m pytest
+
+stories: $(READY) ## the stories of automations outside the repository: make stories OUTSIDE=/path/to/folder
+	INTERLOCK_AUTOMATIONS=$(OUTSIDE) $(BIN)/python -m pytest -p tests.conftest -c pyproject.toml --rootdir . $(OUTSIDE)/tests
 
 check: $(READY)  ## what CI runs beside the tests: style, types, import directions, generated pages
 	$(BIN)/ruff check .

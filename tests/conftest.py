@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -23,6 +24,12 @@ async def temporal() -> AsyncIterator[WorkflowEnvironment]:
     )
     async with environment:
         yield environment
+
+
+@pytest.fixture
+def outside() -> Path:
+    """The folder of automations outside the repository, as INTERLOCK_AUTOMATIONS names it."""
+    return Path(os.environ["INTERLOCK_AUTOMATIONS"])
 
 
 @pytest.hookimpl(trylast=True)
