@@ -4,14 +4,13 @@ An answer that is in the store is never paid for again: a retried turn returns i
 deltas up to this turn, so that a retry sees exactly the same prefix.
 """
 
-import json
 from datetime import timedelta
 
-import jsonschema
 from pydantic import JsonValue
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.arguments import misfit
 from activities.claude_port import Claude, ClaudeAnswer, ClaudeQuestion, ClaudeRejected, ClaudeUnavailable
 from activities.clock import Clock
 from activities.conversations import Contents, Conversations, Delta, RunKey
@@ -23,6 +22,7 @@ from activities.ledger import Ledger
 from activities.offers import OfferedTool, as_claude_tools, make_offer, offer_bytes, offer_from, proposed
 from activities.prompt_files import Prompt, PromptBroken, PromptFiles
 from activities.toolbox import NotSent, Toolbox, UnknownServer
+from contracts.canonical import parse_json
 from contracts.claude import ProposedCall, StopReason, TurnOutcome, TurnRequest
 from contracts.deployment import Deployment
 from policies.engine import PolicyEngine
@@ -234,12 +234,11 @@ def _blocks(answer: ClaudeAnswer, kind: str) -> list[dict[str, JsonValue]]:
 
 def _advice(text: str, schema: dict[str, JsonValue]) -> tuple[dict[str, JsonValue] | None, str]:
     try:
-        parsed = json.loads(text)
-        jsonschema.validate(parsed, schema)
-    except json.JSONDecodeError as error:
+        parsed = parse_json(text)
+    except ValueError as error:
         return None, f"the answer is not JSON: {error}"
-    except jsonschema.ValidationError as error:
-        return None, f"the answer does not fit: {error.json_path}: {error.message}"
+    if problem := misfit(parsed, schema):
+        return None, f"the answer does not fit: {problem}"
     if len(text.encode()) > MAX_ADVICE_BYTES or not isinstance(parsed, dict):
         return (
             None,

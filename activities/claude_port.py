@@ -40,7 +40,7 @@ class ClaudeAnswer(Model):
     request_id: str
 
 
-class ClaudeUnavailable(Exception):  # noqa: N818
+class ClaudeUnavailable(Exception):
     """Trying again can help: 408, 409, 429, 5xx, 529, connection failures, cut streams, a missing stop_reason."""
 
     def __init__(self, reason: str, retry_after_seconds: float | None = None, request_id: str = "") -> None:
@@ -49,7 +49,7 @@ class ClaudeUnavailable(Exception):  # noqa: N818
         self.request_id = request_id
 
 
-class ClaudeRejected(Exception):  # noqa: N818
+class ClaudeRejected(Exception):
     """Trying again cannot help: 400, 401, 402, 403, 404, 413, 422, spend limits, a wrong content type."""
 
     def __init__(self, reason: str, request_id: str = "") -> None:

@@ -79,7 +79,7 @@ class Starts(Protocol):
         """A stable name for a requester that does not reveal it (HMAC under a key kept in the store)."""
 
 
-class CaseTaken(Exception):  # noqa: N818
+class CaseTaken(Exception):
     """Another run holds this business key."""
 
     def __init__(self, automation: str, business_key: str, workflow_id: str, first_run_id: str) -> None:

@@ -84,7 +84,10 @@ class Ledger(Protocol):
         """
 
     async def release(self, key: str, generation: int) -> None:
-        """Back from sent to claimed: nothing reached the server. Only for the current generation."""
+        """Take the last send back: nothing reached the server. Only for the current generation.
+
+        Back to claimed, or to unknown when an earlier send was never answered.
+        """
 
     async def find(self, key: str) -> LedgerEntry | None:
         """The entry of `key`, or None."""

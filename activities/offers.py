@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable
 
-import jsonschema
-from pydantic import TypeAdapter
+from pydantic import JsonValue, TypeAdapter
 
+from activities.arguments import misfit
 from activities.claude_port import ClaudeTool
 from activities.toolbox import Toolbox
 from contracts.claude import ProposedCall
@@ -62,7 +62,7 @@ def as_claude_tools(offer: tuple[OfferedTool, ...]) -> tuple[ClaudeTool, ...]:
     )
 
 
-def proposed(block: int, name: str, arguments: object, offer: tuple[OfferedTool, ...]) -> ProposedCall:
+def proposed(block: int, name: str, arguments: JsonValue, offer: tuple[OfferedTool, ...]) -> ProposedCall:
     """What Claude asks for, checked: offered, and with arguments that fit the tool's schema."""
     known = next((tool.definition for tool in offer if tool.name == name), None)
     if known is None:
@@ -70,11 +70,8 @@ def proposed(block: int, name: str, arguments: object, offer: tuple[OfferedTool,
         return ProposedCall(
             block=block, server=server[:100], tool=tool[:100], problem=f"{name[:100]!r} was not offered"
         )
-    problem = ""
-    try:
-        jsonschema.validate(arguments, known.input_schema)
-    except jsonschema.ValidationError as error:
-        problem = f"the arguments do not fit the schema: {error.json_path}: {error.message}"[:300]
+    reason = misfit(arguments, known.input_schema)
+    problem = f"the arguments do not fit: {reason}"[:300] if reason else ""
     return ProposedCall(block=block, server=known.server, tool=known.name, problem=problem)
 
 

@@ -10,7 +10,7 @@ from contracts.model import Model
 _FRONT, _USER = "+++", "\n=== user ===\n"
 
 
-class PromptBroken(ValueError):  # noqa: N818 - named after what happened
+class PromptBroken(ValueError):
     """A prompt is missing, or cannot be used as written."""
 
 

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from contracts.tools import Delivered, ToolDefinition
 
 
-class NotSent(Exception):  # noqa: N818 - named after what happened
+class NotSent(Exception):
     """Nothing reached the server (DNS, connect, spawn, initialisation): trying again later is free."""
 
     def __init__(self, reason: str, retry_after_seconds: float | None = None) -> None:
@@ -15,19 +15,19 @@ class NotSent(Exception):  # noqa: N818 - named after what happened
         self.retry_after_seconds = retry_after_seconds
 
 
-class ServerRefused(Exception):  # noqa: N818
+class ServerRefused(Exception):
     """The server answered that it will not do this (JSON-RPC invalid request or parameters, HTTP 4xx): final."""
 
 
-class OutcomeUnknown(Exception):  # noqa: N818
+class OutcomeUnknown(Exception):
     """Sent, and no answer (timeout, reset, server death, 5xx): only the effect class says what may follow."""
 
 
-class UnknownServer(Exception):  # noqa: N818
+class UnknownServer(Exception):
     """No server of that name is declared in the servers file."""
 
 
-class UnknownTool(Exception):  # noqa: N818
+class UnknownTool(Exception):
     """The server does not publish a tool of that name."""
 
 

@@ -9,11 +9,11 @@ import os
 import socket
 from datetime import timedelta
 
-import jsonschema
 from pydantic import JsonValue
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.arguments import misfit
 from activities.clock import Clock
 from activities.conversations import Contents, Conversations, RunKey
 from activities.evidence import problem_with
@@ -48,7 +48,7 @@ IDEMPOTENT_WITHIN = timedelta(minutes=10)
 RETRY_AFTER = timedelta(seconds=2)
 
 
-class Refused(Exception):  # noqa: N818 - named after what happened
+class Refused(Exception):
     """The gate will not make this call; nothing was sent."""
 
 
@@ -189,10 +189,8 @@ class ToolActivities:
         size = len(json.dumps(arguments))
         if size > MAX_ARGUMENT_BYTES:
             raise Refused(f"the arguments have {size} bytes; at most {MAX_ARGUMENT_BYTES} are sent")
-        try:
-            jsonschema.validate(arguments, definition.input_schema)
-        except jsonschema.ValidationError as error:
-            raise Refused(f"{call.server}.{call.tool}: {error.json_path}: {error.message}"[:400]) from error
+        if problem := misfit(arguments, definition.input_schema):
+            raise Refused(f"{call.server}.{call.tool}: {problem}"[:400])
         return arguments
 
     async def _chosen(self, run: RunKey, call: ToolCall) -> dict[str, JsonValue]:

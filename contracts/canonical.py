@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from typing import NoReturn
 
 import rfc8785
@@ -24,8 +25,13 @@ def digest(value: JsonValue | BaseModel | bytes) -> str:
 
 
 def parse_json(text: str | bytes) -> JsonValue:
-    """JSON as strictly as we sign it: no duplicate keys, no NaN or Infinity. Raises ValueError."""
-    parsed: JsonValue = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    """JSON as strictly as we sign it: no duplicate keys, no NaN or Infinity, no abyss. Raises ValueError."""
+    try:
+        parsed: JsonValue = json.loads(
+            text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite
+        )
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply to be read; give flatter JSON") from error
     return parsed
 
 
@@ -36,6 +42,13 @@ def _no_duplicates(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
             raise ValueError(f"the field {name!r} is given twice; give it once")
         seen[name] = value
     return seen
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large for a number; give a finite one")
+    return number
 
 
 def _no_constant(name: str) -> NoReturn:

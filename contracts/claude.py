@@ -26,6 +26,11 @@ class Usage(Model):
     cache_write_tokens: int = 0
     cost_micros: int = 0
 
+    @property
+    def all_input_tokens(self) -> int:
+        """What was read, from the cache or not."""
+        return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
+
     def plus(self, other: "Usage") -> "Usage":
         """The sum, field by field."""
         return Usage(**{name: getattr(self, name) + getattr(other, name) for name in type(self).model_fields})

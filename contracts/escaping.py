@@ -1,8 +1,11 @@
 """The one escaper: text from outside, made safe for a terminal and for the Web UI's Markdown."""
 
+import re
 import unicodedata
 
 _MARKDOWN = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_{}[]()#+!|~"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"})
+_OPENING = re.compile(r"^([0-9]*)([-=.])")
+"""What would begin a list, a rule or a heading, were it the first thing on a line."""
 
 
 def plain(text: str, limit: int = 2000) -> str:
@@ -13,7 +16,7 @@ def plain(text: str, limit: int = 2000) -> str:
 
 def markdown(text: str, limit: int = 2000) -> str:
     """`text` as `plain` gives it, with everything escaped that Markdown or HTML would act on."""
-    return plain(text, limit).translate(_MARKDOWN)
+    return _OPENING.sub(r"\1\\\2", plain(text, limit).lstrip(" ").translate(_MARKDOWN))
 
 
 def _shown(character: str) -> str:

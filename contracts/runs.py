@@ -75,6 +75,15 @@ class RefusedDecision(Model):
     at: Moment
 
 
+class Refusal(Model):
+    """A call that policy forbade, kept for the people who look at the run."""
+
+    tool: str
+    reason: str
+    allowing_rule: str = ""
+    """Development mode only: the Cedar rule that would allow it."""
+
+
 class Case(Model):
     """A run's whole state. Subclasses add `request`, the automation's input, and the facts of the business.
 
@@ -93,6 +102,8 @@ class Case(Model):
     inbox: tuple[Decision, ...] = ()
     refused_decisions: tuple[RefusedDecision, ...] = ()
     refused_count: int = 0
+    refusals: tuple[Refusal, ...] = ()
+    """The last few calls that policy forbade."""
     escalation: Escalation | None = None
     supplied: str = ""
     cancelling: bool = False
@@ -124,6 +135,7 @@ class RunView(Model):
     decided: tuple[DecidedRequest, ...] = ()
     refused_decisions: tuple[RefusedDecision, ...] = ()
     refused_count: int = 0
+    refusals: tuple[Refusal, ...] = ()
     usage: Usage = Usage()
     turns: int = 0
     tool_calls: int = 0

@@ -1,7 +1,7 @@
 """The only reader of the Cedar rules: an action and the evidence for it in, a ruling out.
 
-"Needs approval" is written as `forbid ... unless <evidence>` with the annotations @approve, @quorum and @within, so that
-a forgotten annotation closes the door. Any error, unknown annotation or missing id refuses. Default deny.
+"Needs approval" is written as `forbid ... unless <evidence>` with the annotations @approve, @quorum and @within, so
+that a forgotten annotation closes the door. Any error, unknown annotation or missing id refuses. Default deny.
 """
 
 import json
@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Protocol
 
 import cedarpy
-from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic import JsonValue, TypeAdapter
 
 from contracts.canonical import digest
 from contracts.model import Model
 from contracts.policy import Obligation, Ruling, RulingEffect
 from contracts.tools import EffectClass, Purpose
-from policies.schema import action_schema, known_arguments
+from policies.schema import action_schema, cedar_string, known_arguments
 
 ANNOTATIONS = frozenset({"id", "approve", "quorum", "within"})
 SATURATED = 1_000_000
@@ -28,7 +28,7 @@ _PERMIT_ALL_ID = "every-action"
 _PERMIT_ALL = f'@id("{_PERMIT_ALL_ID}") permit(principal, action, resource);'
 
 
-class PolicyBroken(ValueError):  # noqa: N818 - named after what happened
+class PolicyBroken(ValueError):
     """The rules cannot be used as written."""
 
 
@@ -61,7 +61,7 @@ class PolicyEngine(Protocol):
         """Names the rules in force."""
 
     def rule(self, question: PolicyQuestion) -> Ruling:
-        """Permit, needs approval (with obligations), or forbid. Never raises for a question it cannot answer: it forbids."""
+        """Permit, needs approval (with obligations), or forbid; also what cannot be answered. Never raises."""
 
     def could_permit(self, question: PolicyQuestion) -> bool:
         """Whether some arguments and some approvals could be permitted: what is never possible is not offered."""
@@ -177,11 +177,11 @@ def allowing_rule(question: PolicyQuestion) -> str:
     """The narrowest Cedar rule that would permit this action in this automation."""
     name = f"{question.server}.{question.tool}"
     rule_id = re.sub(r"[^a-z0-9]+", "-", f"{question.automation} {name}".lower()).strip("-")
-    conditions = [f"context.automation == {json.dumps(question.automation)}"]
+    conditions = [f"context.automation == {cedar_string(question.automation)}"]
     if question.purpose is Purpose.COMPENSATION:
         conditions.append('context.purpose == "compensation"')
     return (
-        f"@id({json.dumps(rule_id)}) permit(principal, action == Action::{json.dumps(name)}, resource)"
+        f"@id({cedar_string(rule_id)}) permit(principal, action == Action::{cedar_string(name)}, resource)"
         f" when {{ {' && '.join(conditions)} }};"
     )
 
@@ -254,14 +254,19 @@ def _checked(name: str, annotations: dict[str, str]) -> str:
     if demands and (len(demands) != 3 or annotations["effect"] != "forbid"):
         raise PolicyBroken(f"{name}: {rule_id}: @approve, @quorum and @within stand together, on a forbid ... unless")
     if demands:
-        _obligation(rule_id, annotations)
+        try:
+            _obligation(rule_id, annotations)
+        except ValueError as error:
+            raise PolicyBroken(
+                f"{name}: {rule_id}: @approve is a role, @quorum a number from 1, @within a duration such as PT24H"
+            ) from error
     return rule_id
 
 
 def _obligation(rule_id: str, annotations: Mapping[str, str]) -> Obligation:
-    try:
-        within = _DURATION.validate_python(annotations["within"])
-        quorum = int(annotations["quorum"])
-    except (ValidationError, ValueError) as error:
-        raise PolicyBroken(f"{rule_id}: @quorum is a number and @within an ISO 8601 duration such as PT24H") from error
+    """Raises ValueError (of which pydantic's ValidationError is one)."""
+    within = _DURATION.validate_python(annotations["within"])
+    quorum = int(annotations["quorum"])
+    if quorum < 1 or within <= timedelta() or not annotations["approve"]:
+        raise ValueError(f"nobody could fulfil {annotations!r}")
     return Obligation(role=annotations["approve"], quorum=quorum, within=within, rule_id=rule_id)

@@ -1,4 +1,4 @@
-"""The Cedar schema of one action, generated from the tool's own input schema. Amounts are integers; floats do not exist."""
+"""The Cedar schema of one action, made from the tool's own input schema. Amounts are integers; there are no floats."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -12,18 +12,23 @@ _SCALARS = {"integer": "Long", "string": "String", "boolean": "Bool"}
 
 def action_schema(server: str, tool: str, input_schema: Mapping[str, JsonValue], approver_roles: Iterable[str]) -> str:
     """Cedar schema text with the one action `server.tool`, its arguments and the roles that can have approved."""
-    approvals = ", ".join(f"{json.dumps(role)}?: Long" for role in sorted(approver_roles))
+    approvals = ", ".join(f"{cedar_string(role)}?: Long" for role in sorted(approver_roles))
     return f"""
 entity Role;
 entity User in [Role];
 entity Server;
-action {json.dumps(f"{server}.{tool}")} appliesTo {{
+action {cedar_string(f"{server}.{tool}")} appliesTo {{
   principal: User, resource: Server,
   context: {{ {_CONTEXT},
     approvals: {{ {approvals} }},
     arguments: {{ {_arguments(input_schema)} }} }}
 }};
 """
+
+
+def cedar_string(text: str) -> str:
+    """`text` as a Cedar string literal. Like JSON's, but other letters stand as they are."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def known_arguments(input_schema: Mapping[str, JsonValue], arguments: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
@@ -36,7 +41,7 @@ def _arguments(input_schema: Mapping[str, JsonValue]) -> str:
     required = input_schema.get("required", [])
     names = required if isinstance(required, list) else []
     return ", ".join(
-        f"{json.dumps(name)}{'' if name in names else '?'}: {cedar}"
+        f"{cedar_string(name)}{'' if name in names else '?'}: {cedar}"
         for name, cedar in _argument_types(input_schema).items()
     )
 

@@ -11,8 +11,11 @@ from pydantic import JsonValue
 from activities.claude_port import ClaudeAnswer, ClaudeQuestion
 from activities.toolbox import UnknownServer
 from contracts.claude import Usage
+from contracts.policy import Ruling
 from contracts.tools import Delivered, EffectClass, KeyDelivery, ToolDefinition
+from policies.engine import PolicyEngine, PolicyQuestion
 
+WAITS_SECONDS = 20
 Answer = JsonValue | Exception | Callable[[dict[str, JsonValue]], JsonValue]
 
 
@@ -37,6 +40,10 @@ class ScriptedClaude:
     questions: list[ClaudeQuestion] = field(default_factory=list)
     hold: asyncio.Event | None = None
     reached: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def until_asked(self) -> None:
+        """Wait, boundedly, until the first question has come."""
+        await asyncio.wait_for(self.reached.wait(), WAITS_SECONDS)
 
     async def ask(self, question: ClaudeQuestion) -> ClaudeAnswer:
         """The next answer."""
@@ -113,6 +120,14 @@ class RecordingToolbox:
             return answer
         return Delivered(content=answer)
 
+    def holding(self, name: str) -> asyncio.Event:
+        """From now on the tool `name` answers only when the returned event is set."""
+        return self.hold.setdefault(name, asyncio.Event())
+
+    async def until_called(self, name: str) -> None:
+        """Wait, boundedly, until the tool `name` has been called."""
+        await asyncio.wait_for(self.reached.setdefault(name, asyncio.Event()).wait(), WAITS_SECONDS)
+
     def effects(self) -> list[str]:
         """The calls that were not readings, in order."""
         return [name for name in self.called if self.classes.get(name, EffectClass.READ) is not EffectClass.READ]
@@ -121,6 +136,41 @@ class RecordingToolbox:
 def says_no(words: str) -> Any:
     """A tool that answers with an error."""
     return lambda _: Delivered(is_error=True, content=words)
+
+
+def in_turn(*answers: Any) -> Any:
+    """A tool that gives one answer after the other; the last one repeats."""
+    left = list(answers)
+
+    def answer(arguments: dict[str, JsonValue]) -> Any:
+        following = left.pop(0) if len(left) > 1 else left[0]
+        return following(arguments) if callable(following) else following
+
+    return answer
+
+
+@dataclass
+class RulesInTurn:
+    """Policies in force one after the other, as somebody edits them: each for one question about `tool`."""
+
+    tool: str
+    engines: list[PolicyEngine]
+
+    @property
+    def digest(self) -> str:
+        """See PolicyEngine."""
+        return self.engines[0].digest
+
+    def rule(self, question: PolicyQuestion) -> Ruling:
+        """Ask the policy whose turn it is; the last one stays."""
+        in_force = self.engines[0]
+        if question.tool == self.tool and len(self.engines) > 1:
+            self.engines.pop(0)
+        return in_force.rule(question)
+
+    def could_permit(self, question: PolicyQuestion) -> bool:
+        """See PolicyEngine."""
+        return self.engines[-1].could_permit(question)
 
 
 def _open_schema() -> dict[str, JsonValue]:

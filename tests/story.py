@@ -11,15 +11,16 @@ ports to Claude, to the tools and to the clock, which follows the run's own.
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from temporalio import activity
+from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
@@ -122,6 +123,28 @@ class StoryRun:
         """The states it went through."""
         return [visit.state for visit in (await self.view()).path]
 
+    async def cancel(self, reason: str = "no longer wanted") -> None:
+        """Ask Temporal to cancel it."""
+        await self.handle.cancel(reason=reason)
+
+    async def signals(self, *payloads: Any) -> None:
+        """Send the signal `decide`, with whatever payloads."""
+        await self.handle.signal("decide", args=payloads)
+
+    async def in_state(self, state: str) -> RunView:
+        """Its view, once it is in `state`."""
+        return await self.until(lambda view: view.state == state)
+
+    async def details(self) -> str:
+        """What the Web UI shows of it, as Markdown."""
+        metadata = await self.handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+        return metadata.current_details
+
+    async def search_attributes(self) -> dict[str, str]:
+        """Under which words the lists find it."""
+        described = await self.handle.describe()
+        return {pair.key.name: str(pair.value) for pair in described.typed_search_attributes.search_attributes}
+
     async def now(self) -> datetime:
         """The run's own time."""
         return await self.story.environment.get_current_time(self.handle)
@@ -139,6 +162,10 @@ class StoryRun:
         return f"no ending after {PATIENCE}; pending: {pending}"
 
 
+WITNESSES: list[Callable[[StoryRun], Awaitable[None]]] = []
+"""Called with every run of a story that went well: they note what the stories prove, or keep its history."""
+
+
 @dataclass
 class Story:
     """A worker with doubles, and the runs it is told about."""
@@ -148,6 +175,7 @@ class Story:
     ports: Ports
     store: Store
     task_queue: str
+    runs: list[StoryRun] = field(default_factory=list)
 
     @property
     def client(self) -> Client:
@@ -176,7 +204,9 @@ class Story:
                 task_queue=self.task_queue,
                 result_type=Ending,
             )
-        return StoryRun(handle, self)
+        run = StoryRun(handle, self)
+        self.runs.append(run)
+        return run
 
     async def fast_forward(self, run: StoryRun, by: timedelta) -> None:
         """Move the run's clock."""
@@ -234,7 +264,11 @@ async def a_story(
             worker = make_worker(
                 environment.client, catalog, activities_of(ports), task_queue=task_queue, cached_runs=cached_runs
             )
+            story = Story(environment, catalog, ports, store, task_queue)
             async with worker:
-                yield Story(environment, catalog, ports, store, task_queue)
+                yield story
+                for run in story.runs:
+                    for witness in WITNESSES:
+                        await witness(run)
         finally:
             await asyncio.to_thread(store.close)

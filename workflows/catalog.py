@@ -25,7 +25,7 @@ OUTSIDE_PREFIX = "interlock_automation_"
 _SAFE = re.compile(r"^[A-Za-z0-9._-]{1,60}$")
 
 
-class UnknownAutomation(LookupError):  # noqa: N818 - named after what happened
+class UnknownAutomation(LookupError):
     """No automation of that name."""
 
 

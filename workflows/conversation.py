@@ -1,15 +1,16 @@
 """Converse with Claude until it answers: turns, and the tool calls of each turn side by side."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
-from temporalio import workflow
 
 from contracts.claude import CallNote, ProposedCall, StopReason, TurnOutcome
 from contracts.tools import CallStatus, ChosenByClaude, ToolOutcome
 from workflows import steps
+
+ResultT = TypeVar("ResultT")
 
 
 async def converse(
@@ -26,28 +27,39 @@ async def converse(
     """Take turns until Claude stops asking for tools; the last outcome, and the number of the next turn.
 
     For states whose tools need no approval: a call that policy does not simply permit is answered with its refusal.
-    Raises StepFailed when `turns` are used up.
+    When `turns` are used up, the last outcome names that as its problem; another try takes further turns.
     """
     turn, notes = first_turn, tuple[CallNote, ...]()
-    while turn < first_turn + turns:
+    while True:
         outcome = await steps.ask_claude(
             run, prompt, turn=turn, variables=variables, tools=tools, answer=answer, said=said, notes=notes
         )
         said = ""
-        if outcome.stop_reason is not StopReason.TOOL_USE:
-            return outcome, turn + 1
-        notes = await call_side_by_side(run, turn, outcome.calls)
         turn += 1
-    raise steps.StepFailed(f"Claude {prompt}", f"Claude asked for tools {turns} turns long and did not answer")
+        if outcome.stop_reason is not StopReason.TOOL_USE:
+            return outcome, turn
+        notes = await call_side_by_side(run, turn - 1, outcome.calls)
+        if turn >= first_turn + turns:
+            problem = f"Claude asked for tools {turns} turns long and did not answer"
+            return outcome.model_copy(update={"problem": problem}), turn
 
 
 async def call_side_by_side(run: steps.Run[Any], turn: int, calls: tuple[ProposedCall, ...]) -> tuple[CallNote, ...]:
     """Make every call of a turn at once; what Claude must be told of those that were not made."""
     made = [call for call in calls if not call.problem]
-    outcomes = await asyncio.gather(*(make_chosen_call(run, turn, call) for call in made))
+    outcomes = await all_of(*(make_chosen_call(run, turn, call) for call in made))
     return tuple(
         note_of(call, outcome) for call, outcome in zip(made, outcomes, strict=True) if outcome.status in NOT_MADE
     )
+
+
+async def all_of(*calls: Awaitable[ResultT]) -> list[ResultT]:
+    """Every result, once every call is over: one that fails, or a cancellation, leaves none behind in flight."""
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
 
 
 NOT_MADE = (CallStatus.FORBIDDEN, CallStatus.NEEDS_APPROVAL, CallStatus.REFUSED)
@@ -61,6 +73,4 @@ async def make_chosen_call(run: steps.Run[Any], turn: int, call: ProposedCall) -
 
 def note_of(call: ProposedCall, outcome: ToolOutcome) -> CallNote:
     """What Claude is told of a call that was not made."""
-    if outcome.ruling is not None and outcome.ruling.allowing_rule:
-        workflow.logger.warning("call_forbidden", extra={"allowing_rule": outcome.ruling.allowing_rule})
     return CallNote(block=call.block, text=f"not made, {outcome.status.value}: {outcome.message}"[:400])

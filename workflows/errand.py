@@ -1,6 +1,5 @@
-"""Errand: Claude works towards a goal in turns and tool calls, with what it is allowed; people sign what policy says."""
+"""Errand: Claude works towards a goal in turns and tool calls, with what it is allowed; people sign the risky ones."""
 
-import asyncio
 from enum import StrEnum
 from typing import ClassVar, Literal
 
@@ -14,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from contracts.policy import Ruling
     from contracts.runs import Case, Ending
     from contracts.tools import CallStatus, ChosenByClaude, ToolOutcome
-    from workflows.conversation import NOT_MADE, note_of
+    from workflows.conversation import NOT_MADE, all_of, note_of
     from workflows.machine.approvals import Answer
     from workflows.machine.automation import Automation
     from workflows.machine.definition import Machine
@@ -125,13 +124,14 @@ class ErrandWorkflow(Automation[ErrandCase]):
                 self.note(answer=outcome.answer_ref, reason="Claude declined the goal")
                 return State.DECLINED
             case StopReason.TRUNCATED | StopReason.CONTEXT_FULL:
+                self.note(turn=self.case.turn + 1)  # the answer stands; trying again is a turn of its own
                 raise StepFailed("Claude errand/thinking", f"the answer is incomplete: {outcome.stop_reason.value}")
 
     @ERRAND.state(State.CALLING)
     async def call(self) -> Literal[State.THINKING, State.AWAITING_APPROVAL]:
         """Make every call of this turn that nobody must approve first, side by side."""
         ready = [pending for pending in self.case.calls if pending.ruling is None or pending.evidence]
-        await asyncio.gather(*(self._make(pending) for pending in ready))
+        await all_of(*(self._make(pending) for pending in ready))
         if self.case.calls:
             return State.AWAITING_APPROVAL
         self.note(turn=self.case.turn + 1)

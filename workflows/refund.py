@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
         ask_policy,
         call_tool,
         done,
+        known,
         make_call,
         read_facts,
         supplied,
@@ -166,9 +167,7 @@ class RefundWorkflow(Automation[RefundCase]):
     @REFUND.state(State.AWAITING_APPROVAL)
     async def await_approval(self) -> Literal[State.ISSUING, State.ASSESSING, State.REJECTED, State.EXPIRED]:
         """People approve exactly this credit; a returned one is assessed anew, and so is one whose facts changed."""
-        ruling, credit = self.case.ruling, self.case.credit
-        if ruling is None or credit is None:
-            raise StepFailed("approval", "nothing was ruled on")
+        ruling, credit = known(self.case.ruling, "the ruling"), known(self.case.credit, "the credit")
         answer = await self.ask_people(ruling, self._title(), self._context())
         self.note(occurrences={**self.case.occurrences, credit.step: self.case.occurrences.get(credit.step, 1) + 1})
         match answer.outcome:
@@ -188,9 +187,7 @@ class RefundWorkflow(Automation[RefundCase]):
     @REFUND.state(State.ISSUING, retry=State.RULING, take_over=State.VERIFYING)
     async def issue(self) -> Literal[State.VERIFYING, State.COMPENSATING, State.RULING, State.DECLINED]:
         """Issue the credit, mark the order, tell the customer. What fails after the credit is undone."""
-        credit = self.case.credit
-        if credit is None:
-            raise StepFailed("issuing", "nothing was ruled on")
+        credit = known(self.case.credit, "the credit")
         compensation.register(self, "the credit", "payments", "reverse_credit", self._reversal())
         issued = await make_call(self, credit)
         if not issued.done:

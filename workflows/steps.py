@@ -27,19 +27,21 @@ from contracts.decisions import (
     RequestToClose,
     RequestToOpen,
 )
-from contracts.policy import Ruling
-from contracts.runs import Case, CaseT, Registered, RunEnded, RunToRegister
+from contracts.policy import Ruling, RulingEffect
+from contracts.runs import Case, CaseT, Refusal, Registered, RunEnded, RunToRegister
 from contracts.tools import CallStatus, ChosenByClaude, Purpose, ToolCall, ToolOutcome
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=8)
+KEPT_REFUSALS = 5
 PATIENT = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
 
 InputT = TypeVar("InputT")
 OutputT = TypeVar("OutputT")
+ValueT = TypeVar("ValueT")
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
 
 
-class StepFailed(Exception):  # noqa: N818 - named after what happened
+class StepFailed(Exception):
     """A step ended without its result, and trying again by itself cannot help: a person must choose."""
 
     def __init__(self, step: str, problem: str, *, renew: bool = False, value_hint: str = "") -> None:
@@ -103,6 +105,7 @@ async def ask_claude(
         notes=notes,
     )
     outcome = await _attempt(
+        run,
         ClaudeActivities.ask_claude,
         request,
         step=f"Claude {prompt}",
@@ -111,13 +114,14 @@ async def ask_claude(
         schedule_to_close=timedelta(hours=6),
     )
     run.note(usage=run.case.usage.plus(outcome.usage), turns=run.case.turns + 1)
-    _heed_cancellation(run)
+    heed_cancellation(run)
     return outcome
 
 
 async def ask_policy(run: Run[Any], call: ToolCall) -> Ruling:
     """Policy's ruling on a call before it is made; nothing is sent."""
-    return await _attempt(
+    ruling = await _attempt(
+        run,
         ToolActivities.rule_on,
         call,
         step=f"policy on {call.server}.{call.tool}",
@@ -125,11 +129,15 @@ async def ask_policy(run: Run[Any], call: ToolCall) -> Ruling:
         start_to_close=timedelta(minutes=1),
         schedule_to_close=timedelta(hours=1),
     )
+    _remember_refusal(run, call, ruling)
+    heed_cancellation(run)
+    return ruling
 
 
 async def make_call(run: Run[Any], call: ToolCall) -> ToolOutcome:
     """One tool call through the gate, whatever its outcome but unknown. Raises StepFailed when nobody can know it."""
     outcome = await _attempt(
+        run,
         ToolActivities.call_tool,
         call,
         step=call.step,
@@ -138,7 +146,8 @@ async def make_call(run: Run[Any], call: ToolCall) -> ToolOutcome:
         schedule_to_close=timedelta(hours=12),
     )
     run.note(tool_calls=run.case.tool_calls + 1)
-    _heed_cancellation(run)
+    _remember_refusal(run, call, outcome.ruling)
+    heed_cancellation(run)
     if outcome.status is CallStatus.UNKNOWN:
         raise StepFailed(call.step, f"nobody knows whether {_described(call)} happened: {outcome.message}", renew=True)
     return outcome
@@ -170,7 +179,10 @@ async def read_facts(
         state=run.case.state,
         facts=dict(facts),
     )
-    return done(await make_call(run, reading), reading.step)
+    outcome = done(await make_call(run, reading), reading.step)
+    if not outcome.facts:
+        raise StepFailed(reading.step, f"{reading.step} was answered, but not readably: {outcome.message}")
+    return outcome
 
 
 def tool_call(
@@ -225,6 +237,13 @@ def done(outcome: ToolOutcome, step: str) -> ToolOutcome:
     return outcome
 
 
+def known(value: ValueT | None, what: str) -> ValueT:
+    """`value`, which an earlier state must have noted. Raises StepFailed when it did not."""
+    if value is None:
+        raise StepFailed(what, f"{what} is not known; the run came here without it")
+    return value
+
+
 def advice(outcome: TurnOutcome, model: type[AnswerT], prompt: str, value_hint: str = "") -> AnswerT:
     """Claude's structured answer as `model`. Raises StepFailed when there is none that fits."""
     problem = outcome.problem or f"Claude stopped with {outcome.stop_reason.value!r}"
@@ -271,6 +290,7 @@ async def check_decision(decision: DecisionToCheck) -> CheckedDecision:
 
 
 async def _attempt(
+    run: Run[Any],
     method: Callable[[Any, InputT], Awaitable[OutputT]],
     request: InputT,
     *,
@@ -293,6 +313,7 @@ async def _attempt(
     except ActivityError as error:
         if isinstance(error.cause, CancelledError):
             raise
+        heed_cancellation(run)
         raise StepFailed(step, f"{step}: {_cause(error)}") from error
     return result
 
@@ -308,8 +329,16 @@ async def _record(method: Callable[[Any, InputT], Awaitable[OutputT]], request: 
     )
 
 
-def _heed_cancellation(run: Run[Any]) -> None:
-    """A call in flight when the run is cancelled is waited for, and its success swallows the cancellation."""
+def _remember_refusal(run: Run[Any], call: ToolCall, ruling: Ruling | None) -> None:
+    if ruling is None or ruling.effect is not RulingEffect.FORBID:
+        return
+    refusal = Refusal(tool=f"{call.server}.{call.tool}", reason=ruling.reason, allowing_rule=ruling.allowing_rule)
+    others = tuple(known for known in run.case.refusals if known.tool != refusal.tool)
+    run.note(refusals=(*others, refusal)[-KEPT_REFUSALS:])
+
+
+def heed_cancellation(run: Run[Any]) -> None:
+    """A call in flight when the run is cancelled is waited for, and its outcome swallows the cancellation."""
     if workflow.cancellation_reason() is not None and not run.case.cancelling:
         raise asyncio.CancelledError
 

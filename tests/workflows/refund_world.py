@@ -1,12 +1,18 @@
 """The world of refund stories: an order, a complaint, and books that remember what was credited."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import JsonValue
+from temporalio.testing import WorkflowEnvironment
 
 from contracts.tools import EffectClass
+from policies.engine import CedarRules, PolicyEngine
 from tests.doubles import RecordingToolbox, ScriptedClaude, asks_for, says
+from tests.story import Story, StoryRun, a_story
+from workers.settings import REPOSITORY
 
 READS_FIRST = asks_for(("orders.find_order", {"order_id": "A-17"}), ("crm.read_complaint", {"order_id": "A-17"}))
 CLASSES = {
@@ -80,3 +86,50 @@ class Books:
         """Mark the order."""
         self.refunded_cents = arguments["cents"]
         return {"refunded_cents": self.refunded_cents}
+
+
+@dataclass
+class Refund:
+    """A refund under way, and the world around it."""
+
+    run: StoryRun
+    story: Story
+    claude: ScriptedClaude
+    toolbox: RecordingToolbox
+    books: Books
+
+
+@asynccontextmanager
+async def a_refund(
+    temporal: WorkflowEnvironment,
+    *advised_cents: int,
+    books: Books | None = None,
+    toolbox: RecordingToolbox | None = None,
+    claude: ScriptedClaude | None = None,
+    policy: PolicyEngine | None = None,
+    requester: str = "rita",
+    skipping: bool = False,
+    cached_runs: int = 1000,
+) -> AsyncIterator[Refund]:
+    """A story of one refund for order A-17: Claude reads, and advises these amounts one after the other."""
+    books = books or Books()
+    toolbox = toolbox or books.toolbox()
+    claude = claude or claude_advising(*advised_cents)
+    async with a_story(temporal, claude, toolbox, policy=policy, cached_runs=cached_runs) as story:
+        run = await story.start("refund", order_id="A-17", requester=requester, skipping=skipping)
+        yield Refund(run, story, claude, toolbox, books)
+
+
+def rules(*texts: str) -> CedarRules:
+    """The rules in force, and these."""
+    folder = REPOSITORY / "policies"
+    files = {path.name: path.read_text() for path in sorted(folder.glob("*.cedar"))}
+    return CedarRules(files | {f"story{number}.cedar": text for number, text in enumerate(texts)})
+
+
+FORBID_CREDITS = '@id("no-credits-today") forbid(principal, action == Action::"payments.issue_credit", resource);'
+SIGN_EVERY_CREDIT = """
+@id("sign-every-credit") @approve("finance_manager") @quorum("1") @within("PT48H")
+forbid(principal, action == Action::"payments.issue_credit", resource)
+  unless { context.approvals has finance_manager && context.approvals.finance_manager >= 1 };
+"""

@@ -18,6 +18,7 @@ TEMPORAL, WEB_UI, PAYMENTS, MAIL, SIMULATOR = "temporal", "web_ui", "payments", 
 DEMO_SERVERS = (PAYMENTS, MAIL)  # those that speak HTTP; the others are started by the worker, over stdio
 USUAL_PORTS = {TEMPORAL: 7233, WEB_UI: 8233, PAYMENTS: 8701, MAIL: 8702, SIMULATOR: 8787}
 WORKER = "worker"
+HOLD_FILE = "hold-answers"
 
 
 class WrongOptions(Exception):
@@ -118,10 +119,16 @@ def _module(name: str, *arguments: str) -> tuple[str, ...]:
 def _demo_server(name: str, port: int, folder: Folder, options: Options) -> Program:
     return Program(
         name=name,
-        argv=_module(f"demo.mcp_servers.{name}", "--data", str(folder.demo_data), "--port", str(port)),
+        argv=_module(f"demo.mcp_servers.{name}", *_demo_arguments(name, port, folder)),
         environment=environment.for_demo_program(options.environ),
         ready=HealthUrl(_url(port, "/health")),
     )
+
+
+def _demo_arguments(name: str, port: int, folder: Folder) -> tuple[str, ...]:
+    """While the hold file exists, payments commits effects and withholds its answers: how the demo shows a lost one."""
+    usual = ("--data", str(folder.demo_data), "--port", str(port))
+    return (*usual, "--hold-answers", str(folder.demo_data / HOLD_FILE)) if name == PAYMENTS else usual
 
 
 def _simulator(port: int, options: Options) -> Program:

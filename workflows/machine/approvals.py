@@ -105,6 +105,8 @@ class DecidedByPeople(Generic[CaseT]):
 
     async def ask_for_choice(self, escalation: Escalation, role: str) -> Choice:
         """Ask a person of `role` how the run goes on. Asks again, visibly, whenever a deadline passes."""
+        if any(request.kind is not RequestKind.ESCALATION for request in self.case.requests):
+            await self.withdraw_requests("withdrawn")  # asked again, should the run come back to it
         while True:
             if not self.case.requests:
                 await self._open_escalation(escalation, role)
@@ -137,6 +139,7 @@ class DecidedByPeople(Generic[CaseT]):
         context: tuple[DisplayLine, ...],
     ) -> ApprovalRequest:
         number = self.case.request_count + 1
+        self.note(request_count=number)  # before anything is awaited: two may be opened side by side
         request_id = f"{workflow.info().workflow_id}#{number}"
         opened_at = workflow.now()
         path = DisplayLine(label="path", text=" → ".join(visit.state for visit in self.case.path))
@@ -165,7 +168,7 @@ class DecidedByPeople(Generic[CaseT]):
             opened_at=opened_at,
             deadline=opened_at + within,
         )
-        self.note(requests=(*self.case.requests, request), request_count=number)
+        self.note(requests=(*self.case.requests, request))
         self._publish_details()
         return request
 
@@ -173,14 +176,19 @@ class DecidedByPeople(Generic[CaseT]):
 
     async def next_answer(self) -> Answer:
         """Wait until one of the open requests is decided or expires."""
+        answer = await self._decided_or_expired()
+        self._refuse_late()
+        return answer
+
+    async def _decided_or_expired(self) -> Answer:
         while True:
             if answer := await self._take_decisions():
                 return answer
             nearest = min(self.case.requests, key=lambda request: request.deadline or datetime.max)
             summary = f"waiting for people: {nearest.title}"
-            if not await self.wait_for(lambda: bool(self.case.inbox), nearest.deadline, summary):
-                if nearest.deadline is not None and workflow.now() >= nearest.deadline:
-                    return await self._close(nearest, Answer(**_about(nearest), outcome=EXPIRED))
+            decided = await self.wait_for(lambda: bool(self.case.inbox), nearest.deadline, summary)
+            if not decided and nearest.deadline is not None and workflow.now() >= nearest.deadline:
+                return await self._close(nearest, Answer(**_about(nearest), outcome=EXPIRED))
 
     async def withdraw_requests(self, outcome: str) -> None:
         """Close every open request without an answer; waiting senders are told."""
@@ -189,6 +197,14 @@ class DecidedByPeople(Generic[CaseT]):
         self.note(inbox=())
         for request in self.case.requests:
             await self._close(request, Answer(**_about(request), outcome=outcome))
+
+    def _refuse_late(self) -> None:
+        """Decisions that came while their request was being closed; their senders must not wait for ever."""
+        open_ids = {request.id for request in self.case.requests}
+        late = [decision for decision in self.case.inbox if decision.approval_id not in open_ids]
+        for decision in late:
+            self._refuse(decision.approval_id, decision.approver, self._why_closed(decision.approval_id))
+        self.note(inbox=tuple(decision for decision in self.case.inbox if decision not in late))
 
     async def _take_decisions(self) -> Answer | None:
         while self.case.inbox:
@@ -214,7 +230,7 @@ class DecidedByPeople(Generic[CaseT]):
     async def _count(self, request: ApprovalRequest, decision: Decision) -> Answer | None:
         given = request.approvals
         if decision.verdict is Verdict.APPROVE:
-            if any(decision.approver == earlier.approver for earlier in given):
+            if _person(decision) in map(_person, given):
                 self._refuse(
                     request.id,
                     decision.approver,
@@ -271,13 +287,17 @@ class DecidedByPeople(Generic[CaseT]):
         """Enqueue a decision that arrives as a signal, or note why it does not count."""
         try:
             decision = _parse(raw)
-        except (ValueError, ValidationError) as error:
-            self._refuse("", "", _first_line(error))
+        except (ValueError, TypeError, LookupError, RuntimeError) as error:
+            self.refuse_message(error)
             return
         if problem := self._problem_with(decision):
             self._refuse(decision.approval_id, decision.approver, problem)
         else:
             self.note(inbox=(*self.case.inbox, decision))
+
+    def refuse_message(self, error: Exception) -> None:
+        """Note a message that is not even a decision."""
+        self._refuse("", "", _first_line(error))
 
     def _problem_with(self, decision: Decision) -> str:
         """What can be said against a decision without leaving the workflow; empty when nothing."""
@@ -369,8 +389,14 @@ def _parse(raw: RawValue) -> Decision:
         )
     if len(raw.payload.data) > MAX_DECISION_BYTES:
         raise ValueError(f"the decision has {len(raw.payload.data)} bytes; at most {MAX_DECISION_BYTES} are read")
-    parsed: Decision = workflow.payload_converter().from_payload(raw.payload, Decision)
+    parsed = workflow.payload_converter().from_payload(raw.payload, Decision)
+    if not isinstance(parsed, Decision):
+        raise TypeError(f"the signal carries {type(parsed).__name__}, not a JSON object with a decision")
     return parsed
+
+
+def _person(decision: Decision) -> str:
+    return decision.approver.strip().casefold()
 
 
 def _first_line(error: Exception) -> str:
@@ -378,4 +404,4 @@ def _first_line(error: Exception) -> str:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(map(str, first["loc"])) or "decision"
         return f"the decision does not have the shape of a decision: {field}: {first['msg']}"
-    return str(error).splitlines()[0][:300]
+    return (str(error) or repr(error)).splitlines()[0][:300]

@@ -56,13 +56,14 @@ class Automation(DecidedByPeople[CaseT]):
     async def drive(self) -> Ending:
         """Run handlers until a final state. Every ending is a state; Temporal's own status is then Completed."""
         try:
-            await self._begin()
+            await self._finish_in_peace(self._begin())
+            steps.heed_cancellation(self)
             await self._until_final(self._next_state)
         except BaseException as stopped:
             if not is_cancelled_exception(stopped) or workflow.cancellation_reason() is None:
                 raise
             await self._finish_in_peace(self._cancel())
-        await self._end()
+        await self._finish_in_peace(self._end())
         return Ending(state=self.case.state, reason=self.case.reason, answer_ref=self.answer_ref())
 
     async def _begin(self) -> None:
@@ -216,11 +217,13 @@ class Automation(DecidedByPeople[CaseT]):
         """Between handlers, and at a drained wait: carry the case into a fresh history."""
         if not workflow.info().is_continue_as_new_suggested() or self.machine.is_final(self._state()):
             return
+        if self.case.inbox:  # its senders wait for answers that only the next wait gives
+            return
         await workflow.wait_condition(workflow.all_handlers_finished)
         workflow.continue_as_new(self.case)
 
     async def wait_for(self, ready: Callable[[], bool], until: datetime | None, summary: str) -> bool:
-        """Wait until `ready` or the moment `until`; False when the moment came first. Continues as new when suggested."""
+        """Wait until `ready`, or the moment `until`: then False. Continues as new when Temporal suggests it."""
         timeout = None if until is None else (until - workflow.now())
         if timeout is not None and timeout.total_seconds() <= 0:
             return ready()
@@ -254,6 +257,7 @@ class Automation(DecidedByPeople[CaseT]):
             decided=case.decided,
             refused_decisions=case.refused_decisions,
             refused_count=case.refused_count,
+            refusals=case.refusals,
             usage=case.usage,
             turns=case.turns,
             tool_calls=case.tool_calls,

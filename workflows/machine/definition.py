@@ -26,7 +26,7 @@ class MachineDefinitionError(TypeError):
     """The machine as written cannot work. Raised when its module is imported."""
 
 
-class IllegalTransition(RuntimeError):  # noqa: N818 - named after what happened
+class IllegalTransition(RuntimeError):
     """A handler returned a state that its signature does not list."""
 
 

@@ -12,6 +12,8 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
+from workflows.machine.approvals import DecidedByPeople
+
 
 class MessageGuard(Interceptor):
     """Give it to every worker and every replayer."""
@@ -32,6 +34,9 @@ class _Guard(WorkflowInboundInterceptor):
             if workflow.is_failure_exception(error):
                 raise
             workflow.logger.error("signal_dropped", extra={"signal": input.signal, "error": repr(error)})
+            run = workflow.instance()
+            if isinstance(run, DecidedByPeople):
+                run.refuse_message(error)
 
     async def handle_update_handler(self, input: HandleUpdateInput) -> Any:  # noqa: A002 - the SDK's name
         try:

@@ -6,7 +6,7 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 
 from contracts.decisions import ApprovalRequest, RequestKind
-from contracts.escaping import markdown
+from contracts.escaping import markdown, plain
 from contracts.runs import BuiltIn, Case
 
 AUTOMATION = SearchAttributeKey.for_keyword("InterlockAutomation")
@@ -44,6 +44,10 @@ def _details(case: Case, facts: Mapping[str, str]) -> Iterable[str]:
     for request in case.requests:
         yield from _waiting_for(request)
     yield from _table(case, facts)
+    for refusal in case.refusals:
+        yield f"\n{markdown(refusal.tool)} was forbidden: {markdown(refusal.reason)}"
+        if refusal.allowing_rule:
+            yield f"\nThis rule would allow it:\n\n```\n{plain(refusal.allowing_rule)}\n```"
 
 
 def _waiting_for(request: ApprovalRequest) -> Iterable[str]:
@@ -66,8 +70,9 @@ def _table(case: Case, facts: Mapping[str, str]) -> Iterable[str]:
     for name, value in facts.items():
         yield f"| {markdown(name)} | {markdown(value, 300)} |"
     yield f"| requester | {markdown(case.start.requester)} |"
-    yield f"| turns, tool calls | {case.turns}, {case.tool_calls} |"
-    yield f"| tokens in, out | {case.usage.input_tokens}, {case.usage.output_tokens} |"
+    yield f"| turns with Claude, tool calls | {case.turns}, {case.tool_calls} |"
+    yield f"| tokens in, out | {case.usage.all_input_tokens}, {case.usage.output_tokens} |"
+    yield f"| cost | {case.usage.cost_micros / 1_000_000:.4f} |"
     if case.compensations:
         yield f"| would be undone | {markdown(', '.join(undo.undoes for undo in reversed(case.compensations)))} |"
     if case.refused_count:

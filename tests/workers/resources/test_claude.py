@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 import httpx2
 import pytest
 
-from activities.claude_port import ClaudeAnswer, ClaudeQuestion, ClaudeRejected, ClaudeTool, ClaudeUnavailable
+from activities.claude_port import Claude, ClaudeAnswer, ClaudeQuestion, ClaudeRejected, ClaudeTool, ClaudeUnavailable
 from contracts.claude import Usage
 from tests.workers.resources.doubles import Heard, ScriptedHttp, begin, free_port, reply
 from workers.resources.claude import AnthropicClaude
 from workers.resources.prices import Price, cost_micros
 
+PORT: type[Claude] = AnthropicClaude
 KEY = "sk-canary-key"
 PROMPT = "canary prompt"
 PRICES = {

@@ -205,7 +205,7 @@ class ModernServer:
         fresh = {"ttlMs": 60_000, "cacheScope": "private"}
         match heard.json.get("method"):
             case "server/discover":
-                about = {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}
+                about = {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}, "resources": {}}}
                 reply(writer, 200, result_of(heard, {**about, **fresh}))
             case "tools/list":
                 tools = [{"name": "act", "inputSchema": {"type": "object"}}]
@@ -399,3 +399,16 @@ async def test_one_call_is_one_request_and_a_listing_is_asked_once_in_its_time_t
             await toolbox.call(act, {}, "key")
             await toolbox.definitions("peer")
         assert len(double.heard) == opening + 5
+
+
+async def test_a_server_without_templates_lists_its_resources(tmp_path: Path) -> None:
+    def script(heard: Heard, writer: asyncio.StreamWriter) -> None:
+        if heard.json["method"] == "resources/templates/list":
+            body = {"jsonrpc": "2.0", "id": None, "error": {"code": -32601, "message": "no such method"}}
+            return reply(writer, 404, json.dumps(body).encode())
+        found = {"resources": [{"uri": "a://b", "name": "b"}], "ttlMs": 0, "cacheScope": "private"}
+        return reply(writer, 200, result_of(heard, found))
+
+    async with modern(tmp_path, script) as (toolbox, _):
+        answer = await toolbox.call(await tool(toolbox, "resources/list"), {}, "")
+    assert answer.content == {"resources": [{"uri": "a://b", "name": "b"}], "templates": []}

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from activities.toolbox import NotSent, OutcomeUnknown, ServerRefused, UnknownServer
+from activities.toolbox import NotSent, OutcomeUnknown, ServerRefused, Toolbox, UnknownServer
 from contracts.tools import Delivered, EffectClass
 from tests.workers.resources.doubles import PLAIN, SDK, connections, declared, eventually, stdio, tool
 from workers.resources.mcp_connections import McpConnections, limits
 
 MIB = 1024 * 1024
+PORT: type[Toolbox] = McpConnections
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """The servers file: what it says is what is declared, and every mistake in it is named with its way out."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def test_servers_come_in_the_order_of_the_file_with_all_they_declare(tmp_path: P
         (HTTP + 'env = { A = "1" }\n', ["servers.pay", "env"]),
         (STDIO + 'credential = "env:TOKEN"\n', ["servers.pay", "env_name"]),
         (STDIO.replace(HEAD, ""), ["servers.pay.owner", "missing", "1 more"]),
-        (HTTP + '[servers.pay.tools.a]\ntimeout = "30s"\n', ["servers.pay.tools.a.timeout", "30s"]),
+        (HTTP + '[servers.pay.tools.a]\ntimeout = "30s"\n', ["servers.pay.tools.a.timeout", "ISO 8601"]),
         (HTTP + "[servers.pay.tools.a]\ntimeout = 30\n", ["servers.pay.tools.a.timeout", "ISO 8601", "PT30S"]),
         (HTTP + '[servers.pay.tools.a]\ntimeout = "PT0S"\n', ["servers.pay.tools.a.timeout"]),
         (HTTP + '[servers.pay.tools.a]\neffect_class = "keyed"\n', ["servers.pay.tools.a", "no key"]),
@@ -96,11 +97,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_the_servers_of_the_demo_can_be_declared() -> None:
-    environment = {
-        "PYTHON": "python",
-        "INTERLOCK_DEMO_DATA": "/data",
-        "INTERLOCK_DEMO_PAYMENTS_URL": "http://127.0.0.1:1/mcp",
-        "INTERLOCK_DEMO_MAIL_URL": "http://127.0.0.1:2/mcp",
-    }
-    names = {server.name for server in load_servers(ROOT / "demo" / "servers.toml", environment)}
+    path = ROOT / "demo" / "servers.toml"
+    environment = dict.fromkeys(re.findall(r"\$\{(\w+)\}", path.read_text()), "http://127.0.0.1:1/mcp")
+    names = {server.name for server in load_servers(path, environment)}
     assert {"orders", "payments", "crm", "mail"} <= names

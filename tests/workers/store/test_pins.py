@@ -15,7 +15,9 @@ async def contact(store: Store, definition: bytes) -> str:
 
 
 async def test_the_first_definition_is_pinned_and_a_changed_one_is_not(store: Store) -> None:
+    assert await store.pins.accepted("payments", "issue_credit") == ""
     assert await contact(store, FIRST) == digest(FIRST)
+    assert await store.pins.accepted("payments", "issue_credit") == digest(FIRST)
     assert await contact(store, CHANGED) == digest(FIRST)
     assert await store.contents.get(digest(FIRST)) == FIRST
     assert await store.contents.get(digest(CHANGED)) is None
@@ -30,9 +32,18 @@ async def test_a_replaced_pin_is_in_force_from_then_on_and_can_be_taken_back(sto
 
 
 async def test_of_many_first_contacts_at_once_one_pins_for_all(store: Store) -> None:
-    pins = await asyncio.gather(*(contact(store, b"%d" % n) for n in range(20)))
+    for tool in (f"tool-{n}" for n in range(10)):
+        contacts = (store.pins.first_contact("s", tool, f"pin-{n}", b"%d" % n, at(0)) for n in range(20))
+        assert len(set(await asyncio.gather(*contacts))) == 1
 
-    assert len(set(pins)) == 1
+
+async def test_of_many_replacements_at_once_each_is_made_and_one_is_in_force(store: Store) -> None:
+    replacements = (store.pins.replace("s", "t", f"pin-{n}", b"%d" % n, at(0)) for n in range(20))
+    await asyncio.gather(*replacements)
+
+    count = "SELECT count(*) FROM pins"
+    assert store._database.read_now(lambda connection: connection.exec_driver_sql(count).scalar_one()) == 20
+    assert (await store.pins.first_contact("s", "t", "late", b"late", at(1))).startswith("pin-")
 
 
 async def test_servers_and_tools_are_pinned_apart(store: Store) -> None:

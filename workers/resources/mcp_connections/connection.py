@@ -9,6 +9,7 @@ from mcp import Client
 
 from activities.toolbox import NotSent
 from workers.resources.mcp_connections.failures import not_reachable
+from workers.resources.mcp_connections.isolation import Severed
 
 Opener = Callable[[Callable[[], None]], AbstractAsyncContextManager[Client]]
 """Opens a client. It is given what to call when the server's end has gone."""
@@ -123,7 +124,7 @@ class Connection:
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the SDK groups, wraps and cancels
             self._log("mcp_connection_failed", generation)
             if not life.opened.done():
-                life.opened.set_exception(error if isinstance(error, Exception) else ConnectionError("cancelled"))
+                life.opened.set_exception(error if isinstance(error, Exception) else Severed())
                 life.opened.exception()  # seen, even when no caller is left to see it
         finally:
             life.over.set()

@@ -54,12 +54,28 @@ class _Exchange:
 
     async def run(self, way: Way, tool: str, ask: Ask, deadline: float) -> None:
         async with way.client(tool) as client:
+            _require_open(client)
             self.client = client
             left = deadline - asyncio.get_running_loop().time()
             try:
                 self.answer = await ask(client, max(left, _LEAST_SECONDS))
             except Exception as error:  # noqa: BLE001 - outside this block the SDK wraps it beyond recognition
-                self.failure = error
+                self.failure = _plain(error, client)
+
+
+def _require_open(client: Client) -> None:
+    """Raise RuntimeError when the client was closed underneath us: better now than after something was sent."""
+    _ = client.session
+
+
+def _plain(error: Exception, client: Client) -> Exception:
+    """The SDK says RuntimeError for a result that breaks its schema, and for a client that is closed."""
+    if isinstance(error, RuntimeError):
+        try:
+            _require_open(client)
+        except RuntimeError:
+            return Severed()
+    return error
 
 
 async def _attempt(way: Way, tool: ToolDefinition, ask: Ask, deadline: float) -> _Exchange:

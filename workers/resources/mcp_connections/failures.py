@@ -123,8 +123,12 @@ def not_reachable(server: str, error: BaseException) -> NoReturn:
 
 
 def _said(error: BaseException) -> str:
-    if isinstance(error, OSError):
-        return f"{type(error).__name__}: {error.strerror or 'no reason given'}"
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror} ({error.filename!r})" if error.filename else error.strerror
+    if isinstance(error, ConnectionError):
+        return str(error)
     if isinstance(error, MCPError):
         return f"{error.message[:200]!r}"
     return type(error).__name__

@@ -10,8 +10,11 @@ _CLEANUP_SECONDS = 5.0
 """For telling the server that a call is cancelled, and closing what it used."""
 
 
-class Severed(Exception):
+class Severed(ConnectionError):
     """The exchange was cancelled from within, or did not end in its time: its connection failed underneath it."""
+
+    def __init__(self) -> None:
+        super().__init__("the connection failed, or did not answer in time")
 
 
 async def isolated(exchange: Coroutine[Any, Any, T], seconds: float) -> T:

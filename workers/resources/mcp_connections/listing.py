@@ -6,9 +6,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from mcp import Client
+from mcp import Client, MCPError
 from mcp.client.caching import CacheEntry, CacheKey
-from mcp_types import ListToolsResult, PaginatedResult, Resource, ResourceTemplate, Tool
+from mcp_types import METHOD_NOT_FOUND, ListToolsResult, PaginatedResult, Resource, ResourceTemplate, Tool
 
 from activities.toolbox import NotSent
 from workers.resources.mcp_connections import limits
@@ -54,11 +54,17 @@ async def listed(server: str, client: Client) -> Listing:
 async def resources(server: str, client: Client) -> tuple[list[Resource], list[ResourceTemplate]]:
     """All resources and all templates."""
     found = await _pages(server, lambda cursor: client.list_resources(cursor=cursor, cache_mode="bypass"))
-    templates = await _pages(server, lambda cursor: client.list_resource_templates(cursor=cursor, cache_mode="bypass"))
-    return (
-        [resource for page in found for resource in page.resources],
-        [template for page in templates for template in page.resource_templates],
-    )
+    return [resource for page in found for resource in page.resources], await _templates(server, client)
+
+
+async def _templates(server: str, client: Client) -> list[ResourceTemplate]:
+    try:
+        pages = await _pages(server, lambda cursor: client.list_resource_templates(cursor=cursor, cache_mode="bypass"))
+    except MCPError as error:
+        if error.code == METHOD_NOT_FOUND:  # templates are optional even where there are resources
+            return []
+        raise
+    return [template for page in pages for template in page.resource_templates]
 
 
 async def _pages(server: str, page_at: Callable[[str | None], Awaitable[P]]) -> list[P]:

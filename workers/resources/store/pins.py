@@ -18,7 +18,8 @@ class Pins:
         """The pin in force; the first definition ever seen of a tool is accepted as it is."""
 
         def accept(connection: Connection) -> str:
-            return _in_force(connection, server, tool)[1] or _add(connection, server, tool, pin, definition, at)
+            _add(connection, server, tool, 1, pin, definition, at)  # never a second version, whatever rivals do
+            return _in_force(connection, server, tool)[1]
 
         standing = await self._database.read(lambda connection: _in_force(connection, server, tool)[1])
         return standing or await self._database.write(accept)
@@ -31,24 +32,18 @@ class Pins:
         """Accept another definition; accepting the one in force changes nothing."""
 
         def accept(connection: Connection) -> None:
-            if _in_force(connection, server, tool)[1] != pin:
-                _add(connection, server, tool, pin, definition, at)
+            version, standing = _in_force(connection, server, tool)
+            while standing != pin:  # a rival that was faster is replaced in turn
+                _add(connection, server, tool, version + 1, pin, definition, at)
+                version, standing = _in_force(connection, server, tool)
 
         await self._database.write(accept)
 
 
-def _add(connection: Connection, server: str, tool: str, pin: str, definition: bytes, at: Moment) -> str:
-    """Put `pin` in force after the present one, unless a rival was faster; the pin then in force."""
-    row = {
-        "server": server,
-        "tool": tool,
-        "version": _in_force(connection, server, tool)[0] + 1,
-        "pin": pin,
-        "definition": put_content(connection, definition),
-        "pinned_at": at,
-    }
-    insert_new(connection, PINS, row)
-    return _in_force(connection, server, tool)[1]
+def _add(connection: Connection, server: str, tool: str, version: int, pin: str, definition: bytes, at: Moment) -> None:
+    """Enter `pin` as that version, unless a rival has entered another one."""
+    row = {"server": server, "tool": tool, "version": version, "pin": pin, "pinned_at": at}
+    insert_new(connection, PINS, {**row, "definition": put_content(connection, definition)})
 
 
 def _in_force(connection: Connection, server: str, tool: str) -> tuple[int, str]:

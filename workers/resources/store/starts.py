@@ -101,6 +101,7 @@ def _known(row: RowMapping, differing: tuple[str, ...]) -> KnownCase:
         same_input=not differing,
         differing_fields=differing,
         ending=row["ending"] or "",
+        starts=row["holding"],
     )
 
 

@@ -1,0 +1,33 @@
+"""Do arguments fit a tool's schema? It comes from outside: it may be wrong, and must not make us fetch anything."""
+
+from jsonschema import Draft202012Validator, SchemaError
+from jsonschema.exceptions import best_match
+from jsonschema.validators import validator_for
+from pydantic import JsonValue
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from contracts.canonical import canonical_json
+
+
+def misfit(arguments: JsonValue, schema: dict[str, JsonValue]) -> str:
+    """Why `arguments` may not be sent to a tool with this schema, in one line; empty when they fit."""
+    kind = validator_for(schema, default=Draft202012Validator)
+    try:
+        kind.check_schema(schema)
+        # An empty registry: references are followed within the schema only. The default one would download them.
+        error = best_match(kind(schema, registry=Registry()).iter_errors(arguments))
+    except SchemaError as broken:
+        return f"the schema itself is broken: {broken.json_path}: {broken.message}"
+    except (Unresolvable, RecursionError) as broken:
+        return f"the schema itself cannot be followed: {broken}"
+    return f"{error.json_path}: {error.message}" if error is not None else _unwritable(arguments)
+
+
+def _unwritable(arguments: JsonValue) -> str:
+    """What has no canonical form has no digest, so nobody could approve it: numbers beyond 2**53, broken text."""
+    try:
+        canonical_json(arguments)
+    except (ValueError, RecursionError) as error:
+        return f"they have no canonical form: {error}"
+    return ""

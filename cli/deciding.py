@@ -1,0 +1,135 @@
+"""Make a decision on a request, and send it."""
+
+import asyncio
+import shlex
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from pydantic import ValidationError
+
+from activities.reads import RequestQuery, ShownRequest
+from cli.exits import NotReachable, Refused, WrongInput
+from cli.printing import local_time, tell
+from cli.server import NO_WORKER, Server
+from contracts.canonical import digest, parse_json
+from contracts.decisions import Decision, Receipt, Verdict
+from contracts.deployment import Mode
+from contracts.model import Model
+
+VALID_FOR: Final = timedelta(minutes=10)
+ANSWERED_WITHIN: Final = timedelta(seconds=60)
+
+
+class Wish(Model):
+    """What an approver wants to say."""
+
+    verdict: Verdict
+    approver: str
+    note: str = ""
+    value: str = ""
+    valid_for: timedelta = VALID_FOR
+
+
+async def find_request(server: Server, request_id: str) -> ShownRequest:
+    """The request, with what people are shown. Raises Refused when the content is not what its digest names."""
+    request = await server.read("show_request", RequestQuery(request_id=request_id), ShownRequest)
+    if digest(request.shown) != request.entry.display_digest:
+        raise Refused(
+            f"what is stored for {request_id} is not what its digest names; do not decide it, tell whoever "
+            "runs this deployment"
+        )
+    return request
+
+
+def decision_on(request: ShownRequest, wish: Wish) -> Decision:
+    """The decision to send. Raises Refused when the request cannot take it, WrongInput when it has no form."""
+    entry, now = request.entry, datetime.now(UTC)
+    if entry.closed_at is not None:
+        by = f" by {entry.by}" if entry.by else ""
+        raise Refused(f"{entry.request_id} was {entry.outcome}{by} at {local_time(entry.closed_at)}")
+    if wish.verdict not in entry.options:
+        options = ", ".join(option.value for option in entry.options)
+        raise Refused(f"{wish.verdict.value!r} is no answer to {entry.request_id}; answer one of: {options}")
+    if entry.deadline is not None and entry.deadline <= now:
+        raise Refused(f"the deadline of {entry.request_id} passed at {local_time(entry.deadline)}; nothing was decided")
+    _announce_mode(request)
+    expires_at = now + wish.valid_for
+    try:
+        return Decision(
+            deployment=request.deployment.id,
+            namespace=request.deployment.namespace,
+            workflow_id=entry.workflow_id,
+            first_run_id=entry.first_run_id,
+            approval_id=entry.request_id,
+            action_digest=entry.action_digest,
+            verdict=wish.verdict,
+            approver=wish.approver,
+            issued_at=now,
+            expires_at=min(entry.deadline, expires_at) if entry.deadline else expires_at,
+            display_digest=entry.display_digest,
+            note=wish.note,
+            value=wish.value,
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        option = {"approver": "--as"}.get(str(first["loc"][0]), f"--{first['loc'][0]}")
+        raise WrongInput(f"{option}: {first['msg']}") from error
+
+
+async def send(server: Server, decision: Decision) -> Receipt:
+    """Send it as an update, and wait for what came of it. Raises Refused with the run's reason."""
+    from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+    from temporalio.service import RPCError, RPCStatusCode
+
+    handle = server.handle(decision.workflow_id, decision.first_run_id)
+    try:
+        async with asyncio.timeout(ANSWERED_WITHIN.total_seconds()):
+            receipt: Receipt = await handle.execute_update("decide", decision, result_type=Receipt)
+    except WorkflowUpdateFailedError as error:
+        raise Refused(getattr(error.cause, "message", str(error.cause))) from error
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        raise NotReachable(
+            f"the run did not answer in {ANSWERED_WITHIN.seconds} s, the decision may yet count; {NO_WORKER}"
+        ) from None
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise Refused(f"run {decision.workflow_id} has ended; nothing waits for this decision") from error
+        raise
+    return receipt
+
+
+def signal_command(decision: Decision, address: str) -> str:
+    """The stock command line that sends the decision as a signal."""
+    named = {
+        "--address": address,
+        "--namespace": decision.namespace,
+        "--workflow-id": decision.workflow_id,
+        "--name": "decide",
+        "--input": written(decision),
+    }
+    return "temporal workflow signal " + " ".join(f"{name} {shlex.quote(value)}" for name, value in named.items())
+
+
+def written(decision: Decision) -> str:
+    """The decision as one line of JSON; an unsigned one leaves key_id, nonce and signature out."""
+    return decision.model_dump_json(exclude_none=True, ensure_ascii=True)
+
+
+def read_value(text: str) -> str:
+    """The value of `supply`. Raises WrongInput unless it is JSON."""
+    try:
+        parse_json(text)
+    except (ValueError, RecursionError) as error:
+        raise WrongInput(f"--value is not JSON ({error}); write for example --value '{{\"cents\": 4000}}'") from error
+    return text
+
+
+def _announce_mode(request: ShownRequest) -> None:
+    match request.deployment.mode:
+        case Mode.DEVELOPMENT:
+            tell("development mode: this decision is not signed")
+        case Mode.PRODUCTION:
+            raise Refused(
+                f"deployment {request.deployment.id!r} runs in production, where only signed decisions count; "
+                "signing (`interlock approvers enrol`) is not part of this version"
+            )

@@ -1,0 +1,43 @@
+"""Failures of the outside world that no command foresaw, in words and with an exit code."""
+
+from cli.exits import CommandFailed, NotReachable, Refused, TimedOut, WrongInput
+
+
+def explained(failure: Exception) -> CommandFailed:
+    """The failure as people can act on it."""
+    from temporalio.service import RPCError
+
+    from workers.settings import SettingsWrong
+    from workflows.catalog import UnknownAutomation
+    from workflows.machine.definition import MachineDefinitionError
+
+    match failure:
+        case RPCError():
+            return explained_rpc(failure)
+        case UnknownAutomation():
+            return WrongInput(str(failure.args[0]))
+        case SettingsWrong():
+            return WrongInput(f"{failure}; correct the environment variable")
+        case MachineDefinitionError() | ImportError():
+            return WrongInput(f"the automations cannot be loaded: {failure}")
+        case TimeoutError():
+            return TimedOut("no answer in time; try again, or see `interlock doctor`")
+        case _:
+            return Refused(f"unforeseen {type(failure).__name__}: {failure}; INTERLOCK_TRACEBACK=1 shows where")
+
+
+def explained_rpc(failure: Exception) -> CommandFailed:
+    """An error of the Temporal server."""
+    from temporalio.service import RPCError, RPCStatusCode
+
+    assert isinstance(failure, RPCError)
+    details = failure.grpc_status.details
+    if any(detail.type_url.endswith("NamespaceNotFoundFailure") for detail in details):
+        return NotReachable(f"{failure.message}; name another with --namespace or TEMPORAL_NAMESPACE")
+    match failure.status:
+        case RPCStatusCode.UNAVAILABLE | RPCStatusCode.DEADLINE_EXCEEDED | RPCStatusCode.CANCELLED:
+            return NotReachable(f"the Temporal server does not answer: {failure.message}; see `interlock doctor`")
+        case RPCStatusCode.UNAUTHENTICATED | RPCStatusCode.PERMISSION_DENIED:
+            return NotReachable(f"the Temporal server refuses this client: {failure.message}; see TEMPORAL_API_KEY")
+        case _:
+            return Refused(f"the Temporal server refuses: {failure.message}")

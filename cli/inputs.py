@@ -1,0 +1,148 @@
+"""An automation's input: read from a file, standard input and --set, and checked before anything is started."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import JsonValue, ValidationError
+from pydantic_core import ErrorDetails
+
+from cli.exits import WrongInput
+from contracts.canonical import canonical_json, parse_json
+from contracts.model import Model
+from contracts.runs import MAX_INPUT_BYTES
+from workflows.catalog import CatalogEntry
+
+MAX_FILE_BYTES = 16 * 1024 * 1024
+"""More is not even read."""
+SHOWN_PROBLEMS = 3
+Fields = dict[str, JsonValue]
+
+
+def read_request(entry: CatalogEntry, source: str, assignments: Sequence[str]) -> Model:
+    """The checked input. Raises WrongInput naming the field and what to do; nothing was started then."""
+    fields = _from_source(source) if source else {}
+    for name, value in _assigned(assignments):
+        _put(fields, name, value)
+    _check_numbers_and_text(fields, ())
+    _check_size(fields)
+    try:
+        return entry.request.model_validate_json(canonical_json(fields), strict=True)
+    except ValidationError as error:
+        raise WrongInput(f"{entry.name}: {_sentences(entry, error, assignments)}") from error
+
+
+def _from_source(source: str) -> Fields:
+    place = "standard input" if source == "-" else f"--from {source!r}"
+    content = _content(source, place)
+    try:
+        parsed = parse_json(content)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise WrongInput(f"{place} is not JSON: {error.msg} at {where}; correct it there") from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise WrongInput(
+            f"{place} cannot be read as JSON ({type(error).__name__}); give UTF-8, not deeply nested"
+        ) from error
+    except ValueError as error:
+        raise WrongInput(f"{place}: {error}") from error
+    if not isinstance(parsed, dict):
+        raise WrongInput(f'{place} holds no JSON object; write {{"field": value, ...}}')
+    return parsed
+
+
+def _content(source: str, place: str) -> bytes:
+    try:
+        if source == "-":
+            content = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+        else:
+            with Path(source).open("rb") as file:
+                content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise WrongInput(f"{place} cannot be read: {error.strerror}; name a JSON file") from error
+    if len(content) > MAX_FILE_BYTES:
+        raise WrongInput(f"{place} has more than {MAX_FILE_BYTES} bytes; an input has at most {MAX_INPUT_BYTES}")
+    return content
+
+
+def _assigned(assignments: Sequence[str]) -> list[tuple[str, JsonValue]]:
+    named: dict[str, JsonValue] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals or not all(name.split(".")):
+            raise WrongInput(f"--set {assignment[:80]!r} does not say which field; write --set field=value")
+        if name in named:
+            raise WrongInput(f"--set {name} is given twice; give it once")
+        named[name] = _value(name, text)
+    return list(named.items())
+
+
+def _value(name: str, text: str) -> JsonValue:
+    try:
+        return parse_json(text)
+    except (json.JSONDecodeError, RecursionError):
+        return text
+    except ValueError as error:
+        raise WrongInput(f"--set {name}: {error}") from error
+
+
+def _put(fields: Fields, dotted: str, value: JsonValue) -> None:
+    *parents, last = dotted.split(".")
+    for parent in parents:
+        inner = fields.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise WrongInput(f"--set {dotted}: {parent!r} holds a value, not an object; set {parent} itself")
+        fields = inner
+    fields[last] = value
+
+
+def _check_numbers_and_text(value: JsonValue, path: tuple[str, ...]) -> None:
+    """What canonical JSON cannot carry, found by its place."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _check_numbers_and_text(inner, (*path, name))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _check_numbers_and_text(inner, (*path, str(index)))
+    else:
+        try:
+            canonical_json(value)
+        except ValueError as error:
+            what = "text" if isinstance(value, str) else f"number {value!r:.40}"
+            raise WrongInput(f"{'.'.join(path)}: this {what} has no exact JSON form; give another") from error
+
+
+def _check_size(fields: Fields) -> None:
+    size = len(canonical_json(fields))
+    if size > MAX_INPUT_BYTES:
+        largest = max(fields, key=lambda name: len(canonical_json(fields[name])))
+        raise WrongInput(
+            f"{largest}: the input has {size} bytes and may have {MAX_INPUT_BYTES}; "
+            f"shorten {largest!r}, its largest field, or name a document instead of quoting it"
+        )
+
+
+def _sentences(entry: CatalogEntry, error: ValidationError, assignments: Sequence[str]) -> str:
+    problems = error.errors(include_url=False, include_context=False)
+    shown = "; ".join(_sentence(entry, problem, assignments) for problem in problems[:SHOWN_PROBLEMS])
+    return shown + (f"; and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else "")
+
+
+def _sentence(entry: CatalogEntry, problem: ErrorDetails, assignments: Sequence[str]) -> str:
+    field = ".".join(map(str, problem["loc"])) or "input"
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{field} is no field of {entry.name!r}; its fields are {', '.join(entry.request.model_fields)}"
+        case "missing":
+            return f"{field} is missing; add it to the file, or give --set {field}=VALUE"
+        case "string_type" if any(assignment.startswith(f"{field}=") for assignment in assignments):
+            return f"{field} must be text; quote it for JSON: --set '{field}=\"{problem['input']}\"'"
+        case _:
+            words = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+            return f"{field} {words}, not {_short(problem['input'])}; correct it"
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."

@@ -1,0 +1,205 @@
+"""`interlock runs`: start, list, show, watch, cancel, and find out what holds one up."""
+
+from typing import Annotated
+
+import typer
+from pydantic import JsonValue
+
+from activities.reads import ContentQuery
+from cli import exits
+from cli.automations import find_automation, is_good, load_catalog
+from cli.connection import AddressOption, NamespaceOption, ask_server, with_server
+from cli.diagnosis import explain, find_stuck
+from cli.durations import read_duration
+from cli.exits import Refused, WrongInput
+from cli.inputs import read_request
+from cli.listing import list_runs
+from cli.printing import local_time, say, say_json, say_table
+from cli.server import Server, someone
+from cli.starting import Started, make_order, start
+from cli.watching import ending_of, run_lines, watch
+from contracts.runs import Ending
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+RunArgument = Annotated[str, typer.Argument(help="The run, for example refund/A-17.", metavar="RUN")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+@app.command("start")
+def start_command(
+    automation: Annotated[str, typer.Argument(help="See `interlock machines list`.")],
+    source: Annotated[str, typer.Option("--from", help="A JSON file with the input, or - for standard input.")] = "",
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", help="field=value; JSON or text; a.b=value reaches inside.")
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Follow the run to its ending; 0 when it is a good one.")
+    ] = False,
+    timeout: Annotated[str, typer.Option("--timeout", help="With --wait: at most so long, for example 10m.")] = "",
+    again: Annotated[str, typer.Option("--again", help="Start an ended case anew, and why.", metavar="REASON")] = "",
+    as_json: JsonOption = False,
+    requester: Annotated[str, typer.Option("--as", help="Who asks.", envvar="INTERLOCK_REQUESTER")] = "",
+    address: AddressOption = "",
+    namespace: NamespaceOption = "",
+) -> int:
+    """Start a run, or attach to the one that was started for the same business case."""
+    if timeout and not wait:
+        raise WrongInput("--timeout says how long to wait; give --wait as well")
+    within = read_duration("--timeout", timeout) if timeout else None
+    entry = find_automation(automation)
+    request = read_request(entry, source, assignments or [])
+    order = make_order(entry, request, someone("--as", requester), again)
+
+    async def work(server: Server) -> int:
+        started = await start(server, order)
+        if not as_json:
+            _say_started(started)
+        if started.ending:
+            return _report(started, Ending(state=started.ending), as_json)
+        if not wait:
+            return _report(started, None, as_json)
+        follow = ending_of if as_json else watch
+        return _report(started, await follow(server, started.run, within), as_json)
+
+    return ask_server(address, namespace, "interlock runs start", work)
+
+
+def _say_started(started: Started) -> None:
+    if started.new:
+        say(f"started {started.run}")
+    elif not started.ending:
+        say(f"{started.run} was started before with the same input, and is under way")
+    else:
+        say(f"{started.run} was started before with the same input, and has ended")
+
+
+def _report(started: Started, ending: Ending | None, as_json: bool) -> int:
+    good = is_good(started.automation, ending.state) if ending else None
+    if as_json:
+        given = ending.model_dump(mode="json") if ending else None
+        say_json({**started.model_dump(mode="json", exclude={"ending"}), "ending": given, "good": good})
+    elif ending:
+        say_ending(ending)
+        say(f"next: interlock runs show {started.run}")
+    else:
+        say(f"next: interlock runs watch {started.run}")
+        say(f"      interlock runs show {started.run}")
+        say("      interlock approvals list")
+    return exits.DONE if good is not False else exits.REFUSED
+
+
+def say_ending(ending: Ending) -> None:
+    """The state alone answers why; the reason adds the particulars."""
+    say(f"ended: {ending.state}" + (f", {ending.reason}" if ending.reason else ""))
+
+
+@app.command("list")
+@with_server
+async def list_command(
+    server: Server,
+    state: Annotated[str, typer.Option("--state", help="Only runs that waited, or ended, in this state.")] = "",
+    automation: Annotated[str, typer.Option("--automation", help="Only runs of this automation.")] = "",
+    limit: Annotated[int, typer.Option("--limit", help="At most so many, the newest first.", min=1, max=1000)] = 100,
+    as_json: JsonOption = False,
+) -> int:
+    """List runs, the newest first. The state is the last one that matters to people: waiting or final."""
+    runs = await list_runs(server, load_catalog(), state=state, automation=automation, limit=limit)
+    if as_json:
+        say_json([run.model_dump(mode="json") for run in runs])
+        return exits.DONE
+    rows = [(run.run, run.state, run.status, local_time(run.started_at), local_time(run.closed_at)) for run in runs]
+    say_table(("run", "state", "status", "started", "ended"), rows)
+    return exits.DONE
+
+
+@app.command("show")
+@with_server
+async def show_command(server: Server, run: RunArgument, as_json: JsonOption = False) -> int:
+    """Show where a run stands, or how it ended, with its answer."""
+    view = await server.view(run)
+    answer = await server.read("read_content", ContentQuery(address=view.answer_ref), str) if view.answer_ref else ""
+    if as_json:
+        say_json({**view.model_dump(mode="json"), "answer": answer or None})
+        return exits.DONE
+    for line in run_lines(view):
+        say(line)
+    say(f"state: {view.state}" + (f", {view.reason}" if view.reason else ""))
+    say(f"requester: {view.requester}")
+    for name, value in view.facts.items():
+        say(f"{name}: {value}")
+    for decided in view.decided:
+        by = f" by {decided.by}" if decided.by else ""
+        say(f"{decided.id}: {decided.outcome}{by} at {local_time(decided.at)}")
+    if answer:
+        say("answer:")
+        for text in answer.splitlines():
+            say(f"  {text}")
+    return exits.DONE
+
+
+@app.command("watch")
+@with_server
+async def watch_command(
+    server: Server,
+    run: RunArgument,
+    timeout: Annotated[str, typer.Option("--timeout", help="At most so long, for example 10m.")] = "",
+) -> int:
+    """Follow a run to its ending: states, turns, tool calls, tokens, cost, and what it waits for."""
+    ending = await watch(server, run, read_duration("--timeout", timeout) if timeout else None)
+    say_ending(ending)
+    say(f"next: interlock runs show {run}")
+    return exits.DONE
+
+
+@app.command("cancel")
+@with_server
+async def cancel_command(
+    server: Server,
+    run: RunArgument,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept with the run.", min=1)],
+) -> int:
+    """Ask a run to stop; it undoes what it did, and ends as cancelled."""
+    from temporalio.api.enums.v1 import WorkflowExecutionStatus
+
+    described = (await server.describe(run)).workflow_execution_info
+    if described.HasField("close_time"):
+        how = WorkflowExecutionStatus.Name(described.status).rpartition("_")[2].lower()
+        raise Refused(f"{run} has ended already ({how}); see `interlock runs show {run}`")
+    await server.handle(run).cancel(reason=reason[:300])
+    say(f"asked {run} to stop")
+    say(f"next: interlock runs watch {run}")
+    return exits.DONE
+
+
+@app.command("stuck")
+@with_server
+async def stuck_command(server: Server, as_json: JsonOption = False) -> int:
+    """List runs that do not move, what holds each up, and the next command."""
+    findings = await find_stuck(server)
+    if as_json:
+        say_json([finding.model_dump(mode="json") for finding in findings])
+        return exits.DONE
+    for finding in findings:
+        say(f"{finding.subject}: {finding.problem}")
+        say(f"  next: {finding.next_command}")
+    if not findings:
+        say("nothing is stuck")
+    return exits.DONE
+
+
+@app.command("why")
+@with_server
+async def why_command(server: Server, run: RunArgument, as_json: JsonOption = False) -> int:
+    """Say why a run is where it is: what it does, whom it waits for, or what holds it up."""
+    explanation = await explain(server, run)
+    if as_json:
+        document: JsonValue = explanation.model_dump(mode="json")
+        say_json(document)
+        return exits.DONE
+    for line in explanation.lines:
+        say(line)
+    for finding in explanation.findings:
+        say(f"{finding.problem}")
+        say(f"  next: {finding.next_command}")
+    return exits.DONE

@@ -1,0 +1,185 @@
+"""Start a run for a business case, or attach to the one that was started for it before."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic import JsonValue, ValidationError
+
+from cli.exits import Refused, WrongInput
+from cli.server import Server
+from contracts.canonical import canonical_json, digest
+from contracts.escaping import markdown
+from contracts.model import Model
+from contracts.runs import TASK_QUEUE, Case, CaseLookup, Ending, KnownCase, StartStatement
+from workflows.catalog import CatalogEntry, run_id
+
+if TYPE_CHECKING:
+    from temporalio.client import WorkflowHandle
+
+Fields = dict[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What somebody wants started. Checked; nothing has been started yet."""
+
+    entry: CatalogEntry
+    request: Model
+    start: StartStatement
+
+    @property
+    def fields(self) -> Fields:
+        """The input as JSON."""
+        fields: Fields = self.request.model_dump(mode="json")
+        return fields
+
+
+class Started(Model):
+    """A run that was started now, or before."""
+
+    automation: str
+    run: str
+    first_run_id: str
+    new: bool
+    ending: str = ""
+    """Set when the run was started before and has ended."""
+
+
+def make_order(entry: CatalogEntry, request: Model, requester: str, again: str) -> Order:
+    """The order, with its start statement. Raises WrongInput."""
+    key = entry.business_key(request)
+    if not key:
+        fields = ", ".join(getattr(entry.request, "business_key", ()))
+        raise WrongInput(f"the input does not say which business case it is; fill one of {fields}")
+    try:
+        start = StartStatement(
+            requester=requester,
+            automation=entry.name,
+            business_key=key,
+            input_digest=digest(request.model_dump(mode="json")),
+            issued_at=datetime.now(UTC),
+            again=again,
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        option = {"requester": "--as", "again": "--again"}.get(str(first["loc"][0]), str(first["loc"][0]))
+        raise WrongInput(f"{option}: {first['msg']}; give another") from error
+    return Order(entry, request, start)
+
+
+async def start(server: Server, order: Order) -> Started:
+    """Start the run, or attach. Raises Refused when the case was started with other input."""
+    lookup = CaseLookup(automation=order.entry.name, business_key=order.start.business_key, request=order.fields)
+    known = await server.read("look_up_case", lookup, KnownCase)
+    if not known.exists:
+        return await _start_as(server, order, run_id(order.entry.name, order.start.business_key))
+    if not order.start.again:
+        return _attached(order, known)
+    if not known.ending and await _is_running(server, known.workflow_id):
+        raise Refused(
+            f"{known.workflow_id} is under way, so it cannot be started again; "
+            f"follow it with `interlock runs watch {known.workflow_id}`, or cancel it first"
+        )
+    anew = run_id(order.entry.name, order.start.business_key, max(known.starts, 1))
+    return await _start_as(server, order, anew)
+
+
+async def _start_as(server: Server, order: Order, run: str) -> Started:
+    from temporalio.common import WorkflowIDConflictPolicy
+    from temporalio.exceptions import WorkflowAlreadyStartedError
+
+    case = order.entry.first_case(order.request, order.start)
+    try:
+        handle = await server.client.start_workflow(
+            order.entry.name,
+            case,
+            id=run,
+            task_queue=TASK_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            static_summary=_summary(order, case),
+            static_details=_details(order, run),
+        )
+    except WorkflowAlreadyStartedError:
+        return await _attach_to_running(server, order, run)
+    return Started(automation=order.entry.name, run=run, first_run_id=handle.first_execution_run_id or "", new=True)
+
+
+def _attached(order: Order, known: KnownCase) -> Started:
+    if not known.same_input:
+        raise _other_input(known.workflow_id, known.differing_fields)
+    return Started(
+        automation=order.entry.name,
+        run=known.workflow_id,
+        first_run_id=known.first_run_id,
+        new=False,
+        ending=known.ending,
+    )
+
+
+async def _attach_to_running(server: Server, order: Order, run: str) -> Started:
+    """Started a moment ago, or before any worker ran: the store does not know it, its first event does."""
+    handle = server.handle(run)
+    case = await _case_of(server, order, handle)
+    standing: Fields = case.model_dump(mode="json")["request"]
+    if order.start.again and case.start.again != order.start.again:
+        raise Refused(f"{run} is under way; follow it with `interlock runs watch {run}`")
+    differing = tuple(
+        sorted(
+            name
+            for name in standing.keys() | order.fields.keys()
+            if canonical_json(standing.get(name)) != canonical_json(order.fields.get(name))
+        )
+    )
+    if differing:
+        raise _other_input(run, differing)
+    first_run_id = (await server.describe(run)).workflow_execution_info.first_run_id
+    return Started(automation=order.entry.name, run=run, first_run_id=first_run_id, new=False)
+
+
+async def _case_of(server: Server, order: Order, handle: "WorkflowHandle[Any, Ending]") -> Case:
+    async for event in handle.fetch_history_events(page_size=1):
+        payloads = event.workflow_execution_started_event_attributes.input.payloads
+        [case] = await server.client.data_converter.decode(payloads, [order.entry.case])
+        assert isinstance(case, Case)
+        return case
+    raise Refused(f"run {handle.id!r} has no history; try again")
+
+
+async def _is_running(server: Server, run: str) -> bool:
+    """False as well when Temporal has forgotten the run, or somebody terminated it."""
+    from temporalio.api.enums.v1 import WorkflowExecutionStatus
+
+    try:
+        described = await server.describe(run)
+    except Refused:
+        return False
+    status = described.workflow_execution_info.status
+    return status in (
+        WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING,
+        WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED,
+    )
+
+
+def _other_input(run: str, fields: tuple[str, ...]) -> Refused:
+    return Refused(
+        f"{run} was started before with other input: {', '.join(fields)} differ; "
+        f"see `interlock runs show {run}`, or start anew with --again REASON"
+    )
+
+
+def _summary(order: Order, case: Case) -> str:
+    return markdown(order.entry.workflow(case).summary(), 180)
+
+
+def _details(order: Order, run: str) -> str:
+    again = [f"- started anew, because: {markdown(order.start.again)}"] if order.start.again else []
+    lines = [
+        markdown(order.entry.description),
+        "",
+        f"- requester: {markdown(order.start.requester)}",
+        f"- business case: {markdown(order.start.business_key)}",
+        *again,
+        f"- follow it: `interlock runs watch {run}`",
+    ]
+    return "\n".join(lines)

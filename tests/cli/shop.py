@@ -1,0 +1,39 @@
+"""The outside world of the command line's tests: every order has books of its own."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import JsonValue
+
+from tests.doubles import RecordingToolbox, ScriptedClaude, says_no
+from tests.workflows.refund_world import CLASSES, Books, advises
+
+ADVISED_CENTS = 64_000
+"""More than policy permits without an approver; `limit_cents` of a request makes it less."""
+
+
+def claude() -> ScriptedClaude:
+    """Advises the same for every order."""
+    return ScriptedClaude([advises(ADVISED_CENTS)])
+
+
+class Shop:
+    """Tools over the books of many orders. Orders `NO-...` cannot be credited, `DOWN-...` cannot be read."""
+
+    def __init__(self) -> None:
+        self.books: defaultdict[str, Books] = defaultdict(Books)
+        names = Books().toolbox().answers
+        self.toolbox = RecordingToolbox({name: self._by_order(name) for name in names}, classes=CLASSES)
+
+    def _by_order(self, name: str) -> Callable[[dict[str, Any]], JsonValue]:
+        def answer(arguments: dict[str, Any]) -> Any:
+            order = str(arguments.get("order_id", ""))
+            if order.startswith("DOWN-"):
+                raise RuntimeError("the orders server is being repaired")
+            if order.startswith("NO-") and name == "payments.issue_credit":
+                return says_no("the account is closed")(arguments)
+            found = self.books[order].toolbox().answers[name]
+            return found(arguments) if callable(found) else found
+
+        return answer

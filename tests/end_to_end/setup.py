@@ -1,0 +1,277 @@
+"""One development setup of real processes, as `interlock dev` plans it; what dies stays dead until a test restarts it."""
+
+import asyncio
+import os
+import signal
+import socket
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+from temporalio.client import Client
+
+from contracts.runs import TASK_QUEUE, Ending, StartStatement
+from contracts.canonical import digest
+from contracts.wire import DATA_CONVERTER
+from demo.mcp_servers.crm.cards import CardIndex
+from tests.end_to_end.runs import Run
+from tests.end_to_end.simulator import Simulator
+from workers.embedded.folder import Folder
+from workers.embedded.plan import PAYMENTS, USUAL_PORTS, WORKER, Options, Plan, plan
+from workers.embedded.ports import LOCALHOST
+from workers.embedded.program import Program
+from workers.embedded.running import RunningProcess
+from workers.embedded.supervisor import Supervisor
+from workflows.catalog import Catalog, run_id
+
+REPOSITORY = Path(__file__).parents[2]
+PATIENCE = timedelta(seconds=30)
+COMPLAINED_CENTS = 1200
+COMPLAINED_OF = tuple(f"H-{number:04}" for number in range(1, 13))
+"""Orders that a customer asks a small refund for, beside those the demo begins with: one for each fault."""
+COMPLAINT = "The parcel of order {} arrived soaked through; kindly give us 12.00 EUR back for the spoiled part."
+CATALOG = Catalog.load()
+
+
+@dataclass
+class Setup:
+    """The processes, and what tests ask and do to them."""
+
+    folder: Folder
+    planned: Plan
+    programs: Mapping[str, Program]
+    supervisor: Supervisor
+    environ: Mapping[str, str]
+    orders: Iterator[str] = field(default_factory=lambda: iter(COMPLAINED_OF))
+    numbers: Iterator[int] = field(default_factory=count)
+    _client: Client | None = None
+
+    # Processes.
+
+    def process(self, name: str) -> RunningProcess:
+        """The newest process of that name."""
+        return next(each for each in reversed(self.supervisor.running()) if each.name == name)
+
+    async def start_programs(self, *names: str) -> None:
+        await self.supervisor.start([self.programs[name] for name in names])
+
+    async def kill(self, name: str) -> None:
+        """kill -9, and wait until it is gone."""
+        await kill(self.process(name).pid)
+
+    async def restart(self, name: str) -> None:
+        await self.kill(name)
+        await self.start_programs(name)
+
+    def stdio_server(self, name: str) -> int:
+        """Pid of the MCP server that the worker started."""
+        (found,) = children_of(self.process(WORKER).pid, f"demo.mcp_servers.{name}")
+        return found
+
+    # Runs.
+
+    async def client(self) -> Client:
+        if self._client is None:
+            self._client = await connected(self.planned.temporal.address)
+        return self._client
+
+    async def start(self, automation: str, **request: object) -> Run:
+        """Start a run, as `interlock runs start` does."""
+        return await started(await self.client(), self.folder.deployment(), automation, **request)
+
+    async def refund(self, order_id: str = "", **request: object) -> Run:
+        """Start a refund, for an order that no other test uses unless one is named."""
+        return await self.start("refund", order_id=order_id or next(self.orders), **request)
+
+    async def errand(self) -> Run:
+        """Start an errand of two turns and one read: an answer of Claude that asks for a tool, and one that does not."""
+        goal = "Tell me the open orders of customer C-7."
+        return await self.start("errand", name=f"reads-{next(self.numbers)}", goal=goal, servers=("orders",))
+
+    # The outside world.
+
+    @property
+    def simulator(self) -> Simulator:
+        assert self.planned.simulator_url is not None
+        return Simulator(self.planned.simulator_url)
+
+    @contextmanager
+    def answers_held(self) -> Iterator[Callable[[], None]]:
+        """Payments does what it is told, and withholds its answers until released."""
+        hold = self.folder.path / "hold"
+        hold.touch()
+        try:
+            yield lambda: hold.unlink(missing_ok=True)
+        finally:
+            hold.unlink(missing_ok=True)
+
+    async def credits_counted(self, order_id: str) -> int:
+        """What the payments server itself says."""
+        return int(await self._demo_says("payments", "--count-credits", order_id))
+
+    async def mails_counted(self, to: str) -> int:
+        """What the mail server itself says."""
+        return int(await self._demo_says("mail", "--count-mails", to))
+
+    def notes_of(self, customer_id: str) -> int:
+        return len(CardIndex(self.folder.demo_data).notes_of(customer_id).notes)
+
+    @contextmanager
+    def locked(self, server: str) -> Iterator[None]:
+        """Nobody can use this server's database: a call that arrives stays under way."""
+        with closing(sqlite3.connect(self.folder.demo_data / f"{server}.db", isolation_level=None)) as connection:
+            connection.execute("BEGIN EXCLUSIVE")
+            yield
+
+    async def _demo_says(self, server: str, *arguments: str) -> str:
+        command = ("-m", f"demo.mcp_servers.{server}", "--data", str(self.folder.demo_data), *arguments)
+        return await output_of(sys.executable, *command)
+
+    # The ledger.
+
+    def sends(self, run: Run, tool: str) -> list[tuple[str, int]]:
+        """State and number of sends of every entry for this tool of this run."""
+        with closing(sqlite3.connect(self.folder.path / "store.db")) as store:
+            found = store.execute(
+                "SELECT state, sends FROM ledger WHERE workflow_id = ? AND tool = ? ORDER BY claimed_at", (run.id, tool)
+            )
+            return [(str(state), int(sends)) for state, sends in found]
+
+    async def until_sent(self, run: Run, tool: str) -> None:
+        """Once a call of this tool is under way."""
+        await until(lambda: ("sent", 1) in self.sends(run, tool), f"{run.id}: {tool} sent")
+
+
+async def started(client: Client, deployment: str, automation: str, **request: object) -> Run:
+    """Start a run of `automation` for the requester `rita`."""
+    entry = CATALOG.find(automation)
+    given = entry.request.model_validate(request)
+    key = entry.business_key(given)
+    start = StartStatement(
+        requester="rita",
+        automation=automation,
+        business_key=key,
+        input_digest=digest(given.model_dump(mode="json")),
+        issued_at=datetime.now().astimezone(),
+    )
+    case = entry.first_case(given, start)
+    handle = await client.start_workflow(
+        automation, case, id=run_id(automation, key), task_queue=TASK_QUEUE, result_type=Ending
+    )
+    return Run(handle, client.namespace, deployment)
+
+
+async def connected(address: str) -> Client:
+    return await Client.connect(address, data_converter=DATA_CONVERTER)
+
+
+@asynccontextmanager
+async def a_setup(parent: Path, **environment: str) -> AsyncIterator[Setup]:
+    """Everything running. Its processes end with the block, and with this process, however that ends."""
+    folder = Folder.within(parent)
+    environ = {**os.environ, **environment}
+    with usual_ports_taken():
+        planned = plan(Options(parent=parent, environ=environ), folder)
+    programs = {program.name: program for program in (*planned.outside, *planned.workers)}
+    programs[PAYMENTS] = _that_can_hold_answers(programs[PAYMENTS], folder)
+    receive_complaints(folder.demo_data)
+    supervisor = Supervisor(folder.logs, report=lambda _: None, restarted=lambda: None)
+    setup = Setup(folder, planned, programs, supervisor, environ)
+    try:
+        await setup.start_programs(*(program.name for program in planned.outside))
+        await setup.start_programs(WORKER)
+        yield setup
+    finally:
+        supervisor.hurry()
+        await supervisor.stop()
+
+
+def _that_can_hold_answers(payments: Program, folder: Folder) -> Program:
+    return replace(payments, argv=(*payments.argv, "--hold-answers", str(folder.path / "hold")))
+
+
+def receive_complaints(demo_data: Path) -> None:
+    """More customers write in than the demo begins with."""
+    CardIndex(demo_data)
+    complaints = [(order, "C-42", "2026-01-05", COMPLAINT.format(order)) for order in COMPLAINED_OF]
+    with closing(sqlite3.connect(demo_data / "crm.db")) as crm, crm:
+        crm.executemany("INSERT INTO complaints VALUES (?, ?, ?, ?)", complaints)
+
+
+@contextmanager
+def usual_ports_taken() -> Iterator[None]:
+    """So that setups on one machine do not race for the same ports."""
+    with ExitStack() as taken:
+        for port in USUAL_PORTS.values():
+            with suppress(OSError):
+                taken.enter_context(socket.create_server((LOCALHOST, port)))
+        yield
+
+
+async def kill(pid: int) -> None:
+    """kill -9 one process that we started, and wait until it is gone."""
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: not is_running(pid), f"process {pid} is gone")
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process does anything still; one that is only not yet reaped does not."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def children_of(parent: int, of_command: str = "") -> list[int]:
+    """Pids of the children whose command line has `of_command` in it."""
+    found: list[int] = []
+    for task in Path(f"/proc/{parent}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found += [int(pid) for pid in (task / "children").read_text().split()]
+    return [pid for pid in found if of_command in _command_of(pid)]
+
+
+def _command_of(pid: int) -> str:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return ""
+
+
+async def until(so: Callable[[], bool | Awaitable[bool]], what: str, within: timedelta = PATIENCE) -> None:
+    """Once it is so. Fails with `what` after a bounded wait."""
+    try:
+        async with asyncio.timeout(within.total_seconds()):
+            while True:
+                now = so()
+                if now if isinstance(now, bool) else await now:
+                    return
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise AssertionError(f"not within {within}: {what}") from None
+
+
+async def output_of(*command: str) -> str:
+    """What a program printed. Fails with everything it said when it exits with an error."""
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=REPOSITORY, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(PATIENCE.total_seconds()):
+            out, err = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        raise AssertionError(f"{command} did not end within {PATIENCE}") from None
+    assert process.returncode == 0, f"{command} exited with {process.returncode}: {err.decode()}{out.decode()}"
+    return out.decode().strip()
+
+
+def temporal_cli(setup: Setup) -> tuple[str, ...]:
+    """How the stock CLI is called for this setup."""
+    return (setup.planned.temporal.argv()[0], "--address", setup.planned.temporal.address)
+
+

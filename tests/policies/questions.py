@@ -1,0 +1,56 @@
+"""Questions to policy, worded in one line."""
+
+from pydantic import JsonValue
+
+from contracts.tools import EffectClass, Purpose
+from policies.engine import CedarRules, PolicyQuestion
+from workers.settings import REPOSITORY
+
+OURS = CedarRules.load([REPOSITORY / "policies"])
+
+CREDIT_SCHEMA: dict[str, JsonValue] = {
+    "type": "object",
+    "properties": {"order_id": {"type": "string"}, "cents": {"type": "integer"}},
+    "required": ["order_id", "cents"],
+}
+
+
+def ask(
+    action: str,
+    *,
+    automation: str = "refund",
+    arguments: dict[str, JsonValue] | None = None,
+    schema: dict[str, JsonValue] | None = None,
+    approvals: dict[str, int] | None = None,
+    purpose: Purpose = Purpose.FORWARD,
+    effect_class: EffectClass = EffectClass.OPAQUE,
+    undoes: bool = False,
+) -> PolicyQuestion:
+    """May `action` ("server.tool") be done?"""
+    server, tool = action.split(".", 1)
+    return PolicyQuestion(
+        requester="rita",
+        automation=automation,
+        state="issuing",
+        step=action,
+        server=server,
+        tool=tool,
+        purpose=purpose,
+        effect_class=effect_class,
+        undoes_recorded_effect=undoes,
+        arguments=arguments or {},
+        input_schema=schema if schema is not None else {"type": "object"},
+        approvals=approvals or {},
+    )
+
+
+def credit(cents: JsonValue, signed: int = 0, automation: str = "refund") -> PolicyQuestion:
+    """May this be credited, with so many finance managers having signed?"""
+    return ask(
+        "payments.issue_credit",
+        automation=automation,
+        arguments={"order_id": "A-17", "cents": cents},
+        schema=CREDIT_SCHEMA,
+        approvals={"finance_manager": signed} if signed else {},
+        effect_class=EffectClass.KEYED,
+    )
