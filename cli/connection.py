@@ -110,8 +110,8 @@ def find_development(folder: Path) -> tuple[RunningDevelopment, str]:
     raise NotReachable("no Temporal server is named; start one with `interlock dev`, or give --address HOST:PORT")
 
 
-async def connect(target: Target) -> "Client":
-    """A client with our data converter and tracing. Raises NotReachable."""
+async def connect(target: Target, service: str = "interlock-cli") -> "Client":
+    """A client with our data converter and tracing under the name `service`. Raises NotReachable."""
     from temporalio.client import Client
 
     from contracts.wire import DATA_CONVERTER
@@ -120,7 +120,7 @@ async def connect(target: Target) -> "Client":
         return await Client.connect(
             **target.arguments,
             data_converter=DATA_CONVERTER,
-            plugins=[_tracing()],
+            plugins=[_tracing(service)],
             connect_timeout=CONNECTED_WITHIN,
         )
     except (RuntimeError, ValueError) as error:  # RuntimeError is how the SDK tells that nobody answers
@@ -131,10 +131,10 @@ async def connect(target: Target) -> "Client":
 
 
 @functools.cache  # a process has one tracer
-def _tracing() -> "SimplePlugin":
+def _tracing(service: str) -> "SimplePlugin":
     from workers.telemetry import start_tracing
 
-    return start_tracing("interlock-cli")
+    return start_tracing(service)
 
 
 def _send_traces() -> None:

@@ -30,10 +30,10 @@ NO_WORKER: Final = (
 
 
 class Work(Enum):
-    """What a worker can poll a task queue for; the numbers are Temporal's TaskQueueType."""
+    """What a worker can poll a task queue for, in Temporal's words."""
 
-    WORKFLOWS = 1
-    ACTIVITIES = 2
+    WORKFLOWS = "TASK_QUEUE_TYPE_WORKFLOW"
+    ACTIVITIES = "TASK_QUEUE_TYPE_ACTIVITY"
 
 
 class Server:
@@ -75,11 +75,14 @@ class Server:
 
     async def workers(self, work: Work) -> list[str]:
         """The identities of the workers that asked for such work lately."""
+        from temporalio.api.enums.v1 import TaskQueueType
         from temporalio.api.taskqueue.v1 import TaskQueue
         from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
         request = DescribeTaskQueueRequest(
-            namespace=self.client.namespace, task_queue=TaskQueue(name=TASK_QUEUE), task_queue_type=work.value
+            namespace=self.client.namespace,
+            task_queue=TaskQueue(name=TASK_QUEUE),
+            task_queue_type=TaskQueueType.Value(work.value),
         )
         pollers = (await self.client.workflow_service.describe_task_queue(request)).pollers
         now = datetime.now(UTC)

@@ -2,36 +2,40 @@
 
 import asyncio
 import logging
+import os
 import signal
+from pathlib import Path
 
 import structlog
 from structlog.types import Processor
-from temporalio.client import Client
-from temporalio.envconfig import ClientConfig
 
+from cli.connection import DEV_FILE, Target, connect, find_development, find_server
 from contracts.runs import TASK_QUEUE
-from contracts.wire import DATA_CONVERTER
 from workers.assembly import running_worker
+from workers.embedded.another_worker import for_another_worker
 from workers.settings import Settings
-from workers.telemetry import start_tracing, stop_tracing
+from workers.telemetry import stop_tracing
 
 
 def worker() -> int:
-    """Run a worker. Settings are environment variables, INTERLOCK_* and TEMPORAL_*; SIGTERM stops it in order."""
-    asyncio.run(_work(Settings.read()))
+    """Run a worker. Settings are environment variables, INTERLOCK_* and TEMPORAL_*; SIGTERM stops it in order.
+
+    Beside a running `interlock dev`, and with no Temporal server named, it joins that one.
+    """
+    target = find_server()
+    if target.said_by.endswith(DEV_FILE.name):
+        running, _ = find_development(Path.cwd())
+        os.environ.update(for_another_worker(running, os.environ))
+    asyncio.run(_work(Settings.read(), find_server()))
     return 0
 
 
-async def _work(settings: Settings) -> None:
+async def _work(settings: Settings, target: Target) -> None:
     _log_as_json()
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    connection = ClientConfig.load_client_connect_config()
-    connection.setdefault("target_host", "localhost:7233")
-    client = await Client.connect(
-        **connection, data_converter=DATA_CONVERTER, plugins=[start_tracing("interlock-worker")]
-    )
+    client = await connect(target, service="interlock-worker")
     log = structlog.get_logger("worker")
     async with running_worker(settings, client):
         log.info("worker_started", task_queue=TASK_QUEUE, mode=settings.mode.value, deployment=settings.deployment)

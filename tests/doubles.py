@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from activities.claude_port import ClaudeAnswer, ClaudeQuestion
-from activities.toolbox import UnknownServer
+from activities.toolbox import NotSent, UnknownServer
 from contracts.claude import Usage
 from contracts.policy import Ruling
 from contracts.tools import Delivered, EffectClass, KeyDelivery, ToolDefinition
@@ -34,7 +34,7 @@ def asks_for(*calls: tuple[str, dict[str, JsonValue]]) -> list[JsonValue]:
 
 @dataclass
 class ScriptedClaude:
-    """Answers from a script, in order; the last answer repeats. An exception in the script is raised."""
+    """Answers from a script, in order; the last answer repeats. Exceptions are raised, functions called first."""
 
     script: list[Any]
     questions: list[ClaudeQuestion] = field(default_factory=list)
@@ -52,6 +52,8 @@ class ScriptedClaude:
         if self.hold is not None:
             await self.hold.wait()
         content = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if callable(content):
+            content = content()
         if isinstance(content, Exception):
             raise content
         if isinstance(content, ClaudeAnswer):
@@ -80,6 +82,7 @@ class RecordingToolbox:
     keys: list[str] = field(default_factory=list)
     hold: dict[str, asyncio.Event] = field(default_factory=dict)
     reached: dict[str, asyncio.Event] = field(default_factory=dict)
+    unreachable: set[str] = field(default_factory=set)
 
     def servers(self) -> tuple[str, ...]:
         """Every server that answers something."""
@@ -89,6 +92,9 @@ class RecordingToolbox:
         """A definition per answer."""
         if server not in self.servers():
             raise UnknownServer(f"no server {server!r} is declared")
+        if server in self.unreachable:
+            raise NotSent(f"{server} does not answer")
+        await self._held(f"{server}.*")
         named = [name for name in self.answers if name.startswith(f"{server}.")]
         return tuple(self._definition(server, name) for name in sorted(named))
 
@@ -108,9 +114,7 @@ class RecordingToolbox:
         self.called.append(name)
         self.arguments.append(arguments)
         self.keys.append(key)
-        self.reached.setdefault(name, asyncio.Event()).set()
-        if name in self.hold:
-            await self.hold[name].wait()
+        await self._held(name)
         answer = self.answers[name]
         if callable(answer):
             answer = answer(arguments)
@@ -120,13 +124,23 @@ class RecordingToolbox:
             return answer
         return Delivered(content=answer)
 
+    async def _held(self, name: str) -> None:
+        self.reached.setdefault(name, asyncio.Event()).set()
+        if name in self.hold:
+            await self.hold[name].wait()
+
     def holding(self, name: str) -> asyncio.Event:
-        """From now on the tool `name` answers only when the returned event is set."""
+        """From now on the tool `name` (or the listing of `server.*`) answers only when the returned event is set."""
+        self.reached.pop(name, None)
         return self.hold.setdefault(name, asyncio.Event())
 
     async def until_called(self, name: str) -> None:
         """Wait, boundedly, until the tool `name` has been called."""
         await asyncio.wait_for(self.reached.setdefault(name, asyncio.Event()).wait(), WAITS_SECONDS)
+
+    def keys_of(self, name: str) -> list[str]:
+        """The keys the tool `name` was called with, in order."""
+        return [key for called, key in zip(self.called, self.keys, strict=True) if called == name]
 
     def effects(self) -> list[str]:
         """The calls that were not readings, in order."""

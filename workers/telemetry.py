@@ -8,7 +8,7 @@ import os
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from temporalio.contrib.opentelemetry import OpenTelemetryPlugin, create_tracer_provider
 from temporalio.plugin import SimplePlugin
 
@@ -31,7 +31,8 @@ def stop_tracing() -> None:
         shutdown()
 
 
-def _exporter():  # type: ignore[no-untyped-def]  # imported late: it is heavy, and rarely configured
+def _exporter() -> SpanExporter:
+    """Imported late: it is heavy, and rarely configured."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     return OTLPSpanExporter()

@@ -1,5 +1,6 @@
 """`runs start`: new cases start, known ones are attached to, and nothing is started twice by accident."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -117,11 +118,12 @@ async def test_without_a_worker_nothing_is_started(temporal: WorkflowEnvironment
     assert silent.err.startswith("no worker answered on task queue 'interlock'")
 
 
-def test_the_installed_command_reads_standard_input_and_keeps_its_exit_code(
+async def test_the_installed_command_reads_standard_input_and_keeps_its_exit_code(
     temporal: WorkflowEnvironment, shop: Shop, order: str
 ) -> None:
     command = [sys.executable, "-m", "cli.main", "runs", "start", "refund", "--from", "-", "--json"]
-    done = subprocess.run(
+    done = await asyncio.to_thread(
+        subprocess.run,
         command,
         input=json.dumps({"order_id": order}),
         env={"TEMPORAL_ADDRESS": temporal.client.service_client.config.target_host, "PATH": "/usr/bin"},

@@ -48,7 +48,7 @@ def collecting() -> Iterator[Collector]:
     """A collector on a free port of this machine."""
 
     class Taking(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - http.server's name
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             known = self.path == "/v1/traces"
             if known:

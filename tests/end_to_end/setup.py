@@ -1,6 +1,7 @@
 """One development setup of real processes, as `interlock dev` plans it; what dies stays dead until a test restarts it."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -15,8 +16,8 @@ from pathlib import Path
 
 from temporalio.client import Client
 
-from contracts.runs import TASK_QUEUE, Ending, StartStatement
 from contracts.canonical import digest
+from contracts.runs import TASK_QUEUE, Ending, StartStatement
 from contracts.wire import DATA_CONVERTER
 from demo.mcp_servers.crm.cards import CardIndex
 from tests.end_to_end.runs import Run
@@ -27,9 +28,11 @@ from workers.embedded.ports import LOCALHOST
 from workers.embedded.program import Program
 from workers.embedded.running import RunningProcess
 from workers.embedded.supervisor import Supervisor
+from workers.embedded.temporal_server import NAMESPACE
 from workflows.catalog import Catalog, run_id
 
 REPOSITORY = Path(__file__).parents[2]
+INTERLOCK = (sys.executable, "-P", "-m", "cli.main")
 PATIENCE = timedelta(seconds=30)
 COMPLAINED_CENTS = 1200
 COMPLAINED_OF = tuple(f"H-{number:04}" for number in range(1, 13))
@@ -92,6 +95,15 @@ class Setup:
         """Start an errand of two turns and one read: an answer of Claude that asks for a tool, and one that does not."""
         goal = "Tell me the open orders of customer C-7."
         return await self.start("errand", name=f"reads-{next(self.numbers)}", goal=goal, servers=("orders",))
+
+    async def refund_by_command(self) -> Run:
+        """Start a refund with the CLI, for an order that no other test uses, in this setup's environment."""
+        assigned = ("--set", f"order_id={next(self.orders)}", "--as", "rita", "--json")
+        address = ("--address", self.planned.temporal.address)
+        environment = with_our_packages(self.environ)
+        said = await output_of(*INTERLOCK, "runs", "start", "refund", *assigned, *address, environment=environment)
+        handle = (await self.client()).get_workflow_handle(json.loads(said)["run"], result_type=Ending)
+        return Run(handle, NAMESPACE, self.folder.deployment())
 
     # The outside world.
 
@@ -255,10 +267,15 @@ async def until(so: Callable[[], bool | Awaitable[bool]], what: str, within: tim
         raise AssertionError(f"not within {within}: {what}") from None
 
 
-async def output_of(*command: str) -> str:
+def with_our_packages(environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
+    """`environ`, in which our packages are found from any folder."""
+    return {**environ, "PYTHONPATH": str(REPOSITORY)}
+
+
+async def output_of(*command: str, environment: Mapping[str, str] | None = None, folder: Path = REPOSITORY) -> str:
     """What a program printed. Fails with everything it said when it exits with an error."""
     process = await asyncio.create_subprocess_exec(
-        *command, cwd=REPOSITORY, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *command, cwd=folder, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     try:
         async with asyncio.timeout(PATIENCE.total_seconds()):
@@ -273,5 +290,3 @@ async def output_of(*command: str) -> str:
 def temporal_cli(setup: Setup) -> tuple[str, ...]:
     """How the stock CLI is called for this setup."""
     return (setup.planned.temporal.argv()[0], "--address", setup.planned.temporal.address)
-
-

@@ -48,7 +48,7 @@ def test_what_no_rule_permits_is_forbidden_with_a_reason() -> None:
 def test_adding_the_allowing_rule_permits_the_same_question_and_no_other_automation() -> None:
     chance = random.Random(7)
     tried = 0
-    for _ in range(600):
+    for _ in range(250):
         question = some_question(chance)
         hint = OURS.rule(question).allowing_rule
         if not hint:
@@ -61,7 +61,7 @@ def test_adding_the_allowing_rule_permits_the_same_question_and_no_other_automat
         if question.purpose is Purpose.COMPENSATION:
             forward = question.model_copy(update={"purpose": Purpose.FORWARD})
             assert widened.rule(forward).effect is not RulingEffect.PERMIT
-    assert tried > 100
+    assert tried > 40
 
 
 @pytest.mark.parametrize("action", ['s.quo"te', "s.back\\slash", "s.new\nline", "s.größe", "s.工具", "s.a-b.c/d", "s."])
@@ -173,7 +173,8 @@ def test_a_reason_stays_short_whatever_goes_wrong() -> None:
         ),
         *(
             (
-                f'@id("x") @approve("{role}") @quorum("{quorum}") @within("{within}") forbid(principal, action, resource);',
+                f'@id("x") @approve("{role}") @quorum("{quorum}") @within("{within}")'
+                " forbid(principal, action, resource);",
                 "x: @approve is a role",
             )
             for role, quorum, within in (

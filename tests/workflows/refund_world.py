@@ -108,7 +108,7 @@ async def a_refund(
     claude: ScriptedClaude | None = None,
     policy: PolicyEngine | None = None,
     requester: str = "rita",
-    skipping: bool = False,
+    limit_cents: int = 500_000,
     cached_runs: int = 1000,
 ) -> AsyncIterator[Refund]:
     """A story of one refund for order A-17: Claude reads, and advises these amounts one after the other."""
@@ -116,7 +116,7 @@ async def a_refund(
     toolbox = toolbox or books.toolbox()
     claude = claude or claude_advising(*advised_cents)
     async with a_story(temporal, claude, toolbox, policy=policy, cached_runs=cached_runs) as story:
-        run = await story.start("refund", order_id="A-17", requester=requester, skipping=skipping)
+        run = await story.start("refund", order_id="A-17", limit_cents=limit_cents, requester=requester)
         yield Refund(run, story, claude, toolbox, books)
 
 

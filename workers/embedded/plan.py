@@ -165,6 +165,7 @@ def _worker_settings(planned: Plan, folder: Folder) -> dict[str, str]:
         "INTERLOCK_STORE": folder.store_url,
         "INTERLOCK_SERVERS": str(planned.servers_file),
         "INTERLOCK_DEMO_DATA": str(folder.demo_data),
+        "INTERLOCK_DATA": str(folder.path),
         "PYTHON": sys.executable,
         **demo,
     }

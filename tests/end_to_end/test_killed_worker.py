@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from contracts.decisions import Verdict
 from tests.end_to_end.runs import Run
-from tests.end_to_end.setup import COMPLAINED_OF, Setup, children_of, is_running, until
+from tests.end_to_end.setup import Setup, children_of, is_running, until
 from workers.embedded.plan import WORKER
 
 RECOVERED_WITHIN = timedelta(seconds=15)
@@ -34,7 +34,9 @@ class Killing:
 async def killing(setup: Setup) -> Killing:
     """Two runs under way and one that waits, then kill -9, then a new worker."""
     order_id = next(setup.orders)
-    waiting = await setup.start("errand", name="waits", goal="Mail customer C-7 about open orders.", servers=("orders", "crm", "mail"))
+    waiting = await setup.start(
+        "errand", name="waits", goal="Mail customer C-7 about open orders.", servers=("orders", "crm", "mail")
+    )
     await waiting.asked()
     with setup.answers_held() as release:
         crediting = await setup.refund(order_id)
@@ -51,7 +53,9 @@ async def killing(setup: Setup) -> Killing:
 
 
 async def _credited(setup: Setup, run: Run) -> bool:
-    return setup.sends(run, "issue_credit") == [("sent", 1)] and await setup.credits_counted(run.id.partition("/")[2]) == 1
+    return (
+        setup.sends(run, "issue_credit") == [("sent", 1)] and await setup.credits_counted(run.id.partition("/")[2]) == 1
+    )
 
 
 async def _asked(setup: Setup, count: int) -> bool:
