@@ -12,7 +12,7 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	$(BIN)/python -m compileall -q $(VENV)/lib || true   # processes start seconds sooner
+	$(BIN)/python -m compileall -q $(VENV)/lib contracts policies workflows activities workers cli demo || true  # processes start sooner
 	touch $(READY)
 
 demo: $(READY)   ## a refund from request to outcome, with its approval and a worker killed on the way

@@ -16,6 +16,7 @@ from workflows.catalog import CatalogEntry
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 """More is not even read."""
+MAX_DEPTH = 50
 SHOWN_PROBLEMS = 3
 Fields = dict[str, JsonValue]
 
@@ -25,9 +26,9 @@ def read_request(entry: CatalogEntry, source: str, assignments: Sequence[str]) -
     fields = _from_source(source) if source else {}
     for name, value in _assigned(assignments):
         _put(fields, name, value)
-    _check_numbers_and_text(fields, ())
-    _check_size(fields)
     try:
+        _check_values(fields, ())
+        _check_size(fields)
         return entry.request.model_validate_json(canonical_json(fields), strict=True)
     except ValidationError as error:
         raise WrongInput(f"{entry.name}: {_sentences(entry, error, assignments)}") from error
@@ -41,10 +42,8 @@ def _from_source(source: str) -> Fields:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise WrongInput(f"{place} is not JSON: {error.msg} at {where}; correct it there") from error
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise WrongInput(
-            f"{place} cannot be read as JSON ({type(error).__name__}); give UTF-8, not deeply nested"
-        ) from error
+    except UnicodeDecodeError as error:
+        raise WrongInput(f"{place} is not text in UTF-8, byte {error.start} is not; save it as UTF-8") from error
     except ValueError as error:
         raise WrongInput(f"{place}: {error}") from error
     if not isinstance(parsed, dict):
@@ -81,7 +80,7 @@ def _assigned(assignments: Sequence[str]) -> list[tuple[str, JsonValue]]:
 def _value(name: str, text: str) -> JsonValue:
     try:
         return parse_json(text)
-    except (json.JSONDecodeError, RecursionError):
+    except json.JSONDecodeError:
         return text
     except ValueError as error:
         raise WrongInput(f"--set {name}: {error}") from error
@@ -97,14 +96,16 @@ def _put(fields: Fields, dotted: str, value: JsonValue) -> None:
     fields[last] = value
 
 
-def _check_numbers_and_text(value: JsonValue, path: tuple[str, ...]) -> None:
+def _check_values(value: JsonValue, path: tuple[str, ...]) -> None:
     """What canonical JSON cannot carry, found by its place."""
+    if len(path) > MAX_DEPTH:
+        raise WrongInput(f"{path[0]} is nested more than {MAX_DEPTH} levels deep; give flatter JSON")
     if isinstance(value, dict):
         for name, inner in value.items():
-            _check_numbers_and_text(inner, (*path, name))
+            _check_values(inner, (*path, name))
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            _check_numbers_and_text(inner, (*path, str(index)))
+            _check_values(inner, (*path, str(index)))
     else:
         try:
             canonical_json(value)

@@ -36,7 +36,8 @@ def outside() -> Path:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The SDK's runtime may crash an exiting interpreter (sdk-python 300); leave before that."""
     status = getattr(config, "interlock_status", None)
-    if status is not None:
+    beside_others = hasattr(config, "workerinput")  # a process of pytest-xdist, which must still report
+    if status is not None and not beside_others:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(int(status))

@@ -24,6 +24,7 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
 
 from activities.claude_port import Claude
 from activities.prompt_files import PromptFiles
@@ -183,7 +184,14 @@ class Story:
         return self.environment.client
 
     async def start(
-        self, automation: str, *, requester: str = "rita", skipping: bool = False, run_id: str = "", **request: Any
+        self,
+        automation: str,
+        *,
+        requester: str = "rita",
+        skipping: bool = False,
+        run_id: str = "",
+        task_queue: str = "",
+        **request: Any,
     ) -> StoryRun:
         """Start a run. Its clock stands still for people unless `skipping`; move it with `fast_forward`."""
         entry = self.catalog.find(automation)
@@ -201,12 +209,17 @@ class Story:
                 automation,
                 entry.first_case(given, start),
                 id=run_id or f"{automation}/{start.business_key}-{uuid.uuid4().hex[:6]}",
-                task_queue=self.task_queue,
+                task_queue=task_queue or self.task_queue,
                 result_type=Ending,
             )
         run = StoryRun(handle, self)
         self.runs.append(run)
         return run
+
+    def worker(self, task_queue: str, cached_runs: int = 1000) -> Worker:
+        """A worker with the story's ports, as production makes it."""
+        activities = activities_of(self.ports)
+        return make_worker(self.client, self.catalog, activities, task_queue=task_queue, cached_runs=cached_runs)
 
     async def fast_forward(self, run: StoryRun, by: timedelta) -> None:
         """Move the run's clock."""
@@ -261,11 +274,8 @@ async def a_story(
                 deployment=deployment,
                 default_model="scripted",
             )
-            worker = make_worker(
-                environment.client, catalog, activities_of(ports), task_queue=task_queue, cached_runs=cached_runs
-            )
             story = Story(environment, catalog, ports, store, task_queue)
-            async with worker:
+            async with story.worker(task_queue, cached_runs):
                 yield story
                 for run in story.runs:
                     for witness in WITNESSES:

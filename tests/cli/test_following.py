@@ -140,10 +140,7 @@ async def test_a_failing_workflow_task_is_named_with_its_cause(
 
 
 async def test_a_queue_without_workers_is_named(temporal: WorkflowEnvironment, interlock: CommandLine) -> None:
-    stuck = await interlock.anywhere(
-        "runs", "stuck", "--address", interlock.address, "--namespace", "temporal-system"
-    )
+    stuck = await interlock.anywhere("runs", "stuck", "--address", interlock.address, "--namespace", "temporal-system")
 
     assert stuck.code == 0, stuck.err
     assert "task queue 'interlock': no worker polls it for activities\n  next: interlock worker" in stuck.out
-

@@ -17,7 +17,9 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 async def test_a_small_refund_is_started_followed_and_ends_well(shop: Shop, interlock: CommandLine, order: str) -> None:
-    done = await interlock("runs", "start", "refund", "--set", f"order_id={order}", "--set", "limit_cents=4000", "--wait")
+    done = await interlock(
+        "runs", "start", "refund", "--set", f"order_id={order}", "--set", "limit_cents=4000", "--wait"
+    )
 
     assert done.code == 0, done.err
     assert done.out.startswith(f"started refund/{order}\n")
@@ -111,7 +113,15 @@ async def test_a_server_that_is_not_there_exits_with_3_and_says_how_to_start_one
 
 async def test_without_a_worker_nothing_is_started(temporal: WorkflowEnvironment, interlock: CommandLine) -> None:
     silent = await interlock.anywhere(
-        "runs", "start", "refund", "--set", "order_id=A-1", "--address", interlock.address, "--namespace", "temporal-system"
+        "runs",
+        "start",
+        "refund",
+        "--set",
+        "order_id=A-1",
+        "--address",
+        interlock.address,
+        "--namespace",
+        "temporal-system",
     )
 
     assert silent.code == 3

@@ -14,21 +14,16 @@ from jsonschema.validators import validator_for
 
 from tests.deploy.compose import COMPOSE, DEPLOY, REPOSITORY, Service, load
 from workers.embedded.temporal_server import temporal_binary
+from workers.settings import Settings
 
 SERVICES = load().services
 OURS = {name: service for name, service in SERVICES.items() if service.build}
 WORKERS = {name: service for name, service in OURS.items() if service.command == ("interlock", "worker")}
 
 # What a worker reads from its environment.
-SETTINGS = {
+SETTINGS = {f"INTERLOCK_{name.upper()}" for name in Settings.model_fields} | {
     "ANTHROPIC_API_KEY",
     "ANTHROPIC_BASE_URL",
-    "INTERLOCK_AUTOMATIONS",
-    "INTERLOCK_DEPLOYMENT",
-    "INTERLOCK_MODE",
-    "INTERLOCK_SERVERS",
-    "INTERLOCK_STORE",
-    "INTERLOCK_STORE_PASSWORD_FILE",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "TEMPORAL_ADDRESS",
     "TEMPORAL_NAMESPACE",

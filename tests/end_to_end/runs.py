@@ -18,8 +18,8 @@ RPC_TIMEOUT = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One `ask_claude` or `call_tool` that is over, as Temporal's history tells it."""
+class Started:
+    """The attempt of an activity that ended it, as Temporal's history tells it."""
 
     scheduled_at: datetime
     started_at: datetime
@@ -39,7 +39,8 @@ class Run:
         return self.handle.id
 
     async def view(self) -> RunView:
-        return await self.handle.query("view", result_type=RunView, rpc_timeout=RPC_TIMEOUT)
+        view: RunView = await self.handle.query("view", result_type=RunView, rpc_timeout=RPC_TIMEOUT)
+        return view
 
     async def until(self, reached: Callable[[RunView], object]) -> RunView:
         """Its view, once `reached` is true of it; while nobody can answer, it is asked again."""
@@ -84,7 +85,10 @@ class Run:
     async def decides(self, verdict: Verdict, *, by: str = "dana", number: int = 1) -> Receipt:
         """Decide by update."""
         decision = await self.decision(verdict, by=by, number=number)
-        return await self.handle.execute_update("decide", decision, result_type=Receipt, rpc_timeout=PATIENCE)
+        receipt: Receipt = await self.handle.execute_update(
+            "decide", decision, result_type=Receipt, rpc_timeout=PATIENCE
+        )
+        return receipt
 
     async def ending(self) -> str:
         """The final state."""
@@ -98,13 +102,13 @@ class Run:
     async def states(self) -> list[str]:
         return [visit.state for visit in (await self.view()).path]
 
-    async def over(self, activity: str) -> list[Asked]:
-        """The activities of this type that are over, in the order of their start."""
+    async def last_attempts(self, activity: str) -> list[Started]:
+        """Of every activity of this type that is over, in the order of their start."""
         events = {event.event_id: event for event in (await self.handle.fetch_history()).events}
         started = [event for event in events.values() if event.HasField("activity_task_started_event_attributes")]
         pairs = [(events[each.activity_task_started_event_attributes.scheduled_event_id], each) for each in started]
         return [
-            Asked(
+            Started(
                 scheduled_at=_at(scheduled),
                 started_at=_at(begun),
                 attempt=begun.activity_task_started_event_attributes.attempt,

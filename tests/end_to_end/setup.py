@@ -1,4 +1,4 @@
-"""One development setup of real processes, as `interlock dev` plans it; what dies stays dead until a test restarts it."""
+"""A development setup of real processes, as `interlock dev` plans it; what a test kills stays dead until it restarts it."""
 
 import asyncio
 import json
@@ -20,6 +20,7 @@ from contracts.canonical import digest
 from contracts.runs import TASK_QUEUE, Ending, StartStatement
 from contracts.wire import DATA_CONVERTER
 from demo.mcp_servers.crm.cards import CardIndex
+from demo.mcp_servers.payments.ledger import PaymentLedger
 from tests.end_to_end.runs import Run
 from tests.end_to_end.simulator import Simulator
 from workers.embedded.folder import Folder
@@ -92,7 +93,7 @@ class Setup:
         return await self.start("refund", order_id=order_id or next(self.orders), **request)
 
     async def errand(self) -> Run:
-        """Start an errand of two turns and one read: an answer of Claude that asks for a tool, and one that does not."""
+        """Start an errand of two turns: one that asks for a read, and one that answers."""
         goal = "Tell me the open orders of customer C-7."
         return await self.start("errand", name=f"reads-{next(self.numbers)}", goal=goal, servers=("orders",))
 
@@ -121,6 +122,10 @@ class Setup:
             yield lambda: hold.unlink(missing_ok=True)
         finally:
             hold.unlink(missing_ok=True)
+
+    def credits_standing(self, order_id: str) -> int:
+        """What stands in the payments server's books at this moment."""
+        return PaymentLedger.open_existing(self.folder.demo_data).credits(order_id).count
 
     async def credits_counted(self, order_id: str) -> int:
         """What the payments server itself says."""

@@ -39,7 +39,7 @@ async def test_a_passing_failure_is_asked_again_and_the_run_ends_well(setup: Set
     questions = (await setup.simulator.questions())[before:]
     assert [question.turn for question in questions] == [1, 1, 2]
     assert questions[0].fault == fault["kind"]
-    assert [asked.attempt for asked in await run.over("ask_claude")] == [2, 1]
+    assert [turn.attempt for turn in await run.last_attempts("ask_claude")] == [2, 1]
 
 
 async def test_retry_after_is_when_claude_is_asked_next(setup: Setup) -> None:
@@ -47,7 +47,7 @@ async def test_retry_after_is_when_claude_is_asked_next(setup: Setup) -> None:
     await setup.simulator.does({"kind": "status", "status": 429, "headers": {"retry-after": "3"}})
     run = await setup.errand()
     assert await run.ending() == "answered"
-    first, *_ = await run.over("ask_claude")
+    first, *_ = await run.last_attempts("ask_claude")
     assert first.attempt == 2
     assert wait <= first.started_at - first.scheduled_at < wait + timedelta(seconds=3)
 

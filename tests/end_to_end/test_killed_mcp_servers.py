@@ -9,11 +9,7 @@ async def test_a_credit_in_flight_when_payments_dies_is_sent_again_with_its_key_
     order_id = next(setup.orders)
     with setup.answers_held() as release:
         run = await setup.refund(order_id)
-
-        async def credited() -> bool:
-            return await setup.credits_counted(order_id) == 1
-
-        await until(credited, "the credit is issued and its answer withheld")
+        await until(lambda: setup.credits_standing(order_id) == 1, "the credit is issued and its answer withheld")
         await setup.kill(PAYMENTS)
         release()
     await setup.start_programs(PAYMENTS)
@@ -35,11 +31,10 @@ async def test_a_read_in_flight_when_its_stdio_server_dies_is_read_again(setup: 
 async def test_a_note_in_flight_when_its_stdio_server_dies_waits_for_a_person_and_is_never_sent_again(
     setup: Setup,
 ) -> None:
-    notes = setup.notes_of("C-10")
+    notes = setup.notes_of("C-42")
     # The reads before the note must get through: the lock comes with Claude's second answer, which is slow.
     await setup.simulator.does({"kind": "delay", "seconds": 0}, {"kind": "delay", "seconds": 1})
     run = await setup.start("errand", goal="Note the open orders of customer C-42.", servers=("orders", "crm"))
-    before = len(await setup.simulator.questions())
     await until(lambda: setup.sends(run, "find_customer") == [("done", 1)], "the card is read")
     with setup.locked("crm"):
         await setup.until_sent(run, "add_note")
@@ -50,6 +45,6 @@ async def test_a_note_in_flight_when_its_stdio_server_dies_waits_for_a_person_an
     await run.decides(Verdict.RETRY)
     await run.asked(2)
     assert setup.sends(run, "add_note") == [("unknown", 1)]
-    assert setup.notes_of("C-10") == notes
+    assert setup.notes_of("C-42") == notes
     await run.decides(Verdict.ABANDON, number=2)
     assert await run.ending() == "cancelled"

@@ -1,4 +1,4 @@
-"""kill -9 of the worker, at the two worst moments at once: in mid-answer of Claude, and between a credit and its record."""
+"""kill -9 of the worker at two bad moments at once: in mid-answer of Claude, and between a credit and its record."""
 
 import time
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ async def killing(setup: Setup) -> Killing:
     await waiting.asked()
     with setup.answers_held() as release:
         crediting = await setup.refund(order_id)
-        await until(lambda: _credited(setup, crediting), "the credit is issued and its answer withheld")
+        await until(lambda: setup.credits_standing(order_id) == 1, "the credit is issued and its answer withheld")
         await setup.simulator.does(AT_ONCE, MID_STREAM)
         before = len(await setup.simulator.questions())
         thinking = await setup.refund()
@@ -50,12 +50,6 @@ async def killing(setup: Setup) -> Killing:
         release()
     await setup.start_programs(WORKER)
     return Killing(crediting, order_id, thinking, before, waiting, children, time.monotonic())
-
-
-async def _credited(setup: Setup, run: Run) -> bool:
-    return (
-        setup.sends(run, "issue_credit") == [("sent", 1)] and await setup.credits_counted(run.id.partition("/")[2]) == 1
-    )
 
 
 async def _asked(setup: Setup, count: int) -> bool:

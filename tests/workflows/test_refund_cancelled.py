@@ -8,6 +8,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from contracts.decisions import Verdict
 from tests.doubles import ScriptedClaude, in_turn, says_no
+from tests.story import a_story
 from tests.workflows.refund_world import READS_FIRST, Books, a_refund, advises, claude_advising
 
 CREDIT_UNDONE = ["payments.issue_credit", "payments.reverse_credit"]
@@ -170,9 +171,14 @@ async def test_a_call_that_fails_while_the_run_is_cancelled_does_not_escalate(te
 
 
 async def test_a_refund_cancelled_before_a_worker_has_seen_it_ends_as_cancelled(temporal: WorkflowEnvironment) -> None:
-    async with a_refund(temporal, 4000) as refund:
-        second = await refund.story.start("refund", order_id="A-18")
-        await second.cancel()
-        ending = await second.ending()
+    toolbox = Books().toolbox()
+    async with a_story(temporal, claude_advising(4000), toolbox) as story:
+        run = await story.start("refund", order_id="A-17", task_queue=f"{story.task_queue}-later")
+        await run.cancel("a slip of the finger")
+        async with story.worker(f"{story.task_queue}-later"):
+            ending = await run.ending()
+            states = await run.states()
 
-    assert ending.state == "cancelled"
+    assert (ending.state, ending.reason) == ("cancelled", "cancelled: a slip of the finger")
+    assert states == ["intake", "cancelled"]
+    assert toolbox.called == []

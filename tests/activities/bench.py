@@ -1,0 +1,188 @@
+"""A workbench for activities: called plainly, with doubles at the ports and a real SQLite store."""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from temporalio.testing import ActivityEnvironment
+
+from activities.claude import ClaudeActivities
+from activities.conversations import RunKey
+from activities.identity import CurrentRun
+from activities.inbox import StartRecord
+from activities.keys import idempotency_key
+from activities.ledger import Ledger, LedgerEntry
+from activities.prompt_files import PromptFiles
+from activities.tools import ToolActivities
+from contracts.canonical import digest
+from contracts.claude import TurnOutcome, TurnRequest
+from contracts.decisions import Decision, Verdict
+from contracts.deployment import Deployment, Mode
+from contracts.policy import Ruling
+from contracts.runs import StartStatement
+from contracts.tools import ToolCall, ToolOutcome
+from policies.engine import CedarRules
+from tests.doubles import RecordingToolbox, ScriptedClaude
+from workers.resources.store import Store
+from workers.settings import REPOSITORY
+
+NINE = datetime(2026, 11, 20, 9, tzinfo=UTC)
+RUN = RunKey(workflow_id="refund/A-17", first_run_id="run-1")
+ANYTHING_GOES = CedarRules({"rules": '@id("anything") permit(principal, action, resource);'})
+OURS = CedarRules.load([REPOSITORY / "policies"])
+DEVELOPMENT = Deployment(id="bench", namespace="default", mode=Mode.DEVELOPMENT)
+PRODUCTION = DEVELOPMENT.model_copy(update={"mode": Mode.PRODUCTION})
+PROMPTS = REPOSITORY / "activities" / "prompts"
+
+
+@dataclass
+class SetClock:
+    """Stands where a test has set it."""
+
+    at: datetime = NINE
+
+    async def now(self) -> datetime:
+        """See activities.clock.Clock."""
+        return self.at
+
+    def forward(self, by: timedelta) -> None:
+        """Later."""
+        self.at += by
+
+
+@dataclass
+class NamedChains:
+    """Chains as a test names them: Temporal run id -> the first one of its chain; others are their own."""
+
+    firsts: dict[str, str] = field(default_factory=dict)
+
+    async def first_run_id(self, workflow_id: str, run_id: str) -> str:
+        """See activities.identity.Chains."""
+        return self.firsts.get(run_id, run_id)
+
+
+@dataclass
+class Bench:
+    """Activities with everything they need."""
+
+    store: Store
+    toolbox: RecordingToolbox
+    claude: ScriptedClaude
+    policy: CedarRules = ANYTHING_GOES
+    deployment: Deployment = DEVELOPMENT
+    prompts: Path = PROMPTS
+    clock: SetClock = field(default_factory=SetClock)
+    chains: NamedChains = field(default_factory=NamedChains)
+    ledger: Ledger | None = None
+    heartbeats: int = 0
+
+    def gate(self) -> ToolActivities:
+        """A gate as another worker process would build it: it remembers nothing."""
+        return ToolActivities(
+            toolbox=self.toolbox,
+            ledger=self.ledger or self.store.ledger,
+            starts=self.store.starts,
+            conversations=self.store.conversations,
+            contents=self.store.contents,
+            pins=self.store.pins,
+            policy=self.policy,
+            current=CurrentRun(self.chains),
+            clock=self.clock,
+            deployment=self.deployment,
+        )
+
+    async def call(self, call: ToolCall, run_id: str = RUN.first_run_id) -> ToolOutcome:
+        """One attempt at the gate."""
+        return await self.environment(run_id).run(self.gate().call_tool, call)
+
+    async def rule(self, call: ToolCall) -> Ruling:
+        """Only the ruling."""
+        return await self.environment().run(self.gate().rule_on, call)
+
+    async def turn(self, request: TurnRequest) -> TurnOutcome:
+        """One attempt at a turn with Claude."""
+        asking = ClaudeActivities(
+            claude=self.claude,
+            toolbox=self.toolbox,
+            conversations=self.store.conversations,
+            contents=self.store.contents,
+            ledger=self.store.ledger,
+            starts=self.store.starts,
+            prompts=PromptFiles([self.prompts]),
+            policy=self.policy,
+            current=CurrentRun(self.chains),
+            clock=self.clock,
+            deployment=self.deployment,
+            default_model="scripted",
+        )
+        return await self.environment().run(asking.ask_claude, request)
+
+    def environment(self, run_id: str = RUN.first_run_id) -> ActivityEnvironment:
+        """An attempt that serves the run."""
+        environment = ActivityEnvironment()
+        environment.info = dataclasses.replace(
+            environment.info, workflow_id=RUN.workflow_id, workflow_run_id=run_id, workflow_type="refund"
+        )
+        environment.on_heartbeat = self._heartbeat
+        return environment
+
+    def _heartbeat(self, *_: Any) -> None:
+        self.heartbeats += 1
+
+    async def entry(self, call: ToolCall) -> LedgerEntry | None:
+        """What the ledger says of a call."""
+        return await self.store.ledger.find(idempotency_key(self.deployment.id, RUN, call.step, call.occurrence))
+
+    async def sends(self, call: ToolCall) -> int:
+        """How often it was sent, by the ledger."""
+        entry = await self.entry(call)
+        return entry.sends if entry else 0
+
+    def decision(self, action_digest: str, **changes: Any) -> Decision:
+        """Dana approves."""
+        decision = Decision(
+            deployment=self.deployment.id,
+            namespace=self.deployment.namespace,
+            workflow_id=RUN.workflow_id,
+            first_run_id=RUN.first_run_id,
+            approval_id=f"{RUN.workflow_id}#1",
+            action_digest=action_digest,
+            verdict=Verdict.APPROVE,
+            approver="dana",
+            issued_at=self.clock.at,
+            expires_at=self.clock.at + timedelta(hours=1),
+            display_digest=digest(b"what dana saw"),
+        )
+        return decision.model_copy(update=changes)
+
+
+@asynccontextmanager
+async def a_bench(
+    toolbox: RecordingToolbox, claude: ScriptedClaude | None = None, *, registered: bool = True, **more: Any
+) -> AsyncIterator[Bench]:
+    """A bench with a store of its own, in which Rita has asked for a refund."""
+    with TemporaryDirectory() as folder:
+        store = await asyncio.to_thread(Store.open, f"sqlite:///{folder}/store.db")
+        try:
+            if registered:
+                await store.starts.register(_rita_asks(more.pop("automation", "refund")), NINE)
+            yield Bench(store, toolbox, claude or ScriptedClaude([[]]), **more)
+        finally:
+            await asyncio.to_thread(store.close)
+
+
+def _rita_asks(automation: str) -> StartRecord:
+    statement = StartStatement(
+        requester="rita",
+        automation=automation,
+        business_key="A-17",
+        input_digest=digest({"order_id": "A-17"}),
+        issued_at=NINE,
+    )
+    return StartRecord(run=RUN, start=statement, request={"order_id": "A-17"})

@@ -1,0 +1,155 @@
+"""`interlock approvals`: what people are shown is what they decide on, once, and whoever is late is told."""
+
+import asyncio
+import json
+import shlex
+import subprocess
+import uuid
+from datetime import datetime, timedelta
+
+import pytest
+
+from contracts.decisions import Decision, Verdict
+from tests.cli.conftest import CommandLine
+from tests.cli.shop import Shop
+from tests.cli.test_following import until, waiting_run
+from workers.embedded.temporal_server import temporal_binary
+
+pytestmark = pytest.mark.timeout(90)
+
+
+async def test_an_approval_is_listed_shown_approved_and_the_run_goes_on(
+    shop: Shop, interlock: CommandLine, order: str
+) -> None:
+    run = await waiting_run(interlock, order)
+    listed = (await interlock("approvals", "list", "--json")).document
+    [entry] = [each for each in listed if each["workflow_id"] == run]
+    approved = await interlock("approvals", "approve", entry["request_id"], "--as", "dana", "--note", "fine")
+    watched = await interlock("runs", "watch", run)
+
+    assert entry["requester"] == "rita"
+    assert approved.code == 0, approved.err
+    assert approved.out.splitlines() == [f"{run}#1 is approved", f"next: interlock runs watch {run}"]
+    assert approved.err == "development mode: this decision is not signed\n"
+    assert "ended: refunded" in watched.out
+    assert shop.books[order].credits == [64_000]
+
+
+async def test_show_prints_the_exact_arguments_who_may_decide_and_until_when(
+    shop: Shop, interlock: CommandLine, order: str
+) -> None:
+    run = await waiting_run(interlock, order)
+    shown = (await interlock("approvals", "show", f"{run}#1")).out
+
+    assert shown.startswith(f"{run}#1: Credit 640.00 EUR for order {order}?\n")
+    for line in (
+        f"run: {run}, refund in state awaiting_approval",
+        "requester: rita",
+        "Claude advises: 640.00 EUR: one of two items arrived broken",
+        "action: payments.issue_credit",
+        '    "cents": 64000,',
+        f'    "order_id": "{order}",',
+        "answers: approve, reject, return",
+    ):
+        assert line in shown.splitlines()
+    assert "until: 20" in shown
+
+
+async def test_a_second_decision_is_told_what_was_decided(shop: Shop, interlock: CommandLine, order: str) -> None:
+    run = await waiting_run(interlock, order)
+    await interlock("approvals", "reject", f"{run}#1", "--as", "dana", "--note", "another shop's box")
+    await interlock("runs", "watch", run)
+    late = await interlock("approvals", "approve", f"{run}#1", "--as", "dario")
+
+    assert (late.code, late.out) == (1, "")
+    assert late.err.startswith(f"{run}#1 was rejected by dana at ")
+    assert shop.books[order].credits == []
+
+
+async def test_who_asked_may_not_approve(shop: Shop, interlock: CommandLine, order: str) -> None:
+    run = await waiting_run(interlock, order)
+    own = await interlock("approvals", "approve", f"{run}#1", "--as", "rita")
+
+    assert own.code == 1
+    assert "'rita' asked for this run and may not decide on it" in own.err
+
+
+async def test_a_return_needs_a_note_and_sends_the_run_back(shop: Shop, interlock: CommandLine, order: str) -> None:
+    run = await waiting_run(interlock, order)
+    silent = await interlock("approvals", "return", f"{run}#1", "--as", "dana")
+    empty = await interlock("approvals", "return", f"{run}#1", "--as", "dana", "--note", " ")
+    returned = await interlock("approvals", "return", f"{run}#1", "--as", "dana", "--note", "half of it?")
+
+    assert (silent.code, empty.code) == (2, 2)
+    assert "--note" in silent.err
+    assert returned.out.startswith(f"{run}#1 is returned\n")
+
+
+async def test_a_verdict_that_a_request_does_not_offer_is_refused_with_its_options(
+    shop: Shop, interlock: CommandLine, order: str
+) -> None:
+    run = await waiting_run(interlock, order)
+    retried = await interlock("approvals", "retry", f"{run}#1", "--as", "dana")
+
+    assert retried.code == 1
+    assert retried.err == f"'retry' is no answer to {run}#1; answer one of: approve, reject, return\n"
+
+
+async def test_an_escalation_is_answered_from_the_same_inbox(shop: Shop, interlock: CommandLine) -> None:
+    order = f"NO-{uuid.uuid4().hex[:6]}"
+    small = ("--set", f"order_id={order}", "--set", "limit_cents=4000")
+    await interlock("runs", "start", "refund", *small, "--as", "rita")
+    run = f"refund/{order}"
+    await until(lambda: interlock("runs", "show", run, "--json"), lambda view: bool(view["waiting_for"]))
+    shown = await interlock("approvals", "show", f"{run}#1")
+    no_value = await interlock("approvals", "supply", f"{run}#1", "--as", "dana", "--value", "{cents")
+    abandoned = await interlock("approvals", "abandon", f"{run}#1", "--as", "dana")
+    watched = await interlock("runs", "watch", run)
+
+    assert "kind: escalation" in shown.out
+    assert "answers: retry, take_over, abandon" in shown.out
+    assert (no_value.code, no_value.err[:20]) == (2, "--value is not JSON ")
+    assert abandoned.code == 0, abandoned.err
+    assert "ended: cancelled, abandoned by dana" in watched.out
+
+
+async def test_what_sign_prints_works_with_the_stock_command_line(
+    shop: Shop, interlock: CommandLine, order: str
+) -> None:
+    run = await waiting_run(interlock, order)
+    signed = await interlock(
+        "approvals", "sign", f"{run}#1", "--verdict", "approve", "--print", "--as", "dana", "--valid-for", "PT5M"
+    )
+    decision = Decision.model_validate_json(signed.out)
+    command = shlex.split(signed.err.splitlines()[-1].removeprefix("send it: "))
+    await asyncio.to_thread(
+        subprocess.run, [temporal_binary(), *command[1:]], check=True, capture_output=True, timeout=30
+    )
+    watched = await interlock("runs", "watch", run)
+
+    assert (decision.verdict, decision.approver) == (Verdict.APPROVE, "dana")
+    assert decision.expires_at - decision.issued_at == timedelta(minutes=5)
+    assert decision.expires_at > datetime.now().astimezone()
+    assert not {"signature", "nonce", "key_id"} & json.loads(signed.out).keys()
+    assert "ended: refunded" in watched.out
+
+
+async def test_sign_without_print_says_how_to_decide(shop: Shop, interlock: CommandLine) -> None:
+    outcome = await interlock("approvals", "sign", "refund/A-1#1", "--verdict", "take_over", "--as", "dana")
+
+    assert outcome.code == 2
+    assert "interlock approvals take-over refund/A-1#1" in outcome.err
+
+
+async def test_an_unknown_request_is_refused(shop: Shop, interlock: CommandLine) -> None:
+    for command in ("show", "approve"):
+        outcome = await interlock("approvals", command, "refund/nothing#1")
+        assert outcome.code == 1
+        assert outcome.err == "no request 'refund/nothing#1'; `interlock approvals list` shows the open ones\n"
+
+
+async def test_there_is_a_command_for_every_verdict(interlock: CommandLine) -> None:
+    for verdict in Verdict:
+        shown = await interlock.anywhere("approvals", verdict.value.replace("_", "-"), "--help")
+        assert shown.code == 0
+        assert "--as" in shown.out

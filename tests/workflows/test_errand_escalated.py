@@ -1,0 +1,133 @@
+"""Errands that cannot go on by themselves, or are stopped: a person chooses, and nothing is executed that is in doubt."""
+
+import asyncio
+
+import pytest
+from temporalio.testing import WorkflowEnvironment
+
+from activities.claude_port import ClaudeRejected
+from activities.toolbox import OutcomeUnknown
+from contracts.decisions import RequestKind, Verdict
+from contracts.tools import EffectClass
+from tests.doubles import ScriptedClaude, answer_of, asks_for
+from tests.workflows.errand_world import DONE, FIND, MAIL, NOTE, an_errand, tools
+
+
+@pytest.mark.parametrize("stop_reason", ["max_tokens", "model_context_window_exceeded"])
+async def test_tools_of_an_incomplete_answer_are_never_executed(
+    temporal: WorkflowEnvironment, stop_reason: str
+) -> None:
+    async with an_errand(temporal, answer_of(asks_for(NOTE), stop_reason), DONE) as errand:
+        request = await errand.run.asked()
+        await errand.run.decides(Verdict.RETRY)
+        ending = await errand.run.ending()
+        states = await errand.run.states()
+
+    assert request.title == f"the answer is incomplete: {stop_reason}"
+    assert states == ["thinking", "escalated", "thinking", "answered"]
+    assert ending.state == "answered"
+    assert errand.toolbox.called == []
+    assert errand.told() == [("this call was not made", True)]
+
+
+async def test_a_request_claude_rejects_escalates_and_may_be_abandoned(temporal: WorkflowEnvironment) -> None:
+    async with an_errand(temporal, ClaudeRejected("403: spend limit", "req_9")) as errand:
+        request = await errand.run.asked()
+        await errand.run.decides(Verdict.ABANDON, by="erik")
+        ending = await errand.run.ending()
+
+    assert request.title == "Claude errand/thinking: ClaudeRejected: 403: spend limit (request req_9)"
+    assert [obligation.role for obligation in request.obligations] == ["support_lead"]
+    assert ending.state == "cancelled"
+    assert ending.reason.startswith("abandoned by erik: Claude errand/thinking: ClaudeRejected: 403")
+
+
+async def test_a_call_with_an_unknown_outcome_escalates_once_its_siblings_are_over(
+    temporal: WorkflowEnvironment,
+) -> None:
+    toolbox = tools(crm__add_note=OutcomeUnknown("the wire went silent"))
+    toolbox.classes = {**toolbox.classes, "crm.add_note": EffectClass.OPAQUE}
+    release = toolbox.holding("orders.find_order")
+    async with an_errand(temporal, (NOTE, FIND), DONE, toolbox=toolbox) as errand:
+        await asyncio.gather(toolbox.until_called("crm.add_note"), toolbox.until_called("orders.find_order"))
+        assert (await errand.run.view()).state == "calling", "no call is left behind in flight"
+        release.set()
+        request = await errand.run.asked()
+        await errand.run.decides(Verdict.RETRY)
+        again = await errand.run.asked(2)
+        await errand.run.decides(Verdict.ABANDON, number=2)
+        ending = await errand.run.ending()
+
+    assert request.kind is RequestKind.ESCALATION
+    assert request.title.startswith("nobody knows whether crm.add_note happened")
+    assert again.title == request.title
+    assert ending.state == "cancelled"
+    assert toolbox.called.count("crm.add_note") == 1, "what may have happened is never sent again"
+
+
+async def test_approvals_are_asked_for_anew_after_an_escalation(temporal: WorkflowEnvironment) -> None:
+    """Another call of the turn escalates while one waits: the request is withdrawn, not forgotten."""
+    toolbox = tools(crm__add_note=OutcomeUnknown("the wire went silent"))
+    toolbox.classes = {**toolbox.classes, "crm.add_note": EffectClass.OPAQUE}
+    release = toolbox.holding("crm.add_note")
+    async with an_errand(temporal, (MAIL, NOTE), DONE, toolbox=toolbox) as errand:
+        early = await errand.run.decision(Verdict.APPROVE, number=1)
+        await toolbox.until_called("crm.add_note")
+        release.set()
+        escalation = await errand.run.asked(2)
+        why = await errand.run.refused(early)
+        await errand.run.decides(Verdict.ABANDON, number=2)
+        ending = await errand.run.ending()
+
+    assert escalation.kind is RequestKind.ESCALATION
+    assert "#1 was withdrawn at " in why
+    assert ending.state == "cancelled"
+    assert "mail.send_mail" not in toolbox.called
+
+
+@pytest.mark.parametrize("held", ["crm.add_note", "orders.find_order"])
+async def test_an_errand_cancelled_while_it_calls_waits_for_the_calls_in_flight(
+    temporal: WorkflowEnvironment, held: str
+) -> None:
+    toolbox = tools()
+    release = toolbox.holding(held)
+    async with an_errand(temporal, (NOTE, FIND), DONE, toolbox=toolbox) as errand:
+        await toolbox.until_called(held)
+        await errand.run.cancel()
+        assert not (await errand.run.view()).final
+        release.set()
+        ending = await errand.run.ending()
+        states = await errand.run.states()
+
+    assert ending.state == "cancelled"
+    assert states == ["thinking", "calling", "cancelled"]
+    assert len(errand.claude.questions) == 1
+
+
+async def test_an_errand_cancelled_while_claude_thinks_ends_as_cancelled(temporal: WorkflowEnvironment) -> None:
+    claude = ScriptedClaude([DONE], hold=asyncio.Event())
+    async with an_errand(temporal, claude=claude) as errand:
+        await claude.until_asked()
+        await errand.run.cancel()
+        ending = await errand.run.ending()
+
+    assert ending.state == "cancelled"
+
+
+async def test_an_errand_cancelled_while_people_think_sends_nothing(temporal: WorkflowEnvironment) -> None:
+    async with an_errand(temporal, (MAIL,), DONE) as errand:
+        await errand.run.in_state("awaiting_approval")
+        await errand.run.cancel()
+        ending = await errand.run.ending()
+
+    assert ending.state == "cancelled"
+    assert errand.toolbox.called == []
+
+
+async def test_an_errand_cancelled_while_escalated_ends_as_cancelled(temporal: WorkflowEnvironment) -> None:
+    async with an_errand(temporal, ClaudeRejected("400", "req_9")) as errand:
+        await errand.run.asked()
+        await errand.run.cancel()
+        ending = await errand.run.ending()
+
+    assert ending.state == "cancelled"
