@@ -14,7 +14,7 @@ from cli.connection import with_server
 from cli.deciding import Wish, decision_on, find_request, read_value, send, signal_command, written
 from cli.durations import read_duration
 from cli.exits import WrongInput
-from cli.printing import local_time, say, say_json, say_table, tell, time_left
+from cli.printing import local_time, say, say_json, say_table, short_time, tell, time_left
 from cli.server import Server, someone
 from contracts.decisions import Verdict
 from contracts.policy import Obligation
@@ -52,7 +52,7 @@ async def list_command(server: Server, as_json: JsonOption = False) -> int:
         say("nothing waits for people")
         return exits.DONE
     rows = [
-        (entry.request_id, entry.title, _roles(entry.obligations), _deadline(entry), entry.requester)
+        (entry.request_id, entry.title, _roles(entry.obligations), short_time(entry.deadline), entry.requester)
         for entry in page.requests
     ]
     say_table(("id", "asks", "who", "until", "requester"), rows)

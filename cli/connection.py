@@ -3,6 +3,8 @@
 import asyncio
 import functools
 import inspect
+import logging
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,9 +20,11 @@ from workers.embedded.running import RunningDevelopment, read_running
 if TYPE_CHECKING:
     from temporalio.client import Client
     from temporalio.plugin import SimplePlugin
+    from temporalio.runtime import Runtime
 
 P = ParamSpec("P")
 CONNECTED_WITHIN: Final = timedelta(seconds=5)
+TRACES_SENT_WITHIN: Final = timedelta(seconds=2)
 DEV_FILE: Final = Path(".interlock") / "dev.json"
 
 AddressOption = Annotated[str, typer.Option("--address", help="Temporal server HOST:PORT (or TEMPORAL_ADDRESS).")]
@@ -122,6 +126,7 @@ async def connect(target: Target, service: str = "interlock-cli") -> "Client":
             data_converter=DATA_CONVERTER,
             plugins=[_tracing(service)],
             connect_timeout=CONNECTED_WITHIN,
+            runtime=_silent_runtime(),
         )
     except (RuntimeError, ValueError) as error:  # RuntimeError is how the SDK tells that nobody answers
         where = f"{target.address!r} (named by {target.said_by})"
@@ -134,7 +139,16 @@ async def connect(target: Target, service: str = "interlock-cli") -> "Client":
 def _tracing(service: str) -> "SimplePlugin":
     from workers.telemetry import start_tracing
 
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # a collector that is down is not the user's concern
     return start_tracing(service)
+
+
+@functools.cache
+def _silent_runtime() -> "Runtime":
+    """The SDK would write its log to standard output, where scripts read."""
+    from temporalio.runtime import Runtime, TelemetryConfig
+
+    return Runtime(telemetry=TelemetryConfig(logging=None))
 
 
 def _send_traces() -> None:
@@ -142,7 +156,10 @@ def _send_traces() -> None:
 
     flush = getattr(trace.get_tracer_provider(), "force_flush", None)
     if flush is not None:
-        flush(2000)
+        # On a thread that may be left behind: the exporter keeps to no timeout while it tries again.
+        sending = threading.Thread(target=flush, daemon=True)
+        sending.start()
+        sending.join(TRACES_SENT_WITHIN.total_seconds())
 
 
 def _connection_options() -> list[inspect.Parameter]:

@@ -69,13 +69,14 @@ async def explain(server: Server, run: str) -> Explanation:
     ended = described.workflow_execution_info.HasField("close_time")
     queues = [] if ended else await _queue_findings(server)
     findings = [*queues, *([] if ended else await _findings(server, run, described))]
-    # A run whose workflow task fails cannot answer; do not wait for it.
-    view = None if findings else await _view(server, run)
-    if view is None:
-        return Explanation(run=run, state="", lines=tuple(_without_view(run, described)), findings=tuple(findings))
-    overdue = _overdue_waits(view)
-    lines = (*_with_view(view), *(_under_way(pending) for pending in described.pending_activities))
-    return Explanation(run=run, state=view.state, lines=lines, findings=tuple(overdue))
+    cannot_answer = bool(queues) or described.pending_workflow_task.attempt > 1
+    view = None if cannot_answer else await _view(server, run)
+    lines = list(_told_by_temporal(run, described)) if view is None or ended != view.final else []
+    if view is not None:
+        lines += _told_by_the_run(view)
+        findings += [] if ended else _overdue_waits(view)
+    lines += [_under_way(pending) for pending in described.pending_activities]
+    return Explanation(run=run, state=view.state if view else "", lines=tuple(lines), findings=tuple(findings))
 
 
 async def _view(server: Server, run: str) -> RunView | None:
@@ -85,7 +86,7 @@ async def _view(server: Server, run: str) -> RunView | None:
         return None
 
 
-def _without_view(run: str, described: "DescribeWorkflowExecutionResponse") -> Iterator[str]:
+def _told_by_temporal(run: str, described: "DescribeWorkflowExecutionResponse") -> Iterator[str]:
     from temporalio.api.enums.v1 import WorkflowExecutionStatus
 
     info = described.workflow_execution_info
@@ -93,10 +94,10 @@ def _without_view(run: str, described: "DescribeWorkflowExecutionResponse") -> I
     when = f"since {local_time(info.start_time.ToDatetime(UTC))}"
     if info.HasField("close_time"):
         when = f"at {local_time(info.close_time.ToDatetime(UTC))}"
-    yield f"{run} is {status} {when}; it cannot be asked for more just now"
+    yield f"{run}: Temporal says it is {status} {when}"
 
 
-def _with_view(view: RunView) -> Iterator[str]:
+def _told_by_the_run(view: RunView) -> Iterator[str]:
     reason = f": {view.reason}" if view.reason else ""
     since = f" since {local_time(view.path[-1].at)}" if view.path else ""
     if view.final:
@@ -149,10 +150,7 @@ async def _queue_findings(server: Server) -> list[Finding]:
 
 
 async def _findings(server: Server, run: str, described: "DescribeWorkflowExecutionResponse") -> list[Finding]:
-    findings = [
-        Finding(subject=run, problem=problem, next_command=f"temporal workflow describe --workflow-id {run}")
-        for problem in _activity_problems(described)
-    ]
+    findings = list(_activity_findings(run, described))
     task = described.pending_workflow_task
     if task.attempt > 1:
         findings.append(await _failing_task(server, run, task.attempt))
@@ -191,12 +189,15 @@ async def _last_task_failure(server: Server, run: str) -> str:
     return ""
 
 
-def _activity_problems(described: "DescribeWorkflowExecutionResponse") -> Iterator[str]:
+def _activity_findings(run: str, described: "DescribeWorkflowExecutionResponse") -> Iterator[Finding]:
     for pending in described.pending_activities:
         if pending.paused:
-            yield f"{pending.activity_type.name} was paused by hand"
+            unpause = f"temporal activity unpause --workflow-id {run} --activity-id {pending.activity_id}"
+            yield Finding(subject=run, problem=f"{_attempt(pending)} was paused by hand", next_command=unpause)
         elif pending.attempt > 1:
-            yield f"{_attempt(pending)} failed before: {pending.last_failure.message}{_next_try(pending)}"
+            problem = f"{_attempt(pending)} failed before: {pending.last_failure.message}{_next_try(pending)}"
+            give_up = f"interlock doctor; or give up: interlock runs cancel {run} --reason WHY"
+            yield Finding(subject=run, problem=problem, next_command=give_up)
 
 
 def _attempt(pending: "PendingActivityInfo") -> str:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import platform
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -24,6 +24,10 @@ from workers.settings import Settings
 
 OLDEST_PYTHON: Final = (3, 11)
 ANTHROPIC: Final = "https://api.anthropic.com"
+_SET_BY_DEV: Final = dict.fromkeys(
+    ("INTERLOCK_DEMO_DATA", "INTERLOCK_DEMO_PAYMENTS_URL", "INTERLOCK_DEMO_MAIL_URL", "PYTHON"), "http://127.0.0.1"
+)
+"""What `interlock dev` gives its worker, and the demo's servers file names; not set where people type."""
 
 
 class Check(Model):
@@ -81,7 +85,10 @@ def _configuration() -> Iterator[Check]:
     yield _mode(settings, running)
     yield _claude(settings, running)
     yield _automations()
-    yield from _servers(settings.servers or (running.servers_file if running else None))
+    if settings.servers is not None:
+        yield _servers(settings.servers, os.environ)
+    elif running is not None:
+        yield _servers(running.servers_file, {**_SET_BY_DEV, **os.environ})
     yield from _store(_store_url(settings, running))
 
 
@@ -122,22 +129,14 @@ def _automations() -> Check:
     return Check(name="automations", ok=True, found=names)
 
 
-def _servers(file: Path | None) -> Iterator[Check]:
-    if file is None:
-        return
+def _servers(file: Path, environment: Mapping[str, str]) -> Check:
     from workers.resources.servers_file import ServersFileUnusable, load_servers
 
-    environment = {**dict.fromkeys(_DEMO_VARIABLES, "http://127.0.0.1"), **os.environ}
     try:
         declared = ", ".join(server.name for server in load_servers(file, environment))
     except ServersFileUnusable as unusable:
-        yield Check(name="servers", ok=False, found=str(unusable))
-    else:
-        yield Check(name="servers", ok=True, found=f"{file}: {declared}")
-
-
-_DEMO_VARIABLES = ("INTERLOCK_DEMO_DATA", "INTERLOCK_DEMO_PAYMENTS_URL", "INTERLOCK_DEMO_MAIL_URL", "PYTHON")
-"""What `interlock dev` gives its worker and the demo's servers file names; not set where people type."""
+        return Check(name="servers", ok=False, found=str(unusable))
+    return Check(name="servers", ok=True, found=f"{file}: {declared}")
 
 
 def _store_url(settings: Settings, running: RunningDevelopment | None) -> str:

@@ -33,7 +33,7 @@ def explained_rpc(failure: Exception) -> CommandFailed:
     assert isinstance(failure, RPCError)
     details = failure.grpc_status.details
     if any(detail.type_url.endswith("NamespaceNotFoundFailure") for detail in details):
-        return NotReachable(f"{failure.message}; name another with --namespace or TEMPORAL_NAMESPACE")
+        return NotReachable(f"{failure.message.rstrip('.')}; name another with --namespace or TEMPORAL_NAMESPACE")
     match failure.status:
         case RPCStatusCode.UNAVAILABLE | RPCStatusCode.DEADLINE_EXCEEDED | RPCStatusCode.CANCELLED:
             return NotReachable(f"the Temporal server does not answer: {failure.message}; see `interlock doctor`")

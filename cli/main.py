@@ -78,6 +78,7 @@ def run(arguments: Sequence[str]) -> int:
         returned = app(list(arguments), prog_name="interlock", standalone_mode=False)
         return returned if isinstance(returned, int) else exits.DONE
     except CommandFailed as failure:
+        _show_traceback_if_asked(failure)
         return _failed(str(failure), failure.exit_code)
     except typer.TyperException as misuse:
         return _misused(misuse)
@@ -118,14 +119,18 @@ def _misused(misuse: typer.TyperException) -> int:
 
 
 def _unforeseen(failure: Exception) -> int:
-    if os.environ.get("INTERLOCK_TRACEBACK"):
-        import traceback
-
-        traceback.print_exception(failure)
+    _show_traceback_if_asked(failure)
     from cli.failures import explained
 
     known = explained(failure)
     return _failed(str(known), known.exit_code)
+
+
+def _show_traceback_if_asked(failure: Exception) -> None:
+    if os.environ.get("INTERLOCK_TRACEBACK"):
+        import traceback
+
+        traceback.print_exception(failure)
 
 
 if __name__ == "__main__":

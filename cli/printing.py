@@ -40,15 +40,22 @@ def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, column in enumerate(columns):
+        table.add_column(column, no_wrap=number == 0, overflow="fold")  # the first names the thing: it is copied
     for row in cells:
-        table.add_row(*(Text(cell, overflow="fold") for cell in row))
+        table.add_row(*map(Text, row))
     Console(highlight=False).print(table)
 
 
 def local_time(moment: datetime | None) -> str:
     """A moment in the reader's time zone."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z") if moment else ""
+
+
+def short_time(moment: datetime | None) -> str:
+    """The same for tables: to the minute, and without naming the zone."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M") if moment else ""
 
 
 def time_left(until: datetime) -> str:

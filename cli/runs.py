@@ -14,7 +14,7 @@ from cli.durations import read_duration
 from cli.exits import Refused, WrongInput
 from cli.inputs import read_request
 from cli.listing import list_runs
-from cli.printing import local_time, say, say_json, say_table
+from cli.printing import local_time, say, say_json, say_table, short_time
 from cli.server import Server, someone
 from cli.starting import Started, make_order, start
 from cli.watching import ending_of, run_lines, watch
@@ -108,7 +108,10 @@ async def list_command(
     if as_json:
         say_json([run.model_dump(mode="json") for run in runs])
         return exits.DONE
-    rows = [(run.run, run.state, run.status, local_time(run.started_at), local_time(run.closed_at)) for run in runs]
+    if not runs:
+        say("no runs")
+        return exits.DONE
+    rows = [(run.run, run.state, run.status, short_time(run.started_at), short_time(run.closed_at)) for run in runs]
     say_table(("run", "state", "status", "started", "ended"), rows)
     return exits.DONE
 

@@ -164,9 +164,13 @@ def waiting_lines(request: ApprovalRequest) -> Iterator[str]:
 
 def who_may_decide(request: ApprovalRequest) -> str:
     """Roles, quorum and deadline."""
-    people = " and ".join(
-        f"{f'{one.quorum} of role' if one.quorum > 1 else 'a'} {one.role}" for one in request.obligations
-    )
+    people = " and ".join(_people(one.role, one.quorum) for one in request.obligations)
     given = f", {len(request.approvals)} approved" if request.approvals else ""
     until = f" until {local_time(request.deadline)} ({time_left(request.deadline)})" if request.deadline else ""
     return f"{people or 'somebody'}{given}{until}"
+
+
+def _people(role: str, quorum: int) -> str:
+    if quorum > 1:
+        return f"{quorum} people as {role}"
+    return f"{'an' if role[:1] in 'aeiou' else 'a'} {role}"

@@ -61,6 +61,9 @@ def main() -> int:
             tell(running, interactive)
             if interactive:
                 Prompt.ask("\nLook around in the Web UI; press Enter to stop everything")
+    except KeyboardInterrupt:
+        console.print("\nStopped.")
+        return 130
     except StoryFailed as failed:
         console.print(f"[red]The demo failed:[/] {escape(str(failed))}")
         return 1

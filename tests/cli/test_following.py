@@ -120,6 +120,7 @@ async def test_a_retrying_activity_is_named_with_its_failure_and_its_next_try(
     stuck = await interlock("runs", "stuck", "--json")
 
     assert "the orders server is being repaired" in explained["findings"][0]["problem"]
+    assert explained["state"] == "intake"
     assert run in [finding["subject"] for finding in stuck.document]
 
 

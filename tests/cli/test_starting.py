@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from cli.automations import find_automation
+from cli.starting import make_order
 from tests.cli.conftest import CommandLine
 from tests.cli.shop import Shop
+from tests.cli.test_following import waiting_run
 
 pytestmark = pytest.mark.timeout(90)
 REPOSITORY = Path(__file__).parents[2]
@@ -66,7 +69,7 @@ async def test_the_same_case_under_way_is_attached_to(shop: Shop, interlock: Com
 async def test_the_same_case_with_other_input_is_refused_and_the_difference_named(
     shop: Shop, interlock: CommandLine, order: str
 ) -> None:
-    await interlock("runs", "start", "refund", "--set", f"order_id={order}")
+    await waiting_run(interlock, order)
     other = await interlock("runs", "start", "refund", "--set", f"order_id={order}", "--set", "limit_cents=1")
 
     assert other.code == 1
@@ -91,6 +94,46 @@ async def test_again_starts_an_ended_case_anew_and_refuses_while_it_is_under_way
     assert "ended: cancelled" in ended.out
     assert anew.code == 0, anew.err
     assert (anew.document["run"], anew.document["new"]) == (f"refund/{order}~2", True)
+
+
+async def test_a_case_that_no_worker_has_begun_is_attached_to_and_never_started_twice(
+    temporal: WorkflowEnvironment, shop: Shop, interlock: CommandLine, order: str
+) -> None:
+    entry = find_automation("refund")
+    waiting = make_order(entry, entry.request.model_validate({"order_id": order}), "rita", "")
+    case = entry.first_case(waiting.request, waiting.start)
+    handle = await temporal.client.start_workflow("refund", case, id=f"refund/{order}", task_queue="nobody")
+    same = await interlock("runs", "start", "refund", "--set", f"order_id={order}", "--json")
+    other = await interlock("runs", "start", "refund", "--set", f"order_id={order}", "--set", "limit_cents=1")
+
+    assert (same.document["new"], same.document["first_run_id"]) == (False, handle.first_execution_run_id)
+    assert other.code == 1
+    assert "with other input: limit_cents differ" in other.err
+
+
+async def test_an_ending_that_nobody_hoped_for_exits_with_1(shop: Shop, interlock: CommandLine, order: str) -> None:
+    shop.books[order].refunded_cents = 4000
+    done = await interlock("runs", "start", "refund", "--set", f"order_id={order}", "--wait", "--json")
+
+    assert done.code == 1
+    assert (done.document["ending"]["state"], done.document["good"]) == ("declined", False)
+
+
+async def test_a_run_that_temporal_ended_exits_with_1_and_can_be_started_anew(
+    temporal: WorkflowEnvironment, shop: Shop, interlock: CommandLine, order: str
+) -> None:
+    large = ("runs", "start", "refund", "--set", f"order_id={order}")
+    await interlock(*large)
+    await waiting_run(interlock, order)
+    await temporal.client.get_workflow_handle(f"refund/{order}").terminate("by hand")
+    waited = await interlock(*large, "--wait")
+    why = await interlock("runs", "why", f"refund/{order}")
+    anew = await interlock(*large, "--again", "it was terminated", "--json")
+
+    assert waited.code == 1
+    assert f"refund/{order} was ended by Temporal" in waited.err
+    assert "Temporal says it is terminated at 20" in why.out
+    assert anew.document["run"] == f"refund/{order}~2"
 
 
 async def test_waiting_too_long_exits_with_4_and_the_run_goes_on(
