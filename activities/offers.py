@@ -1,7 +1,7 @@
 """What Claude is offered in a state: the tools it may see, under names the Messages API takes."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from pydantic import JsonValue, TypeAdapter
 
@@ -41,17 +41,24 @@ async def make_offer(
     """The tools that match `server.tool`, `server.*` or `server.resources`, less those policy can never permit."""
     wanted = list(patterns)
     servers = dict.fromkeys(pattern.split(".", 1)[0] for pattern in wanted)
-    offer = []
+    offer: dict[str, OfferedTool] = {}
     for server in servers:
         for definition in await toolbox.definitions(server):
             if _matches(wanted, definition) and _possible(policy, start, state, definition):
-                offer.append(OfferedTool(name=api_name(definition), definition=definition))
-    return tuple(offer)
+                name = _unused(api_name(definition), offer)
+                offer[name] = OfferedTool(name=name, definition=definition)
+    return tuple(offer.values())
 
 
 def api_name(definition: ToolDefinition) -> str:
     """`server__tool`, with what the Messages API does not take replaced."""
     return re.sub(r"[^a-zA-Z0-9_-]", "_", f"{definition.server}__{definition.name}")[:128]
+
+
+def _unused(name: str, used: Container[str]) -> str:
+    """`name`, numbered when another tool has it: the Messages API refuses a list with two of a name."""
+    names = (name, *(f"{name[:124]}_{number}" for number in range(2, 1000)))
+    return next(free for free in names if free not in used)
 
 
 def as_claude_tools(offer: tuple[OfferedTool, ...]) -> tuple[ClaudeTool, ...]:

@@ -66,8 +66,10 @@ def _front_matter(path: Path) -> tuple[PromptSettings, str]:
     text = path.read_text()
     if not text.startswith(_FRONT):
         return PromptSettings(), text
-    _, front, rest = text.split(_FRONT, 2)
+    _, front, *rest = text.split(_FRONT, 2)
+    if not rest:
+        raise PromptBroken(f"{path}: front matter: no second line {_FRONT} ends it")
     try:
-        return PromptSettings.model_validate(tomllib.loads(front)), rest
+        return PromptSettings.model_validate(tomllib.loads(front)), rest[0]
     except ValueError as error:
         raise PromptBroken(f"{path}: front matter: {error}") from error

@@ -19,15 +19,12 @@ from cli.printing import say, say_json
 from cli.server import NO_WORKER, Server, Work
 from contracts.model import Model
 from contracts.runs import TASK_QUEUE
+from workers.embedded.another_worker import for_another_worker
 from workers.embedded.running import RunningDevelopment
 from workers.settings import Settings
 
 OLDEST_PYTHON: Final = (3, 11)
 ANTHROPIC: Final = "https://api.anthropic.com"
-_SET_BY_DEV: Final = dict.fromkeys(
-    ("INTERLOCK_DEMO_DATA", "INTERLOCK_DEMO_PAYMENTS_URL", "INTERLOCK_DEMO_MAIL_URL", "PYTHON"), "http://127.0.0.1"
-)
-"""What `interlock dev` gives its worker, and the demo's servers file names; not set where people type."""
 
 
 class Check(Model):
@@ -88,7 +85,7 @@ def _configuration() -> Iterator[Check]:
     if settings.servers is not None:
         yield _servers(settings.servers, os.environ)
     elif running is not None:
-        yield _servers(running.servers_file, {**_SET_BY_DEV, **os.environ})
+        yield _servers(running.servers_file, for_another_worker(running, os.environ))
     yield from _store(_store_url(settings, running))
 
 

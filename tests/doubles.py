@@ -115,14 +115,13 @@ class RecordingToolbox:
         self.arguments.append(arguments)
         self.keys.append(key)
         await self._held(name)
-        answer = self.answers[name]
-        if callable(answer):
-            answer = answer(arguments)
+        told = self.answers[name]
+        answer: object = told(arguments) if callable(told) else told
         if isinstance(answer, Exception):
             raise answer
         if isinstance(answer, Delivered):
             return answer
-        return Delivered(content=answer)
+        return Delivered.model_validate({"content": answer})
 
     async def _held(self, name: str) -> None:
         self.reached.setdefault(name, asyncio.Event()).set()
@@ -184,12 +183,14 @@ class RulesInTurn:
 
     def could_permit(self, question: PolicyQuestion) -> bool:
         """See PolicyEngine."""
-        return self.engines[-1].could_permit(question)
+        return self.engines[0].could_permit(question)
 
 
 def _open_schema() -> dict[str, JsonValue]:
-    texts = {name: {"type": "string"} for name in ("order_id", "currency", "reason", "reference", "to", "body")}
-    numbers = {name: {"type": "integer"} for name in ("cents", "page")}
+    texts: dict[str, JsonValue] = {
+        name: {"type": "string"} for name in ("order_id", "currency", "reason", "reference", "to", "body")
+    }
+    numbers: dict[str, JsonValue] = {name: {"type": "integer"} for name in ("cents", "page")}
     return {"type": "object", "properties": {**texts, **numbers}}
 
 

@@ -29,7 +29,7 @@ from temporalio.worker import Worker
 from activities.claude_port import Claude
 from activities.prompt_files import PromptFiles
 from activities.toolbox import Toolbox
-from contracts.canonical import digest
+from contracts.canonical import canonical_json, digest
 from contracts.decisions import ApprovalRequest, Decision, Receipt, Verdict
 from contracts.deployment import Deployment, Mode
 from contracts.runs import Ending, RunView, StartStatement
@@ -41,6 +41,7 @@ from workers.settings import Settings
 from workflows.catalog import Catalog
 
 PATIENCE = timedelta(seconds=20)
+_TASK_FAILS = "its workflow task fails"
 DEPLOYMENT = Deployment(id="stories", namespace="default", mode=Mode.DEVELOPMENT)
 
 
@@ -57,7 +58,8 @@ class StoryRun:
 
     async def view(self) -> RunView:
         """Where it stands."""
-        return await self.handle.query("view", result_type=RunView, rpc_timeout=timedelta(seconds=10))
+        view: RunView = await self.handle.query("view", result_type=RunView, rpc_timeout=timedelta(seconds=10))
+        return view
 
     async def until(self, reached: Callable[[RunView], Any]) -> RunView:
         """Its view, once `reached` is true of it. Raises StoryStuck after a bounded wait."""
@@ -68,7 +70,7 @@ class StoryRun:
                 return view
             if asyncio.get_running_loop().time() > deadline:
                 raise StoryStuck(f"still {view.state!r} ({view.reason}) via {[visit.state for visit in view.path]}")
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.04)
 
     async def asked(self, number: int = 1) -> ApprovalRequest:
         """The request `number`, once it is open."""
@@ -102,7 +104,10 @@ class StoryRun:
 
     async def sends(self, decision: Decision) -> Receipt:
         """Send any decision as an update."""
-        return await self.handle.execute_update("decide", decision, result_type=Receipt, rpc_timeout=PATIENCE)
+        receipt: Receipt = await self.handle.execute_update(
+            "decide", decision, result_type=Receipt, rpc_timeout=PATIENCE
+        )
+        return receipt
 
     async def refused(self, decision: Decision) -> str:
         """Send a decision that must be refused; the reason."""
@@ -117,7 +122,7 @@ class StoryRun:
         """Its ending. Raises StoryStuck after a bounded wait, with the failing workflow task."""
         try:
             return await asyncio.wait_for(self.handle.result(), PATIENCE.total_seconds())
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise StoryStuck(await self._why_stuck()) from None
 
     async def states(self) -> list[str]:
@@ -138,7 +143,9 @@ class StoryRun:
 
     async def details(self) -> str:
         """What the Web UI shows of it, as Markdown."""
-        metadata = await self.handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+        metadata: WorkflowMetadata = await self.handle.query(
+            "__temporal_workflow_metadata", result_type=WorkflowMetadata
+        )
         return metadata.current_details
 
     async def search_attributes(self) -> dict[str, str]:
@@ -150,11 +157,21 @@ class StoryRun:
         """The run's own time."""
         return await self.story.environment.get_current_time(self.handle)
 
+    async def failing(self) -> str:
+        """Why its workflow task fails, once it does. Raises StoryStuck after a bounded wait."""
+        deadline = asyncio.get_running_loop().time() + PATIENCE.total_seconds()
+        while asyncio.get_running_loop().time() < deadline:
+            why = await self._why_stuck()
+            if why.startswith(_TASK_FAILS):
+                return why
+            await asyncio.sleep(0.05)
+        raise StoryStuck("no workflow task of it fails")
+
     async def _why_stuck(self) -> str:
         history = await self.handle.fetch_history()
         failed = [event for event in history.events if event.HasField("workflow_task_failed_event_attributes")]
         if failed:
-            return f"its workflow task fails: {failed[-1].workflow_task_failed_event_attributes.failure.message}"
+            return f"{_TASK_FAILS}: {failed[-1].workflow_task_failed_event_attributes.failure.message}"
         described = await self.handle.describe()
         pending = [
             f"{waiting.activity_type.name} attempt {waiting.attempt}: {waiting.last_failure.message}"
@@ -213,12 +230,20 @@ class Story:
                 result_type=Ending,
             )
         run = StoryRun(handle, self)
-        self.runs.append(run)
+        if not task_queue:  # the others may have no worker left to answer the witnesses
+            self.runs.append(run)
         return run
 
-    def worker(self, task_queue: str, cached_runs: int = 1000) -> Worker:
-        """A worker with the story's ports, as production makes it."""
-        activities = activities_of(self.ports)
+    async def accept_pins(self, toolbox: Toolbox) -> None:
+        """Accept every tool as it is published, as an operator does in production."""
+        now = datetime.now().astimezone()
+        for server in toolbox.servers():
+            for tool in await toolbox.definitions(server):
+                await self.store.pins.replace(server, tool.name, tool.pin(), canonical_json(tool), now)
+
+    def worker(self, task_queue: str, cached_runs: int = 1000, without: str = "") -> Worker:
+        """A worker with the story's ports, as production makes it; `without` names an activity it does not know."""
+        activities = [known for known in activities_of(self.ports) if known.__name__ != without]
         return make_worker(self.client, self.catalog, activities, task_queue=task_queue, cached_runs=cached_runs)
 
     async def fast_forward(self, run: StoryRun, by: timedelta) -> None:

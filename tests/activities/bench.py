@@ -144,7 +144,7 @@ class Bench:
         entry = await self.entry(call)
         return entry.sends if entry else 0
 
-    def decision(self, action_digest: str, **changes: Any) -> Decision:
+    def decision(self, about: str, **changes: Any) -> Decision:
         """Dana approves."""
         decision = Decision(
             deployment=self.deployment.id,
@@ -152,7 +152,7 @@ class Bench:
             workflow_id=RUN.workflow_id,
             first_run_id=RUN.first_run_id,
             approval_id=f"{RUN.workflow_id}#1",
-            action_digest=action_digest,
+            action_digest=about,
             verdict=Verdict.APPROVE,
             approver="dana",
             issued_at=self.clock.at,

@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.ledger import Claim, LedgerEntry, LedgerState
 from activities.toolbox import NotSent, OutcomeUnknown, ServerRefused
-from activities.tools import IDEMPOTENT_SENDS
+from activities.sending import IDEMPOTENT_SENDS
 from contracts.model import Moment
 from contracts.tools import CallStatus, Delivered, EffectClass, ToolCall
 from tests.activities.bench import Bench, a_bench

@@ -58,6 +58,12 @@ class Run:
             await asyncio.sleep(0.05)
         raise AssertionError(f"{self.id} is stuck: {seen}; pending: {await self._pending()}")
 
+    async def until_failing(self, activity: str) -> None:
+        """Once an attempt of this activity has failed, and it is going to be tried again."""
+        async with asyncio.timeout(PATIENCE.total_seconds()):
+            while not any(each.startswith(f"{activity} attempt") for each in await self._pending()):
+                await asyncio.sleep(0.05)
+
     async def asked(self, number: int = 1) -> ApprovalRequest:
         """Request `number`, once it is open."""
         wanted = f"{self.id}#{number}"
@@ -122,6 +128,7 @@ class Run:
         return [
             f"{waiting.activity_type.name} attempt {waiting.attempt}: {waiting.last_failure.message}"
             for waiting in described.raw_description.pending_activities
+            if waiting.HasField("last_failure")
         ]
 
 

@@ -1,16 +1,13 @@
-"""A development setup of real processes, as `interlock dev` plans it; what a test kills stays dead until it restarts it."""
+"""A development setup of real processes, as `interlock dev` plans it; what is killed stays dead until it is started."""
 
-import asyncio
 import json
 import os
-import signal
-import socket
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 
@@ -21,22 +18,26 @@ from contracts.runs import TASK_QUEUE, Ending, StartStatement
 from contracts.wire import DATA_CONVERTER
 from demo.mcp_servers.crm.cards import CardIndex
 from demo.mcp_servers.payments.ledger import PaymentLedger
+from tests.end_to_end.processes import (
+    INTERLOCK,
+    children_of,
+    kill,
+    output_of,
+    until,
+    usual_ports_taken,
+    with_our_packages,
+)
 from tests.end_to_end.runs import Run
 from tests.end_to_end.simulator import Simulator
 from workers.embedded.folder import Folder
-from workers.embedded.plan import PAYMENTS, USUAL_PORTS, WORKER, Options, Plan, plan
-from workers.embedded.ports import LOCALHOST
+from workers.embedded.plan import HOLD_FILE, WORKER, Options, Plan, plan
 from workers.embedded.program import Program
 from workers.embedded.running import RunningProcess
 from workers.embedded.supervisor import Supervisor
 from workers.embedded.temporal_server import NAMESPACE
 from workflows.catalog import Catalog, run_id
 
-REPOSITORY = Path(__file__).parents[2]
-INTERLOCK = (sys.executable, "-P", "-m", "cli.main")
-PATIENCE = timedelta(seconds=30)
-COMPLAINED_CENTS = 1200
-COMPLAINED_OF = tuple(f"H-{number:04}" for number in range(1, 13))
+COMPLAINED_OF = tuple(f"H-{number:04}" for number in range(1, 21))
 """Orders that a customer asks a small refund for, beside those the demo begins with: one for each fault."""
 COMPLAINT = "The parcel of order {} arrived soaked through; kindly give us 12.00 EUR back for the spoiled part."
 CATALOG = Catalog.load()
@@ -68,10 +69,6 @@ class Setup:
         """kill -9, and wait until it is gone."""
         await kill(self.process(name).pid)
 
-    async def restart(self, name: str) -> None:
-        await self.kill(name)
-        await self.start_programs(name)
-
     def stdio_server(self, name: str) -> int:
         """Pid of the MCP server that the worker started."""
         (found,) = children_of(self.process(WORKER).pid, f"demo.mcp_servers.{name}")
@@ -81,7 +78,7 @@ class Setup:
 
     async def client(self) -> Client:
         if self._client is None:
-            self._client = await connected(self.planned.temporal.address)
+            self._client = await Client.connect(self.planned.temporal.address, data_converter=DATA_CONVERTER)
         return self._client
 
     async def start(self, automation: str, **request: object) -> Run:
@@ -116,7 +113,7 @@ class Setup:
     @contextmanager
     def answers_held(self) -> Iterator[Callable[[], None]]:
         """Payments does what it is told, and withholds its answers until released."""
-        hold = self.folder.path / "hold"
+        hold = self.folder.demo_data / HOLD_FILE
         hold.touch()
         try:
             yield lambda: hold.unlink(missing_ok=True)
@@ -183,10 +180,6 @@ async def started(client: Client, deployment: str, automation: str, **request: o
     return Run(handle, client.namespace, deployment)
 
 
-async def connected(address: str) -> Client:
-    return await Client.connect(address, data_converter=DATA_CONVERTER)
-
-
 @asynccontextmanager
 async def a_setup(parent: Path, **environment: str) -> AsyncIterator[Setup]:
     """Everything running. Its processes end with the block, and with this process, however that ends."""
@@ -195,7 +188,6 @@ async def a_setup(parent: Path, **environment: str) -> AsyncIterator[Setup]:
     with usual_ports_taken():
         planned = plan(Options(parent=parent, environ=environ), folder)
     programs = {program.name: program for program in (*planned.outside, *planned.workers)}
-    programs[PAYMENTS] = _that_can_hold_answers(programs[PAYMENTS], folder)
     receive_complaints(folder.demo_data)
     supervisor = Supervisor(folder.logs, report=lambda _: None, restarted=lambda: None)
     setup = Setup(folder, planned, programs, supervisor, environ)
@@ -208,88 +200,12 @@ async def a_setup(parent: Path, **environment: str) -> AsyncIterator[Setup]:
         await supervisor.stop()
 
 
-def _that_can_hold_answers(payments: Program, folder: Folder) -> Program:
-    return replace(payments, argv=(*payments.argv, "--hold-answers", str(folder.path / "hold")))
-
-
 def receive_complaints(demo_data: Path) -> None:
     """More customers write in than the demo begins with."""
     CardIndex(demo_data)
     complaints = [(order, "C-42", "2026-01-05", COMPLAINT.format(order)) for order in COMPLAINED_OF]
     with closing(sqlite3.connect(demo_data / "crm.db")) as crm, crm:
         crm.executemany("INSERT INTO complaints VALUES (?, ?, ?, ?)", complaints)
-
-
-@contextmanager
-def usual_ports_taken() -> Iterator[None]:
-    """So that setups on one machine do not race for the same ports."""
-    with ExitStack() as taken:
-        for port in USUAL_PORTS.values():
-            with suppress(OSError):
-                taken.enter_context(socket.create_server((LOCALHOST, port)))
-        yield
-
-
-async def kill(pid: int) -> None:
-    """kill -9 one process that we started, and wait until it is gone."""
-    os.kill(pid, signal.SIGKILL)
-    await until(lambda: not is_running(pid), f"process {pid} is gone")
-
-
-def is_running(pid: int) -> bool:
-    """Whether the process does anything still; one that is only not yet reaped does not."""
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def children_of(parent: int, of_command: str = "") -> list[int]:
-    """Pids of the children whose command line has `of_command` in it."""
-    found: list[int] = []
-    for task in Path(f"/proc/{parent}/task").iterdir():
-        with suppress(FileNotFoundError, ProcessLookupError):
-            found += [int(pid) for pid in (task / "children").read_text().split()]
-    return [pid for pid in found if of_command in _command_of(pid)]
-
-
-def _command_of(pid: int) -> str:
-    with suppress(FileNotFoundError, ProcessLookupError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    return ""
-
-
-async def until(so: Callable[[], bool | Awaitable[bool]], what: str, within: timedelta = PATIENCE) -> None:
-    """Once it is so. Fails with `what` after a bounded wait."""
-    try:
-        async with asyncio.timeout(within.total_seconds()):
-            while True:
-                now = so()
-                if now if isinstance(now, bool) else await now:
-                    return
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        raise AssertionError(f"not within {within}: {what}") from None
-
-
-def with_our_packages(environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
-    """`environ`, in which our packages are found from any folder."""
-    return {**environ, "PYTHONPATH": str(REPOSITORY)}
-
-
-async def output_of(*command: str, environment: Mapping[str, str] | None = None, folder: Path = REPOSITORY) -> str:
-    """What a program printed. Fails with everything it said when it exits with an error."""
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=folder, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        async with asyncio.timeout(PATIENCE.total_seconds()):
-            out, err = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        raise AssertionError(f"{command} did not end within {PATIENCE}") from None
-    assert process.returncode == 0, f"{command} exited with {process.returncode}: {err.decode()}{out.decode()}"
-    return out.decode().strip()
 
 
 def temporal_cli(setup: Setup) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """The Claude simulator's own addresses: order faults, and read what it was asked."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -42,6 +43,12 @@ class Simulator:
             for entry in journal["requests"]
             if entry["path"] == "/v1/messages"
         ]
+
+    async def until_asked(self, count: int) -> None:
+        """Once the Messages API was asked that often."""
+        async with asyncio.timeout(ANSWERS_WITHIN.total_seconds()):
+            while len(await self.questions()) < count:
+                await asyncio.sleep(0.05)
 
     def _http(self) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(base_url=self.url, timeout=ANSWERS_WITHIN.total_seconds(), trust_env=False)

@@ -7,6 +7,7 @@ import pytest
 from contracts.decisions import Verdict
 from tests.end_to_end.setup import Setup
 from tests.end_to_end.simulator import Fault
+from workers.embedded.plan import SIMULATOR
 
 TRANSIENT: dict[str, Fault] = {
     "overloaded_529": {"kind": "status", "status": 529},
@@ -49,7 +50,17 @@ async def test_retry_after_is_when_claude_is_asked_next(setup: Setup) -> None:
     assert await run.ending() == "answered"
     first, *_ = await run.last_attempts("ask_claude")
     assert first.attempt == 2
-    assert wait <= first.started_at - first.scheduled_at < wait + timedelta(seconds=3)
+    assert wait <= first.started_at - first.scheduled_at < 2 * wait + timedelta(seconds=2)
+
+
+async def test_a_claude_that_cannot_be_reached_is_waited_for(setup: Setup) -> None:
+    await setup.kill(SIMULATOR)
+    try:
+        run = await setup.errand()
+        await run.until_failing("ask_claude")
+    finally:
+        await setup.start_programs(SIMULATOR)
+    assert await run.ending() == "answered"
 
 
 @pytest.mark.parametrize("fault", FINAL.values(), ids=FINAL.keys())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from tests.end_to_end.setup import (
+from tests.end_to_end.processes import (
     INTERLOCK,
     REPOSITORY,
     children_of,

@@ -1,7 +1,8 @@
 """kill -9 of an MCP server in mid-call: what may be sent again is, what may not waits for a person."""
 
 from contracts.decisions import Verdict
-from tests.end_to_end.setup import Setup, kill, until
+from tests.end_to_end.processes import kill, until
+from tests.end_to_end.setup import Setup
 from workers.embedded.plan import PAYMENTS
 
 
@@ -17,6 +18,17 @@ async def test_a_credit_in_flight_when_payments_dies_is_sent_again_with_its_key_
     assert await setup.credits_counted(order_id) == 1
     ((state, sends),) = setup.sends(run, "issue_credit")
     assert (state, sends) == ("done", 2)
+
+
+async def test_a_server_that_is_down_is_waited_for(setup: Setup) -> None:
+    await setup.kill(PAYMENTS)
+    try:
+        run = await setup.refund()
+        await run.until_failing("call_tool")
+    finally:
+        await setup.start_programs(PAYMENTS)
+    assert await run.ending() == "refunded"
+    assert setup.sends(run, "issue_credit") == [("done", 1)]
 
 
 async def test_a_read_in_flight_when_its_stdio_server_dies_is_read_again(setup: Setup) -> None:

@@ -1,4 +1,4 @@
-"""kill -9 of the worker at two bad moments at once: in mid-answer of Claude, and between a credit and its record."""
+"""kill -9 of the worker in mid-answer of Claude, between a credit and its record, and in mid-call."""
 
 import time
 from dataclasses import dataclass
@@ -8,13 +8,16 @@ import pytest
 import pytest_asyncio
 
 from contracts.decisions import Verdict
+from tests.end_to_end.processes import children_of, is_running, until
 from tests.end_to_end.runs import Run
-from tests.end_to_end.setup import Setup, children_of, is_running, until
+from tests.end_to_end.setup import Setup
 from workers.embedded.plan import WORKER
 
 RECOVERED_WITHIN = timedelta(seconds=15)
 MID_STREAM = {"kind": "delay", "seconds": 60, "after_events": 3}
+SLOWLY = {"kind": "delay", "seconds": 1}
 AT_ONCE = {"kind": "delay", "seconds": 0}
+NOTE = "Note the open orders of customer C-7."
 
 
 @dataclass
@@ -25,6 +28,7 @@ class Killing:
     order_id: str
     thinking: Run
     questions_before: int
+    noting: Run
     waiting: Run
     children: list[int]
     new_worker_ready_at: float
@@ -32,7 +36,7 @@ class Killing:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def killing(setup: Setup) -> Killing:
-    """Two runs under way and one that waits, then kill -9, then a new worker."""
+    """Three runs under way and one that waits, then kill -9, then a new worker."""
     order_id = next(setup.orders)
     waiting = await setup.start(
         "errand", name="waits", goal="Mail customer C-7 about open orders.", servers=("orders", "crm", "mail")
@@ -44,16 +48,17 @@ async def killing(setup: Setup) -> Killing:
         await setup.simulator.does(AT_ONCE, MID_STREAM)
         before = len(await setup.simulator.questions())
         thinking = await setup.refund()
-        await until(lambda: _asked(setup, before + 2), "Claude's second answer is under way")
+        await setup.simulator.until_asked(before + 2)
+        await setup.simulator.does(AT_ONCE, SLOWLY)
+        noting = await setup.start("errand", goal=NOTE, servers=("orders", "crm"))
+        await until(lambda: setup.sends(noting, "find_customer") == [("done", 1)], "the card is read")
         children = children_of(setup.process(WORKER).pid)
-        await setup.kill(WORKER)
+        with setup.locked("crm"):
+            await setup.until_sent(noting, "add_note")
+            await setup.kill(WORKER)
         release()
     await setup.start_programs(WORKER)
-    return Killing(crediting, order_id, thinking, before, waiting, children, time.monotonic())
-
-
-async def _asked(setup: Setup, count: int) -> bool:
-    return len(await setup.simulator.questions()) == count
+    return Killing(crediting, order_id, thinking, before, noting, waiting, children, time.monotonic())
 
 
 async def test_a_credit_whose_answer_died_with_the_worker_is_recorded_and_counted_once(
@@ -73,8 +78,16 @@ async def test_a_turn_that_died_with_the_worker_is_asked_once_more_and_the_answe
 ) -> None:
     assert await killing.thinking.ending() == "refunded"
     questions = (await setup.simulator.questions())[killing.questions_before :]
-    assert [question.turn for question in questions] == [1, 2, 2]
+    assert [each.turn for each in questions if each.script == "refund/assessing"] == [1, 2, 2]
     assert (await killing.thinking.view()).turns == 2
+
+
+async def test_a_note_that_was_sent_when_the_worker_died_is_never_sent_again(setup: Setup, killing: Killing) -> None:
+    request = await killing.noting.asked()
+    assert "nobody knows whether crm.add_note happened" in request.title
+    assert setup.sends(killing.noting, "add_note") == [("unknown", 1)]
+    await killing.noting.decides(Verdict.ABANDON)
+    assert await killing.noting.ending() == "cancelled"
 
 
 async def test_the_killed_workers_mcp_servers_are_gone(killing: Killing) -> None:

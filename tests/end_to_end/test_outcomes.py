@@ -1,10 +1,11 @@
 """Runs from start to outcome, with Claude's real wire format, real MCP servers and the stock Temporal CLI."""
 
 from contracts.decisions import Decision, Verdict
+from tests.end_to_end.processes import output_of, until
 from tests.end_to_end.runs import Run
-from tests.end_to_end.setup import Setup, output_of, temporal_cli
-from tests.end_to_end.setup import until as until_so
+from tests.end_to_end.setup import Setup, temporal_cli
 
+CUSTOMER = "dana.reeves@example.com"
 LATE_ORDERS = "Find the late orders of customer C-7, leave a note in the customer's file and write the customer a mail."
 
 
@@ -20,11 +21,12 @@ def as_printed(decision: Decision) -> str:
 
 
 async def test_a_small_refund_is_issued_marked_and_told_without_anybody(setup: Setup) -> None:
+    mails = await setup.mails_counted(CUSTOMER)
     run = await setup.refund("A-17")
     assert await run.ending() == "refunded"
     assert await run.states() == ["intake", "assessing", "ruling", "issuing", "verifying", "refunded"]
     assert await setup.credits_counted("A-17") == 1
-    assert await setup.mails_counted("dana.reeves@example.com") == 1
+    assert await setup.mails_counted(CUSTOMER) == mails + 1
 
 
 async def test_a_large_refund_is_issued_once_it_is_approved_by_update(setup: Setup) -> None:
@@ -50,12 +52,12 @@ async def test_bad_signals_do_no_harm_and_a_good_one_of_the_stock_cli_approves(s
 
 
 async def test_an_errand_waits_with_its_mail_only_and_answers_after_the_approval(setup: Setup) -> None:
-    notes, mails = setup.notes_of("C-7"), await setup.mails_counted("dana.reeves@example.com")
+    notes, mails = setup.notes_of("C-7"), await setup.mails_counted(CUSTOMER)
     run = await setup.start("errand", goal=LATE_ORDERS, servers=("orders", "crm", "mail"))
     await run.asked()
-    await until_so(lambda: setup.notes_of("C-7") == notes + 1, "the note is taken while the mail waits")
-    assert await setup.mails_counted("dana.reeves@example.com") == mails
+    await until(lambda: setup.notes_of("C-7") == notes + 1, "the note is taken while the mail waits")
+    assert await setup.mails_counted(CUSTOMER) == mails
     await run.decides(Verdict.APPROVE)
     assert await run.ending() == "answered"
-    assert await setup.mails_counted("dana.reeves@example.com") == mails + 1
+    assert await setup.mails_counted(CUSTOMER) == mails + 1
     assert setup.notes_of("C-7") == notes + 1

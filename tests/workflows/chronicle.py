@@ -1,26 +1,28 @@
 """What all stories of a session have proved: which arrows were taken, how escalations went on, which endings came."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from itertools import pairwise
+from pathlib import Path
+
+from pydantic import BaseModel
 
 from contracts.decisions import Verdict
 from contracts.runs import BuiltIn, RunView
 from tests.story import StoryRun
 
 CHOICES = {Verdict.RETRY, Verdict.SUPPLY, Verdict.SKIP, Verdict.TAKE_OVER, Verdict.ABANDON}
-Arrow = tuple[str, str, str]
-"""Automation, and the two states."""
-Choice = tuple[str, str, str, str]
-"""Automation, the state that escalated, what a person chose, and the state that followed."""
 
 
-@dataclass
-class Chronicle:
+class Chronicle(BaseModel):
     """Observed on real runs, not declared."""
 
-    arrows: set[Arrow] = field(default_factory=set)
-    choices: set[Choice] = field(default_factory=set)
-    endings: set[tuple[str, str]] = field(default_factory=set)
+    arrows: set[tuple[str, str, str]] = set()
+    """Automation, and the two states."""
+    choices: set[tuple[str, str, str, str]] = set()
+    """Automation, the state that escalated, what a person chose, and the state that followed."""
+    endings: set[tuple[str, str]] = set()
+    finished: set[str] = set()
+    """Stories that were told to their end, well or not."""
 
     async def witness(self, run: StoryRun) -> None:
         """Note what a run went through."""
@@ -33,9 +35,24 @@ class Chronicle:
         if view.final:
             self.endings.add((view.automation, view.state))
         chosen = [decided.outcome for decided in view.decided if decided.outcome in CHOICES]
-        left = [around for around in zip(states, states[1:], states[2:], strict=False) if around[1] == BuiltIn.ESCALATED]
+        threes = zip(states, states[1:], states[2:], strict=False)
+        left = [around for around in threes if around[1] == BuiltIn.ESCALATED]
         for (before, _, after), choice in zip(left, chosen, strict=False):
             self.choices.add((view.automation, before, choice, after))
 
 
 CHRONICLE = Chronicle()
+"""Of this process; others may tell stories beside it."""
+
+
+def all_chronicles(folder: Path) -> Chronicle:
+    """What every process has written into `folder` so far."""
+    return _together(Chronicle.model_validate_json(path.read_text()) for path in sorted(folder.glob("*.json")))
+
+
+def _together(chronicles: Iterable[Chronicle]) -> Chronicle:
+    whole = Chronicle()
+    for chronicle in chronicles:
+        for name in Chronicle.model_fields:
+            getattr(whole, name).update(getattr(chronicle, name))
+    return whole

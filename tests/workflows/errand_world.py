@@ -5,17 +5,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import JsonValue
 from temporalio.testing import WorkflowEnvironment
 
 from contracts.tools import EffectClass
 from tests.doubles import RecordingToolbox, ScriptedClaude, asks_for, says
 from tests.story import Story, StoryRun, a_story
 
-FIND = ("orders.find_order", {"order_id": "A-17"})
-READ = ("crm.read_complaint", {"order_id": "A-17"})
-NOTE = ("crm.add_note", {"text": "called back"})
-MAIL = ("mail.send_mail", {"to": "dana@example.com", "body": "It is on its way."})
-OTHER_MAIL = ("mail.send_mail", {"to": "erik@example.com", "body": "It is not."})
+Call = tuple[str, dict[str, JsonValue]]
+
+FIND: Call = ("orders.find_order", {"order_id": "A-17"})
+READ: Call = ("crm.read_complaint", {"order_id": "A-17"})
+NOTE: Call = ("crm.add_note", {"text": "called back"})
+MAIL: Call = ("mail.send_mail", {"to": "dana@example.com", "body": "It is on its way."})
+OTHER_MAIL: Call = ("mail.send_mail", {"to": "erik@example.com", "body": "It is not."})
 DONE = says("It is done.")
 
 CLASSES = {

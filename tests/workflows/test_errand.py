@@ -99,22 +99,23 @@ async def test_arguments_that_do_not_fit_are_never_sent_and_claude_is_told_why(t
     assert (errand.toolbox.called, view.tool_calls) == ([], 0)
     text, failed = errand.told()[0]
     assert failed
-    assert text == "the arguments do not fit the schema: $.order_id: 17 is not of type 'string'"
+    assert text.startswith("the arguments do not fit")
+    assert text.endswith("$.order_id: 17 is not of type 'string'")
 
 
-async def test_a_call_that_policy_forbids_on_these_arguments_is_told_to_claude(temporal: WorkflowEnvironment) -> None:
+async def test_a_tool_whose_definition_changed_is_not_called_and_claude_is_told(temporal: WorkflowEnvironment) -> None:
     toolbox = tools()
 
     def note_is_changed() -> object:
-        """Between the offer and the call somebody publishes another definition."""
+        """The server publishes another definition than the one first seen."""
         toolbox.schemas = {"crm.add_note": {"type": "object", "description": "changed"}}
         return asks_for(NOTE, FIND)
 
-    async with an_errand(temporal, note_is_changed, DONE, toolbox=toolbox) as errand:
+    async with an_errand(temporal, (NOTE,), note_is_changed, DONE, toolbox=toolbox) as errand:
         ending = await errand.run.ending()
 
     assert ending.state == "answered"
-    assert toolbox.called == ["orders.find_order"]
+    assert toolbox.called == ["crm.add_note", "orders.find_order"]
     text, failed = errand.told()[0]
     assert failed
     assert text.startswith("not made, refused: crm.add_note has changed since it was accepted")

@@ -94,8 +94,6 @@ async def test_a_call_that_policy_comes_to_forbid_while_people_think_is_not_made
     policy = RulesInTurn("send_mail", [rules(), rules(forbid)])
     claude = ScriptedClaude([asks_for(MAIL), DONE])
     toolbox = tools()
-    offering = RulesInTurn("", [rules()])
-    policy.could_permit = offering.could_permit  # type: ignore[method-assign]
     async with a_story(temporal, claude, toolbox, policy=policy) as story:
         run = await story.start("errand", goal="Write to Dana.", servers=("mail",))
         await run.decides(Verdict.APPROVE)

@@ -1,4 +1,4 @@
-"""Errands that cannot go on by themselves, or are stopped: a person chooses, and nothing is executed that is in doubt."""
+"""Errands that cannot go on by themselves, or are stopped: a person chooses, and nothing in doubt is executed."""
 
 import asyncio
 
@@ -60,7 +60,7 @@ async def test_a_call_with_an_unknown_outcome_escalates_once_its_siblings_are_ov
 
     assert request.kind is RequestKind.ESCALATION
     assert request.title.startswith("nobody knows whether crm.add_note happened")
-    assert again.title == request.title
+    assert again.title.startswith("nobody knows whether crm.add_note happened")
     assert ending.state == "cancelled"
     assert toolbox.called.count("crm.add_note") == 1, "what may have happened is never sent again"
 

@@ -1,4 +1,4 @@
-"""Refunds whose undo fails: nothing is forgotten, and a person chooses until the books are right or known to be wrong."""
+"""Refunds whose undo fails: nothing is forgotten, and a person chooses how it goes on."""
 
 from typing import Any
 
@@ -74,7 +74,8 @@ async def test_abandoning_a_refund_whose_credit_was_issued_undoes_it(temporal: W
 async def test_abandoning_may_fail_to_undo_as_well_and_asks_again(temporal: WorkflowEnvironment) -> None:
     books = Books()
     toolbox = books.toolbox(
-        mail__send_mail=says_no("the mailbox is full"), payments__reverse_credit=in_turn(TOO_LATE, TOO_LATE, books.reverse)
+        mail__send_mail=says_no("the mailbox is full"),
+        payments__reverse_credit=in_turn(TOO_LATE, TOO_LATE, books.reverse),
     )
     async with a_refund(temporal, 4000, books=books, toolbox=toolbox) as refund:
         await refund.run.decides(Verdict.ABANDON, number=1)

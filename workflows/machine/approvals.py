@@ -370,6 +370,7 @@ class DecidedByPeople(Generic[CaseT]):
             refused_decisions=(*self.case.refused_decisions, refused)[-_KEPT:],
             refused_count=self.case.refused_count + 1,
         )
+        self._publish_details()
 
     def _run_id(self) -> str:
         return workflow.info().first_execution_run_id

@@ -1,0 +1,151 @@
+"""What the gate finds out about a call by itself, before anything is ruled on or sent."""
+
+import json
+from datetime import timedelta
+
+from pydantic import JsonValue
+from temporalio.exceptions import ApplicationError
+
+from activities.arguments import misfit
+from activities.clock import Clock
+from activities.conversations import Contents, Conversations, RunKey
+from activities.identity import CurrentRun
+from activities.inbox import StartRecord, Starts
+from activities.keys import idempotency_key
+from activities.ledger import Ledger
+from activities.pins import Pins
+from activities.toolbox import NotSent, Toolbox, UnknownServer, UnknownTool
+from contracts.canonical import canonical_json
+from contracts.deployment import Deployment, Mode
+from contracts.model import Model
+from contracts.tools import Action, Purpose, ToolCall, ToolDefinition
+
+MAX_ARGUMENT_BYTES = 64 * 1024
+
+
+class Refused(Exception):
+    """The gate will not make this call; nothing was sent."""
+
+
+class Prepared(Model):
+    """A call with everything the gate found out about it by itself."""
+
+    run: RunKey
+    start: StartRecord
+    call: ToolCall
+    definition: ToolDefinition
+    action: Action
+    action_digest: str
+    undoes_recorded_effect: bool
+
+
+class Preparation:
+    """Who asks, for which run, which tool as published and accepted, which arguments, under which key."""
+
+    def __init__(
+        self,
+        toolbox: Toolbox,
+        ledger: Ledger,
+        starts: Starts,
+        conversations: Conversations,
+        contents: Contents,
+        pins: Pins,
+        current: CurrentRun,
+        clock: Clock,
+        deployment: Deployment,
+    ) -> None:
+        self._toolbox, self._ledger, self._starts = toolbox, ledger, starts
+        self._conversations, self._contents, self._pins = conversations, contents, pins
+        self._current, self._clock, self._deployment = current, clock, deployment
+
+    async def prepare(self, call: ToolCall) -> Prepared:
+        """Everything the gate must know. Raises Refused; ApplicationError while the server cannot be reached."""
+        run = await self._current.key()
+        start = await self._starts.find(run)
+        if start is None:
+            raise Refused("this run has no start record; without one nothing has an effect")
+        definition = await self._definition(call)
+        arguments = await self._arguments(run, call, definition)
+        key = idempotency_key(self._deployment.id, run, call.step, call.occurrence)
+        action = Action(
+            server=call.server,
+            tool=call.tool,
+            pin=definition.pin(),
+            arguments=arguments,
+            step=call.step,
+            key=key,
+            purpose=call.purpose,
+        )
+        undoes = call.purpose is Purpose.COMPENSATION and await self._ledger.has_sent(
+            run.workflow_id, run.first_run_id, call.server
+        )
+        return Prepared(
+            run=run,
+            start=start,
+            call=call,
+            definition=definition,
+            action=action,
+            action_digest=await self._contents.put(canonical_json(action)),
+            undoes_recorded_effect=undoes,
+        )
+
+    async def _definition(self, call: ToolCall) -> ToolDefinition:
+        try:
+            published = await self._toolbox.definitions(call.server)
+        except (UnknownServer, UnknownTool) as unknown:
+            raise Refused(str(unknown)) from unknown
+        except NotSent as not_sent:
+            raise try_later(not_sent, f"{call.server} cannot be reached") from not_sent
+        for definition in published:
+            if definition.name == call.tool:
+                return await self._pinned(definition)
+        raise Refused(
+            f"{call.server} publishes no tool {call.tool!r}; it has {', '.join(tool.name for tool in published)}"
+        )
+
+    async def _pinned(self, definition: ToolDefinition) -> ToolDefinition:
+        pin = definition.pin()
+        content = canonical_json(definition)
+        now = await self._clock.now()
+        if self._deployment.mode is Mode.DEVELOPMENT:
+            accepted = await self._pins.first_contact(definition.server, definition.name, pin, content, now)
+        else:
+            accepted = await self._pins.accepted(definition.server, definition.name)
+        if accepted != pin:
+            name = f"{definition.server}.{definition.name}"
+            raise Refused(
+                f"{name} has changed since it was accepted, or was never accepted; an operator must pin it anew"
+            )
+        return definition
+
+    async def _arguments(self, run: RunKey, call: ToolCall, definition: ToolDefinition) -> dict[str, JsonValue]:
+        arguments = call.arguments if call.chosen is None else await self._chosen(run, call)
+        if arguments is None:
+            raise Refused(f"the call of {call.server}.{call.tool} carries no arguments; give {{}} for none")
+        size = len(json.dumps(arguments))
+        if size > MAX_ARGUMENT_BYTES:
+            raise Refused(f"the arguments have {size} bytes; at most {MAX_ARGUMENT_BYTES} are sent")
+        if problem := misfit(arguments, definition.input_schema):
+            raise Refused(f"{call.server}.{call.tool}: {problem}"[:400])
+        return arguments
+
+    async def _chosen(self, run: RunKey, call: ToolCall) -> dict[str, JsonValue]:
+        """The arguments as Claude wrote them; server and tool must be the ones it named."""
+        chosen = call.chosen
+        delta = await self._conversations.find(run, chosen.conversation, chosen.turn) if chosen else None
+        if chosen is None or delta is None or delta.assistant is None or delta.outcome is None:
+            raise Refused("Claude's answer is not in the store; this call cannot be made")
+        named = {
+            (proposed.block, proposed.server, proposed.tool) for proposed in delta.outcome.calls if not proposed.problem
+        }
+        block = delta.assistant[chosen.block] if chosen.block < len(delta.assistant) else None
+        if (chosen.block, call.server, call.tool) not in named or not isinstance(block, dict):
+            raise Refused(f"Claude did not ask for {call.server}.{call.tool} there, or was not offered it")
+        arguments = block.get("input")
+        return dict(arguments) if isinstance(arguments, dict) else {}
+
+
+def try_later(not_sent: NotSent, what: str) -> ApplicationError:
+    """Nothing was sent: Temporal may try again, not before the server wants it."""
+    delay = timedelta(seconds=min(not_sent.retry_after_seconds, 3600)) if not_sent.retry_after_seconds else None
+    return ApplicationError(f"{what}: {not_sent}", type="NotSent", next_retry_delay=delay)

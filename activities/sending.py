@@ -1,0 +1,144 @@
+"""Send a call once, with the ledger as witness; the effect class says what may follow a lost answer."""
+
+import os
+import socket
+from datetime import timedelta
+
+from temporalio.exceptions import ApplicationError
+
+from activities.clock import Clock
+from activities.conversations import Contents
+from activities.heartbeat import to_the_end
+from activities.ledger import Claim, Ledger, LedgerEntry, LedgerState
+from activities.outcomes import content_bytes, facts_of, result_ref
+from activities.preparing import Prepared, try_later
+from activities.toolbox import NotSent, OutcomeUnknown, ServerRefused, Toolbox
+from contracts.tools import CallStatus, Delivered, EffectClass, ToolCall, ToolOutcome
+
+IDEMPOTENT_SENDS = 5
+IDEMPOTENT_WITHIN = timedelta(minutes=10)
+RETRY_AFTER = timedelta(seconds=2)
+
+
+class Sending:
+    """The last part of the gate. Every send has an entry in the ledger before its first byte."""
+
+    def __init__(self, toolbox: Toolbox, ledger: Ledger, contents: Contents, clock: Clock) -> None:
+        self._toolbox, self._ledger, self._contents, self._clock = toolbox, ledger, contents, clock
+        self._owner = f"{os.getpid()}@{socket.gethostname()}"
+
+    async def send(self, prepared: Prepared, standing: LedgerEntry | None) -> ToolOutcome:
+        """Send, unless it was sent before and must not be again. Raises ApplicationError while a retry is allowed."""
+        entry = standing or await self._claim(prepared)
+        if problem := await self._may_not_send(prepared, entry):
+            return await self.give_up(prepared, entry, problem)
+        return await self._send(prepared, entry)
+
+    async def _claim(self, prepared: Prepared) -> LedgerEntry:
+        action = prepared.action
+        claim = Claim(
+            key=action.key,
+            workflow_id=prepared.run.workflow_id,
+            first_run_id=prepared.run.first_run_id,
+            step=action.step,
+            occurrence=prepared.call.occurrence,
+            server=action.server,
+            tool=action.tool,
+            pin=action.pin,
+            effect_class=prepared.definition.effect_class,
+            purpose=action.purpose,
+            action_digest=prepared.action_digest,
+            arguments=action.arguments,
+        )
+        return await self._ledger.claim(claim, await self._clock.now())
+
+    async def _may_not_send(self, prepared: Prepared, entry: LedgerEntry) -> str:
+        """Why an entry that was sent before may not be sent again; empty when it may (DESIGN section 6)."""
+        if entry.first_sent_at is None or entry.state is LedgerState.CLAIMED:
+            return ""
+        age = await self._clock.now() - entry.first_sent_at
+        match entry.effect_class:
+            case EffectClass.READ:
+                return ""
+            case EffectClass.IDEMPOTENT:
+                spent = entry.sends >= IDEMPOTENT_SENDS or age > IDEMPOTENT_WITHIN
+                return f"sent {entry.sends} times in {_seconds(age)} without an answer" if spent else ""
+            case EffectClass.KEYED:
+                horizon = prepared.definition.key.horizon_seconds / 2 if prepared.definition.key else 0
+                late = age.total_seconds() >= horizon
+                return f"sent {_seconds(age)} ago; the server may have forgotten the key" if late else ""
+            case EffectClass.QUERYABLE | EffectClass.OPAQUE:
+                return "it was sent and no answer came; sending it again could do it twice"
+
+    async def _send(self, prepared: Prepared, entry: LedgerEntry) -> ToolOutcome:
+        sent = await self._ledger.mark_sent(entry.key, entry.generation, self._owner, await self._clock.now())
+        if sent is None:
+            raise ApplicationError(
+                "another attempt of this call is under way", type="AlreadySent", next_retry_delay=RETRY_AFTER
+            )
+        return await to_the_end(self._deliver(prepared, sent))
+
+    async def _deliver(self, prepared: Prepared, entry: LedgerEntry) -> ToolOutcome:
+        try:
+            delivered = await self._toolbox.call(prepared.definition, prepared.action.arguments, entry.key)
+        except NotSent as not_sent:
+            await self._ledger.release(entry.key, entry.generation)
+            raise try_later(not_sent, f"{prepared.call.server} cannot be reached") from not_sent
+        except ServerRefused as refused:
+            return await self._finish(prepared, entry, LedgerState.REFUSED, CallStatus.REFUSED, str(refused))
+        except OutcomeUnknown as unknown:
+            return await self._unanswered(prepared, entry, str(unknown))
+        return await self._answered(prepared, entry, delivered)
+
+    async def _answered(self, prepared: Prepared, entry: LedgerEntry, delivered: Delivered) -> ToolOutcome:
+        if delivered.unreadable:
+            message = f"it was done; its answer cannot be read: {delivered.unreadable}"
+            return await self._finish(prepared, entry, LedgerState.DONE, CallStatus.DONE, message)
+        if delivered.is_error:
+            content = content_bytes(delivered.content)
+            said = content.decode()[:400]
+            return await self._finish(prepared, entry, LedgerState.SAID_NO, CallStatus.SAID_NO, said, content)
+        content = content_bytes(delivered.content)
+        return await self._finish(prepared, entry, LedgerState.DONE, CallStatus.DONE, "", content)
+
+    async def _unanswered(self, prepared: Prepared, entry: LedgerEntry, reason: str) -> ToolOutcome:
+        if problem := await self._may_not_send(prepared, entry):
+            return await self.give_up(prepared, entry, f"{problem} ({reason})")
+        raise ApplicationError(f"no answer from {prepared.call.server}: {reason}", type="OutcomeUnknown")
+
+    async def give_up(self, prepared: Prepared, entry: LedgerEntry, reason: str) -> ToolOutcome:
+        """Nobody but a person can know whether it happened."""
+        return await self._finish(prepared, entry, LedgerState.UNKNOWN, CallStatus.UNKNOWN, reason)
+
+    async def _finish(
+        self,
+        prepared: Prepared,
+        entry: LedgerEntry,
+        state: LedgerState,
+        status: CallStatus,
+        message: str,
+        content: bytes | None = None,
+    ) -> ToolOutcome:
+        outcome = ToolOutcome(
+            status=status,
+            action_digest=prepared.action_digest,
+            result=result_ref(content) if content is not None else None,
+            message=message[:400],
+        )
+        now = await self._clock.now()
+        if not await self._ledger.finish(entry.key, entry.generation, state, outcome, content, now):
+            raise ApplicationError(
+                "a newer attempt of this call has taken over", type="Overtaken", next_retry_delay=RETRY_AFTER
+            )
+        return await self.with_facts(outcome, prepared.call, content)
+
+    async def with_facts(self, outcome: ToolOutcome, call: ToolCall, content: bytes | None = None) -> ToolOutcome:
+        """`outcome` with the facts the workflow asked for."""
+        if not call.facts or outcome.result is None or not outcome.done:
+            return outcome
+        stored = content if content is not None else await self._contents.get(outcome.result.digest)
+        return outcome.model_copy(update={"facts": facts_of(stored, call.facts)})
+
+
+def _seconds(age: timedelta) -> str:
+    return f"{age.total_seconds():.0f} s"

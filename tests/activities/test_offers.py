@@ -1,0 +1,126 @@
+"""Offers: the tools a state names, less those that policy can never permit, under names the Messages API takes."""
+
+import re
+from collections.abc import Mapping
+
+import pytest
+from pydantic import JsonValue
+
+from activities.offers import OfferedTool, as_claude_tools, make_offer, offer_bytes, offer_from, proposed
+from contracts.model import Model
+from contracts.runs import StartStatement
+from contracts.tools import EffectClass, ToolDefinition
+from policies.engine import CedarRules
+from tests.activities.bench import ANYTHING_GOES, NINE, OURS
+from tests.doubles import RecordingToolbox
+
+WORLD = RecordingToolbox(
+    {name: {} for name in ("orders.find", "orders.mark_refunded", "payments.issue_credit", "crm.add_note")},
+    classes=dict.fromkeys(("orders.mark_refunded", "payments.issue_credit", "crm.add_note"), EffectClass.OPAQUE),
+)
+
+
+class Published(RecordingToolbox):
+    """A server that publishes exactly these definitions."""
+
+    def __init__(self, *definitions: ToolDefinition) -> None:
+        super().__init__({})
+        self._published = definitions
+
+    async def definitions(self, server: str) -> tuple[ToolDefinition, ...]:
+        """Those of one server."""
+        return tuple(definition for definition in self._published if definition.server == server)
+
+
+async def offer(
+    *patterns: str, automation: str = "refund", toolbox: RecordingToolbox = WORLD, policy: CedarRules = OURS
+) -> tuple[OfferedTool, ...]:
+    """What is offered in a state that names these tools."""
+    start = StartStatement(
+        requester="rita",
+        automation=automation,
+        business_key="k",
+        input_digest="sha256:" + "0" * 64,
+        issued_at=NINE,
+    )
+    return await make_offer(patterns, toolbox, policy, start, "thinking")
+
+
+def names(tools: tuple[OfferedTool, ...]) -> list[str]:
+    """Their names."""
+    return [tool.name for tool in tools]
+
+
+def resource(server: str, name: str) -> ToolDefinition:
+    """A resource's reading, as a tool."""
+    return ToolDefinition(server=server, name=name, input_schema={}, effect_class=EffectClass.READ, kind="resource")
+
+
+def tool(server: str, name: str, schema: Mapping[str, JsonValue] | None = None) -> ToolDefinition:
+    """A tool that reads."""
+    return ToolDefinition(server=server, name=name, input_schema=dict(schema or {}), effect_class=EffectClass.READ)
+
+
+async def test_a_state_names_tools_one_by_one_or_by_server() -> None:
+    assert names(await offer("orders.find")) == ["orders__find"]
+    assert names(await offer("orders.*")) == ["orders__find", "orders__mark_refunded"]
+    assert names(await offer("payments.issue_credit", "orders.find")) == ["payments__issue_credit", "orders__find"]
+    assert names(await offer("orders.find", "orders.*")) == ["orders__find", "orders__mark_refunded"]
+    assert names(await offer()) == []
+
+
+async def test_what_policy_can_never_permit_this_automation_is_not_offered() -> None:
+    everything = ("orders.*", "payments.*", "crm.*")
+    assert names(await offer(*everything)) == ["orders__find", "orders__mark_refunded", "payments__issue_credit"]
+    assert names(await offer(*everything, automation="errand")) == ["orders__find", "crm__add_note"]
+    assert names(await offer(*everything, automation="payroll")) == ["orders__find"]
+
+
+async def test_resources_are_offered_by_their_own_pattern_or_the_servers() -> None:
+    toolbox = Published(tool("orders", "find"), resource("orders", "resources/list"))
+    assert names(await offer("orders.resources", toolbox=toolbox)) == ["orders__resources_list"]
+    assert names(await offer("orders.*", toolbox=toolbox)) == ["orders__find", "orders__resources_list"]
+    assert names(await offer("orders.find", toolbox=toolbox)) == ["orders__find"]
+    assert names(await offer("orders.resources/list", toolbox=toolbox)) == []
+
+
+async def test_every_tool_has_a_name_of_its_own_that_the_messages_api_takes() -> None:
+    odd = [tool("s", name) for name in ("a.b", "a_b", "a/b", "größe", "x" * 300, "x" * 301, "")]
+    offered = await offer("s.*", toolbox=Published(*odd), policy=ANYTHING_GOES)
+    assert len(offered) == len(odd) == len(set(names(offered)))
+    for name in names(offered):
+        assert re.fullmatch(r"[a-zA-Z0-9_-]{1,128}", name)
+    for one in offered:
+        assert proposed(0, one.name, {}, offered).tool == one.definition.name
+
+
+async def test_an_offer_survives_the_store() -> None:
+    offered = await offer("orders.*", "payments.*")
+    assert offer_from(offer_bytes(offered)) == offered
+    assert [one.name for one in as_claude_tools(offered)] == names(offered)
+
+
+async def test_a_call_to_what_was_not_offered_is_a_problem() -> None:
+    offered = await offer("orders.find")
+    call = proposed(3, "payments__issue_credit", {}, offered)
+    assert (call.block, call.server, call.tool) == (3, "payments", "issue_credit")
+    assert call.problem == "'payments__issue_credit' was not offered"
+
+
+@pytest.mark.parametrize("name", ["", "nonsense", "x" * 5000, "orders.find", "orders__Find"])
+async def test_a_name_nobody_knows_is_a_short_problem(name: str) -> None:
+    assert 0 < len(proposed(0, name, {}, await offer("orders.find")).problem) <= 300
+
+
+@pytest.mark.parametrize("arguments", [{"order_id": 17}, [], None, "A-17", {"cents": 1.5}, {"cents": 2**60}])
+async def test_arguments_that_do_not_fit_are_a_problem_claude_is_told(arguments: JsonValue) -> None:
+    call = proposed(0, "orders__find", arguments, await offer("orders.find"))
+    assert call.problem.startswith("the arguments do not fit: ")
+
+
+async def test_arguments_that_fit_are_no_problem() -> None:
+    assert proposed(0, "orders__find", {"order_id": "A-17"}, await offer("orders.find")).problem == ""
+
+
+def test_an_offered_tool_is_a_closed_model() -> None:
+    assert issubclass(OfferedTool, Model)

@@ -1,0 +1,185 @@
+"""Start records, requests to people, and what people's commands read: kept by run, whoever asks."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import JsonValue
+from temporalio.exceptions import ApplicationError
+
+from activities.identity import CurrentRun
+from activities.people import PeopleActivities
+from activities.reads import ContentQuery, Nothing, ReadActivities, RequestQuery
+from activities.starts import StartActivities
+from contracts.canonical import digest
+from contracts.decisions import DecisionToCheck, DisplayLine, RequestKind, RequestToClose, RequestToOpen, Verdict
+from contracts.policy import Obligation
+from contracts.runs import CaseLookup, RunEnded, RunToRegister, StartStatement
+from tests.activities.bench import NINE, PRODUCTION, RUN, Bench, a_bench
+from tests.doubles import RecordingToolbox
+
+OBLIGATION = Obligation(role="finance_manager", within=timedelta(hours=48), rule_id="refund-over-50")
+REQUEST: dict[str, JsonValue] = {"order_id": "A-17"}
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    """A store in which Rita has asked for a refund of A-17."""
+    async with a_bench(RecordingToolbox({})) as opened:
+        yield opened
+
+
+def people(bench: Bench) -> PeopleActivities:
+    """What asks people."""
+    store, current = bench.store, CurrentRun(bench.chains)
+    return PeopleActivities(store.inbox, store.contents, store.starts, current, bench.clock, bench.deployment)
+
+
+def starts(bench: Bench) -> StartActivities:
+    """What registers runs."""
+    return StartActivities(bench.store.starts, CurrentRun(bench.chains), bench.clock)
+
+
+def reads(bench: Bench) -> ReadActivities:
+    """What people's commands read."""
+    return ReadActivities(bench.store.inbox, bench.store.contents, bench.store.starts, bench.deployment)
+
+
+def wanted(**changes: Any) -> RunToRegister:
+    """Rita asks once more."""
+    start = StartStatement(
+        requester="rita", automation="refund", business_key="A-17", input_digest=digest(REQUEST), issued_at=NINE
+    )
+    return RunToRegister(start=start.model_copy(update=changes), request=dict(REQUEST))
+
+
+def question(**changes: Any) -> RequestToOpen:
+    """May this be credited?"""
+    request = RequestToOpen(
+        request_id="refund/A-17#1",
+        kind=RequestKind.APPROVAL,
+        automation="refund",
+        state="awaiting_approval",
+        title="Credit 90.00 EUR?",
+        action_digest=digest(b"the action"),
+        obligations=(OBLIGATION,),
+        options=(Verdict.APPROVE, Verdict.REJECT, Verdict.RETURN),
+        deadline=NINE + timedelta(hours=48),
+        context=(DisplayLine(label="Claude advises", text="90.00 EUR: broken"),),
+    )
+    return request.model_copy(update=changes)
+
+
+async def test_registering_the_same_run_again_changes_nothing(bench: Bench) -> None:
+    registered = await bench.environment().run(starts(bench).register_run, wanted())
+    again = await bench.environment().run(starts(bench).register_run, wanted())
+    assert registered == again
+    assert registered.refused == ""
+    assert "rita" not in registered.requester_pseudonym
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"input_digest": digest({"order_id": "A-18"})}, "names another input than this one"),
+        ({"automation": "errand"}, "is for 'errand', not for 'refund'"),
+    ],
+)
+async def test_a_start_statement_for_something_else_registers_nothing(
+    bench: Bench, changes: dict[str, str], said: str
+) -> None:
+    registered = await bench.environment("run-9").run(starts(bench).register_run, wanted(**changes))
+    assert said in registered.refused
+    assert await bench.store.starts.find(RUN.model_copy(update={"first_run_id": "run-9"})) is None
+
+
+async def test_a_business_case_is_begun_once_and_anew_only_with_a_reason(bench: Bench) -> None:
+    taken = await bench.environment("run-9").run(starts(bench).register_run, wanted())
+    assert "'A-17' was started before: refund/A-17 (run-1); start it anew with --again REASON" in taken.refused
+    anew = await bench.environment("run-9").run(starts(bench).register_run, wanted(again="the first was lost"))
+    assert anew.refused == ""
+
+
+async def test_an_ending_is_found_by_its_business_key(bench: Bench) -> None:
+    await bench.environment().run(starts(bench).record_ending, RunEnded(state="refunded"))
+    lookup = CaseLookup(automation="refund", business_key="A-17", request=dict(REQUEST))
+    known = await bench.environment().run(reads(bench).look_up_case, lookup)
+    assert (known.workflow_id, known.ending, known.same_input) == ("refund/A-17", "refunded", True)
+    other = await bench.environment().run(reads(bench).look_up_case, lookup.model_copy(update={"request": {"x": 1}}))
+    assert (other.same_input, other.differing_fields) == (False, ("order_id", "x"))
+
+
+async def test_what_people_are_shown_is_stored_under_the_digest_they_decide_on(bench: Bench) -> None:
+    action = await bench.store.contents.put(b'{"tool":"issue_credit"}')
+    opened = await bench.environment().run(people(bench).open_request, question(action_digest=action))
+    content = await bench.store.contents.get(opened.display_digest)
+    assert content is not None
+    shown = json.loads(content)
+    assert shown["requester"] == "rita"
+    assert shown["action"] == '{"tool":"issue_credit"}'
+    assert shown["request"]["context"] == [{"label": "Claude advises", "text": "90.00 EUR: broken"}]
+
+
+async def test_asking_again_shows_what_was_shown_first(bench: Bench) -> None:
+    first = await bench.environment().run(people(bench).open_request, question())
+    again = await bench.environment().run(people(bench).open_request, question(title="Credit 9000.00 EUR?"))
+    assert again == first
+    page = await bench.environment().run(reads(bench).waiting_requests, Nothing())
+    assert [(entry.request_id, entry.title, entry.requester) for entry in page.requests] == [
+        ("refund/A-17#1", "Credit 90.00 EUR?", "rita")
+    ]
+
+
+async def test_a_closed_request_leaves_the_inbox_and_can_still_be_read(bench: Bench) -> None:
+    await bench.environment().run(people(bench).open_request, question())
+    closing = RequestToClose(request_id="refund/A-17#1", outcome="approved", by="dana")
+    await bench.environment().run(people(bench).close_request, closing)
+    assert (await bench.environment().run(reads(bench).waiting_requests, Nothing())).requests == ()
+    read = await bench.environment().run(reads(bench).show_request, RequestQuery(request_id="refund/A-17#1"))
+    assert (read.entry.outcome, read.entry.by, read.deployment) == ("approved", "dana", bench.deployment)
+    assert read.shown["requester"] == "rita"
+
+
+async def test_what_is_not_there_is_said_once(bench: Bench) -> None:
+    with pytest.raises(ApplicationError, match="no request 'refund/A-17#9'; `interlock approvals list`") as no_request:
+        await bench.environment().run(reads(bench).show_request, RequestQuery(request_id="refund/A-17#9"))
+    with pytest.raises(ApplicationError, match="nothing is stored under") as no_content:
+        await bench.environment().run(reads(bench).read_content, ContentQuery(address=digest(b"never stored")))
+    assert no_request.value.non_retryable
+    assert no_content.value.non_retryable
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ""),
+        ({"approver": "rita"}, "'rita' asked for this run and may not decide on it"),
+        ({"deployment": "elsewhere"}, "deployment is 'elsewhere', here it is 'bench'"),
+        ({"first_run_id": "run-0"}, "first_run_id is 'run-0', here it is 'run-1'"),
+        ({"expires_at": NINE}, "it expired at 2026-11-20 09:00:00 UTC; decide again"),
+        ({"issued_at": NINE + timedelta(minutes=2)}, "in the future; check the clock of its sender"),
+        ({"signature": "c2ln"}, "signed decisions cannot be verified by this version"),
+    ],
+    ids=str,
+)
+async def test_a_decision_counts_or_the_reason_is_told(bench: Bench, changes: dict[str, Any], said: str) -> None:
+    decision = bench.decision(digest(b"the action"), **changes)
+    check = DecisionToCheck(decision=decision, request_id="refund/A-17#1", obligations=(OBLIGATION,))
+    checked = await bench.environment().run(people(bench).check_decision, check)
+    assert checked.counts == (not said)
+    assert said in checked.reason
+
+
+async def test_no_unsigned_decision_counts_in_production(bench: Bench) -> None:
+    bench.deployment = PRODUCTION
+    check = DecisionToCheck(decision=bench.decision(digest(b"x")), request_id="refund/A-17#1", obligations=())
+    checked = await bench.environment().run(people(bench).check_decision, check)
+    assert (checked.counts, "count in development mode only" in checked.reason) == (False, True)
+
+
+async def test_nothing_can_be_decided_for_a_run_nobody_registered(bench: Bench) -> None:
+    check = DecisionToCheck(decision=bench.decision(digest(b"x")), request_id="refund/A-17#1", obligations=())
+    checked = await bench.environment("run-9").run(people(bench).check_decision, check)
+    assert (checked.counts, "no start record" in checked.reason) == (False, True)
