@@ -82,7 +82,9 @@ async def sign_command(
     printed: Annotated[bool, typer.Option("--print", help="Print the decision, send nothing.")] = False,
     note: NoteOption = "",
     value: ValueOption = "",
-    valid_for: Annotated[str, typer.Option("--valid-for", help="How long it may be used.")] = "PT10M",
+    valid_for: Annotated[
+        str, typer.Option("--valid-for", help="How long it may be used; else until the deadline.")
+    ] = "",
     approver: AsOption = "",
 ) -> int:
     """Print a decision for the stock `temporal` command line, or for the Web UI's form."""
@@ -93,7 +95,7 @@ async def sign_command(
         approver=someone("--as", approver),
         note=_needed(verdict, note),
         value=read_value(value) if verdict is Verdict.SUPPLY else "",
-        valid_for=read_duration("--valid-for", valid_for),
+        valid_for=read_duration("--valid-for", valid_for) if valid_for else None,
     )
     decision = decision_on(await find_request(server, request_id), wish)
     typer.echo(written(decision))

@@ -16,7 +16,8 @@ from contracts.decisions import Decision, Receipt, Verdict
 from contracts.deployment import Mode
 from contracts.model import Model
 
-VALID_FOR: Final = timedelta(minutes=10)
+UNLIMITED_FOR: Final = timedelta(days=7)
+"""How long a decision on a request without a deadline may be used."""
 ANSWERED_WITHIN: Final = timedelta(seconds=60)
 
 
@@ -27,7 +28,8 @@ class Wish(Model):
     approver: str
     note: str = ""
     value: str = ""
-    valid_for: timedelta = VALID_FOR
+    valid_for: timedelta | None = None
+    """None: as long as the request is open, since a quorum may take hours."""
 
 
 async def find_request(server: Server, request_id: str) -> ShownRequest:
@@ -53,7 +55,7 @@ def decision_on(request: ShownRequest, wish: Wish) -> Decision:
     if entry.deadline is not None and entry.deadline <= now:
         raise Refused(f"the deadline of {entry.request_id} passed at {local_time(entry.deadline)}; nothing was decided")
     _announce_mode(request)
-    expires_at = now + wish.valid_for
+    latest = entry.deadline or now + UNLIMITED_FOR
     try:
         return Decision(
             deployment=request.deployment.id,
@@ -65,7 +67,7 @@ def decision_on(request: ShownRequest, wish: Wish) -> Decision:
             verdict=wish.verdict,
             approver=wish.approver,
             issued_at=now,
-            expires_at=min(entry.deadline, expires_at) if entry.deadline else expires_at,
+            expires_at=latest if wish.valid_for is None else min(latest, now + wish.valid_for),
             display_digest=entry.display_digest,
             note=wish.note,
             value=wish.value,

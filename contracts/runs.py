@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import TypeVar
 
-from pydantic import Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
 from contracts.claude import Usage
 from contracts.decisions import ApprovalRequest, DecidedRequest, Decision, Verdict
@@ -120,7 +120,12 @@ CaseT = TypeVar("CaseT", bound=Case)
 
 
 class RunView(Model):
-    """What the query `view` answers: everything a person or a script needs to follow a run."""
+    """What the query `view` answers: everything a person or a script needs to follow a run.
+
+    Read by other versions of the CLI, so fields that are not known yet are ignored.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     automation: str
     workflow_id: str

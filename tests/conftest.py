@@ -33,6 +33,14 @@ def outside() -> Path:
 
 
 @pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """On several processes (--dist loadgroup) a file stays together, unless it says whom it goes with."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The SDK's runtime may crash an exiting interpreter (sdk-python 300); leave before that."""
     status = getattr(config, "interlock_status", None)

@@ -18,7 +18,19 @@ def test_the_readmes_own_automation_runs_from_a_folder_outside_the_repository(tm
         "activities/prompts/apology/wording.md",
         "tests/test_apology.py",
     ]
-    command = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "--rootdir", ".", "-p", "tests.conftest", "-q", str(tmp_path / "tests")]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-c",
+        "pyproject.toml",
+        "--rootdir",
+        ".",
+        "-p",
+        "tests.conftest",
+        "-q",
+        str(tmp_path / "tests"),
+    ]
     environment = {**os.environ, "INTERLOCK_AUTOMATIONS": str(tmp_path)}
     told = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=100)
 

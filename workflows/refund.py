@@ -186,7 +186,7 @@ class RefundWorkflow(Automation[RefundCase]):
 
     @REFUND.state(State.ISSUING, retry=State.RULING, take_over=State.VERIFYING)
     async def issue(self) -> Literal[State.VERIFYING, State.COMPENSATING, State.RULING, State.DECLINED]:
-        """Issue the credit, mark the order, tell the customer. What fails after the credit is undone."""
+        """Issue the credit and mark the order. What fails after the credit is undone."""
         credit = known(self.case.credit, "the credit")
         compensation.register(self, "the credit", "payments", "reverse_credit", self._reversal())
         issued = await make_call(self, credit)

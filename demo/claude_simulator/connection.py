@@ -30,7 +30,7 @@ class Exchange:
         return self.headers.get("connection", "").lower() != "close"
 
 
-class Hangup(Exception):  # noqa: N818 - it is how a peer leaves, not an error
+class Hangup(Exception):
     """There will be no further request on this connection."""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 LOCK_WAIT_SECONDS = 10
 
 
-class DataFileUnusable(Exception):  # noqa: N818 - named after what happened
+class DataFileUnusable(Exception):
     """The database cannot be opened where the operator pointed."""
 
 

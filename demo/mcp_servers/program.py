@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # the SDK takes most of the start-up time, so a program loads
 CLOSING_SECONDS = 1
 
 
-class AddressTaken(Exception):  # noqa: N818 - named after what happened
+class AddressTaken(Exception):
     """Somebody else listens where this server was told to."""
 
 

@@ -1,7 +1,7 @@
 """The one way a pretend system says no: a sentence for the caller, free of any SDK."""
 
 
-class Refused(Exception):  # noqa: N818 - named after what happened
+class Refused(Exception):
     """A business rule stood in the way; the message says which, and what to do instead."""
 
 

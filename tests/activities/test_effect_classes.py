@@ -8,8 +8,8 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.ledger import Claim, LedgerEntry, LedgerState
-from activities.toolbox import NotSent, OutcomeUnknown, ServerRefused
 from activities.sending import IDEMPOTENT_SENDS
+from activities.toolbox import NotSent, OutcomeUnknown, ServerRefused
 from contracts.model import Moment
 from contracts.tools import CallStatus, Delivered, EffectClass, ToolCall
 from tests.activities.bench import Bench, a_bench

@@ -11,8 +11,9 @@ import pytest
 from pydantic import JsonValue
 
 from activities.conversations import Delta
-from activities.toolbox import NotSent
+from activities.keys import idempotency_key
 from activities.preparing import MAX_ARGUMENT_BYTES
+from activities.toolbox import NotSent
 from contracts.canonical import digest
 from contracts.claude import ProposedCall, StopReason, TurnOutcome
 from contracts.decisions import Verdict
@@ -80,6 +81,21 @@ async def test_another_step_occurrence_run_or_deployment_has_another_key() -> No
         bench.deployment = Deployment(id="elsewhere", namespace="default", mode=DEVELOPMENT.mode)
         await bench.call(credit())
     assert len(set(toolbox.keys)) == 4
+
+
+def test_everything_a_key_is_made_of_makes_another_key() -> None:
+    other_run = RUN.model_copy(update={"first_run_id": "run-2"})
+    other_workflow = RUN.model_copy(update={"workflow_id": "refund/A-18"})
+    made_of = [
+        ("bench", RUN, "step", "1"),
+        ("elsewhere", RUN, "step", "1"),
+        ("bench", other_run, "step", "1"),
+        ("bench", other_workflow, "step", "1"),
+        ("bench", RUN, "steps", "1"),
+        ("bench", RUN, "step", "2"),
+        ("bench", RUN, "step1", ""),
+    ]
+    assert len({idempotency_key(*parts) for parts in made_of}) == len(made_of)
 
 
 async def test_a_key_cannot_name_two_actions() -> None:

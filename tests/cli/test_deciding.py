@@ -1,5 +1,6 @@
 """Which decisions are made at all: plain calls, no server."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -49,6 +50,17 @@ def test_a_decision_names_everything_the_run_compares() -> None:
         "first_run_id": "first",
         "approval_id": "refund/A-17#1",
     }
+
+
+def test_a_decision_counts_until_the_deadline_because_a_quorum_may_take_hours() -> None:
+    request = a_request()
+
+    assert decision_on(request, APPROVAL).expires_at == request.entry.deadline
+
+
+def test_a_decision_may_be_given_for_a_shorter_time() -> None:
+    decision = decision_on(a_request(), replace(APPROVAL, valid_for=timedelta(minutes=10)))
+
     assert decision.expires_at - decision.issued_at == timedelta(minutes=10)
 
 

@@ -47,9 +47,7 @@ def test_the_file_uses_the_current_form() -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_has_a_health_check_or_is_a_step_that_another_waits_for(name: str) -> None:
-    waits = {
-        service.depends_on[name].condition for service in SERVICES.values() if name in service.depends_on
-    }
+    waits = {service.depends_on[name].condition for service in SERVICES.values() if name in service.depends_on}
     if SERVICES[name].healthcheck is None:
         assert SERVICES[name].restart.startswith("on-failure:")
         assert waits == {"service_completed_successfully"}
@@ -118,9 +116,7 @@ def test_a_password_file_is_a_secret_of_its_service() -> None:
     for name, service in SERVICES.items():
         for variable, value in service.environment.items():
             if variable.endswith("_FILE"):
-                assert value in {f"/run/secrets/{secret}" for secret in service.secrets}, (
-                    f"{name}: {variable}"
-                )
+                assert value in {f"/run/secrets/{secret}" for secret in service.secrets}, f"{name}: {variable}"
 
 
 @pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if service.ports])
@@ -212,9 +208,7 @@ def test_a_demo_program_exists_and_is_checked_on_the_port_it_is_given(name: str)
     assert check.test[-1] == f"http://127.0.0.1:{command[command.index('--port') + 1]}/health"
 
 
-@pytest.mark.parametrize(
-    "variable", ["INTERLOCK_DEMO_PAYMENTS_URL", "INTERLOCK_DEMO_MAIL_URL", "ANTHROPIC_BASE_URL"]
-)
+@pytest.mark.parametrize("variable", ["INTERLOCK_DEMO_PAYMENTS_URL", "INTERLOCK_DEMO_MAIL_URL", "ANTHROPIC_BASE_URL"])
 def test_the_demo_worker_finds_its_servers_where_they_listen(variable: str) -> None:
     url = re.fullmatch(r"http://([a-z-]+):(\d+)(/mcp)?", SERVICES["demo-worker"].environment[variable] or "")
     assert url

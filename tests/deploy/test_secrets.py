@@ -20,9 +20,7 @@ def clone(tmp_path: Path) -> Path:
 
 def make_secrets(clone: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     program = str(clone / "deploy" / "make-secrets")
-    return subprocess.run(
-        [program, *arguments], cwd="/", capture_output=True, text=True, timeout=30, check=False
-    )
+    return subprocess.run([program, *arguments], cwd="/", capture_output=True, text=True, timeout=30, check=False)
 
 
 def written(clone: Path) -> dict[str, str]:

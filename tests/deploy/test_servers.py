@@ -16,9 +16,7 @@ def test_the_example_for_production_is_complete_once_it_is_uncommented(tmp_path:
 
 
 def test_the_demo_worker_reaches_every_demo_server_with_what_it_is_told() -> None:
-    told = {
-        name: value for name, value in load().services["demo-worker"].environment.items() if value is not None
-    }
+    told = {name: value for name, value in load().services["demo-worker"].environment.items() if value is not None}
     servers = load_servers(REPOSITORY / "demo" / "servers.toml", environment=told)
     assert {server.name for server in servers} == {"orders", "payments", "crm", "mail"}
     assert {server.url for server in servers if server.transport == "http"} == {

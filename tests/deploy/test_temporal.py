@@ -16,9 +16,7 @@ from temporalio.testing import WorkflowEnvironment
 from tests.deploy.compose import DEPLOY
 from workers.embedded.temporal_server import SEARCH_ATTRIBUTES, temporal_binary
 
-DYNAMIC: dict[str, list[dict[str, bool]]] = yaml.safe_load(
-    (DEPLOY / "temporal" / "dynamicconfig.yaml").read_text()
-)
+DYNAMIC: dict[str, list[dict[str, bool]]] = yaml.safe_load((DEPLOY / "temporal" / "dynamicconfig.yaml").read_text())
 
 
 @pytest.fixture
@@ -48,14 +46,8 @@ async def create_namespaces(address: str, *names: str) -> str:
 
 
 async def search_attributes(client: Client, namespace: str) -> dict[str, int]:
-    listing = await client.operator_service.list_search_attributes(
-        ListSearchAttributesRequest(namespace=namespace)
-    )
-    return {
-        name: listing.custom_attributes[name]
-        for name in SEARCH_ATTRIBUTES
-        if name in listing.custom_attributes
-    }
+    listing = await client.operator_service.list_search_attributes(ListSearchAttributesRequest(namespace=namespace))
+    return {name: listing.custom_attributes[name] for name in SEARCH_ATTRIBUTES if name in listing.custom_attributes}
 
 
 async def test_namespaces_are_created_with_our_search_attributes_and_found_as_they_are_the_next_time(

@@ -62,7 +62,8 @@ def with_stand_ins(options: Options, folder: Folder) -> Plan:
     """The real plan and the real Temporal server; every other program is a script of this module."""
 
     def stand_in(program: Program) -> Program:
-        return replace(program, argv=(sys.executable, "-c", HEALTHY, program.argv[-1]))
+        port = program.argv[program.argv.index("--port") + 1]
+        return replace(program, argv=(sys.executable, "-c", HEALTHY, port))
 
     planned = plan(options, folder)
     temporal, *others = planned.outside

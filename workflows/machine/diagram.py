@@ -46,13 +46,17 @@ def _arrows(machine: Machine[Any]) -> Iterator[str]:
 
 
 def _implicit(machine: Machine[Any]) -> Iterator[str]:
+    yield from (f"    {state.value} -.-> {_ESCALATED}" for state in machine.transitions)
+    yield from dict.fromkeys(_resumptions(machine))  # two states may lead to the same arrow
+    yield f"    {_ESCALATED} -.->|abandon| {_CANCELLED}"
+    yield f"    {_ESCALATED} -.->|abandon, an undo failed| {_INCOMPLETE}"
+
+
+def _resumptions(machine: Machine[Any]) -> Iterator[str]:
     for state in machine.transitions:
-        yield f"    {state.value} -.-> {_ESCALATED}"
         for option, target in machine.escapes(state).items():
             label = "" if option in (Verdict.RETRY, Verdict.SUPPLY) else f"|{option.value.replace('_', ' ')}|"
             yield f"    {_ESCALATED} -.->{label} {target.value}"
-    yield f"    {_ESCALATED} -.->|abandon| {_CANCELLED}"
-    yield f"    {_ESCALATED} -.->|abandon, an undo failed| {_INCOMPLETE}"
 
 
 def _classes(machine: Machine[Any]) -> Iterator[str]:

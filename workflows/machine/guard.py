@@ -38,6 +38,12 @@ class _Guard(WorkflowInboundInterceptor):
             if isinstance(run, DecidedByPeople):
                 run.refuse_message(error)
 
+    def handle_update_validator(self, input: HandleUpdateInput) -> None:  # noqa: A002 - the SDK's name
+        if len(input.args) != 1:
+            message = f"update {input.update!r} takes one JSON object; {len(input.args)} were sent"
+            raise ApplicationError(message, type="DecisionRefused", non_retryable=True)
+        super().handle_update_validator(input)
+
     async def handle_update_handler(self, input: HandleUpdateInput) -> Any:  # noqa: A002 - the SDK's name
         try:
             return await super().handle_update_handler(input)

@@ -28,6 +28,9 @@ _MODERN = "2026-07-28"
 _HTTP_TIMEOUT = httpx2.Timeout(connect=10, write=30, pool=30, read=None)
 """How long an answer may take is the tool's own timeout, not the connection's."""
 
+_TELEMETRY = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_SDK_DISABLED")
+"""Where traces go is no secret; the headers of an exporter may be one, and stay here."""
+
 _HTTP_LIMITS = httpx2.Limits(max_connections=256, max_keepalive_connections=32)
 
 
@@ -96,9 +99,10 @@ class StdioWay:
             self._listing.expire()
 
     def _environment(self) -> dict[str, str]:
-        """The SDK's minimal set, a home of its own, what the file declares, and the server's own credential."""
+        """The SDK's minimal set, where traces go, a home of its own, what the file declares, its own credential."""
         self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        environment = get_default_environment() | {"HOME": str(self._home)} | self._server.env
+        telemetry = {name: os.environ[name] for name in _TELEMETRY if name in os.environ}
+        environment = get_default_environment() | telemetry | {"HOME": str(self._home)} | self._server.env
         if self._credential and self._server.env_name:
             environment[self._server.env_name] = _revealed(self._credential)
         return environment
