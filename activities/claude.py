@@ -156,16 +156,11 @@ class ClaudeActivities:
         offer: tuple[OfferedTool, ...],
         deltas: tuple[Delta, ...],
     ) -> ClaudeQuestion:
-        messages: list[dict[str, JsonValue]] = []
-        for delta in deltas:
-            messages.append({"role": "user", "content": delta.user})
-            if delta.assistant is not None:
-                messages.append({"role": "assistant", "content": delta.assistant})
         return ClaudeQuestion(
             model=prompt.settings.model or self._default_model,
             max_tokens=prompt.settings.max_tokens,
             system=system,
-            messages=messages,
+            messages=composed(deltas),
             tools=as_claude_tools(offer),
             answer_schema=request.answer_schema,
             effort=prompt.settings.effort,
@@ -218,6 +213,18 @@ class _Anything(dict[str, str]):
 
     def __missing__(self, key: str) -> str:
         return ""
+
+
+def composed(deltas: tuple[Delta, ...]) -> list[dict[str, JsonValue]]:
+    """The conversation so far. An empty answer (a refusal) is left out; what came after it joins what came before."""
+    messages: list[dict[str, JsonValue]] = []
+    said: list[JsonValue] = []
+    for delta in deltas:
+        said = [*said, *delta.user]
+        if delta.assistant:
+            messages += [{"role": "user", "content": said}, {"role": "assistant", "content": delta.assistant}]
+            said = []
+    return [*messages, {"role": "user", "content": said}]
 
 
 def _calls(answer: ClaudeAnswer, offer: tuple[OfferedTool, ...]) -> tuple[ProposedCall, ...]:

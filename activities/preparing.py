@@ -38,6 +38,11 @@ class Prepared(Model):
     action_digest: str
     undoes_recorded_effect: bool
 
+    @property
+    def nothing_to_undo(self) -> bool:
+        """A compensation of a run that has sent this server no effect: done without a call."""
+        return self.call.purpose is Purpose.COMPENSATION and not self.undoes_recorded_effect
+
 
 class Preparation:
     """Who asks, for which run, which tool as published and accepted, which arguments, under which key."""

@@ -18,6 +18,8 @@ from contracts.tools import CallStatus, Delivered, EffectClass, ToolCall, ToolOu
 IDEMPOTENT_SENDS = 5
 IDEMPOTENT_WITHIN = timedelta(minutes=10)
 RETRY_AFTER = timedelta(seconds=2)
+QUOTED_CHARACTERS = 120
+"""Of a tool's refusal; the whole of it stands in the store (docs/decisions/0009)."""
 
 
 class Sending:
@@ -85,7 +87,9 @@ class Sending:
             await self._ledger.release(entry.key, entry.generation)
             raise try_later(not_sent, f"{prepared.call.server} cannot be reached") from not_sent
         except ServerRefused as refused:
-            return await self._finish(prepared, entry, LedgerState.REFUSED, CallStatus.REFUSED, str(refused))
+            return await self._finish(
+                prepared, entry, LedgerState.REFUSED, CallStatus.REFUSED, str(refused)[:QUOTED_CHARACTERS]
+            )
         except OutcomeUnknown as unknown:
             return await self._unanswered(prepared, entry, str(unknown))
         return await self._answered(prepared, entry, delivered)
@@ -96,7 +100,7 @@ class Sending:
             return await self._finish(prepared, entry, LedgerState.DONE, CallStatus.DONE, message)
         if delivered.is_error:
             content = content_bytes(delivered.content)
-            said = content.decode()[:400]
+            said = content.decode()[:QUOTED_CHARACTERS]
             return await self._finish(prepared, entry, LedgerState.SAID_NO, CallStatus.SAID_NO, said, content)
         content = content_bytes(delivered.content)
         return await self._finish(prepared, entry, LedgerState.DONE, CallStatus.DONE, "", content)

@@ -23,6 +23,8 @@ from contracts.policy import Ruling, RulingEffect
 from contracts.tools import CallStatus, ToolCall, ToolOutcome
 from policies.engine import PolicyEngine, PolicyQuestion
 
+NOTHING_TO_UNDO = "nothing was sent that could be undone"
+
 
 class ToolActivities:
     """The gate."""
@@ -73,6 +75,8 @@ class ToolActivities:
             raise Refused(f"step {prepared.call.step!r} was used for another action before; its key may not name two")
         if standing is not None and standing.final and standing.outcome is not None:
             return await self._sending.with_facts(standing.outcome, prepared.call)
+        if prepared.nothing_to_undo:
+            return ToolOutcome(status=CallStatus.DONE, action_digest=prepared.action_digest, message=NOTHING_TO_UNDO)
         ruling = await self._rule(prepared)
         if ruling.effect is not RulingEffect.PERMIT:
             return await self._not_permitted(prepared, standing, ruling)

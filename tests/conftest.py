@@ -32,7 +32,6 @@ def outside() -> Path:
     return Path(os.environ["INTERLOCK_AUTOMATIONS"])
 
 
-@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """On several processes (--dist loadgroup) a file stays together, unless it says whom it goes with."""
     for item in items:

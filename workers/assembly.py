@@ -49,6 +49,7 @@ PASSED_THROUGH = (
     "workflows.machine",
     "workflows.steps",
     "workflows.conversation",
+    "workflows.refund.case",
 )
 """Imported once per process: pure, or guarded by tests; the automations themselves run in the sandbox."""
 HEAVY = ("cedarpy", "jsonschema", "rfc8785", "opentelemetry", "structlog", "referencing", "rpds", "attrs", "attr")

@@ -20,7 +20,7 @@ from contracts.runs import Case, StartStatement
 from workflows.machine.automation import Automation
 from workflows.machine.definition import Machine, MachineDefinitionError
 
-OURS = ("workflows.refund", "workflows.errand")
+OURS = ("workflows.refund.workflow", "workflows.errand")
 OUTSIDE_PREFIX = "interlock_automation_"
 _SAFE = re.compile(r"^[A-Za-z0-9._-]{1,60}$")
 

@@ -98,6 +98,7 @@ class ErrandWorkflow(Automation[ErrandCase]):
     @ERRAND.state(State.THINKING)
     async def think(self) -> Literal[State.CALLING, State.ANSWERED, State.DECLINED, State.EXHAUSTED]:
         """One turn with Claude."""
+        self._drop_open_calls()
         if self.case.turn >= self.case.request.turns:
             self.note(
                 reason=f"{self.case.request.turns} turns were not enough; start again with more, or a smaller goal"
@@ -127,7 +128,7 @@ class ErrandWorkflow(Automation[ErrandCase]):
                 self.note(turn=self.case.turn + 1)  # the answer stands; trying again is a turn of its own
                 raise StepFailed("Claude errand/thinking", f"the answer is incomplete: {outcome.stop_reason.value}")
 
-    @ERRAND.state(State.CALLING)
+    @ERRAND.state(State.CALLING, skip=State.THINKING)
     async def call(self) -> Literal[State.THINKING, State.AWAITING_APPROVAL]:
         """Make every call of this turn that nobody must approve first, side by side."""
         ready = [pending for pending in self.case.calls if pending.ruling is None or pending.evidence]
@@ -149,6 +150,14 @@ class ErrandWorkflow(Automation[ErrandCase]):
         return State.CALLING
 
     # One call of a turn.
+
+    def _drop_open_calls(self) -> None:
+        """A person skipped a call whose outcome nobody knows: Claude is told, and goes on without it."""
+        if not self.case.calls:
+            return
+        words = "nobody knows whether this happened; do not ask for it again"
+        notes = tuple(CallNote(block=pending.proposed.block, text=words) for pending in self.case.calls)
+        self.note(calls=(), notes=(*self.case.notes, *notes), turn=self.case.turn + 1)
 
     async def _make(self, pending: PendingCall) -> None:
         proposed = pending.proposed

@@ -9,8 +9,9 @@ import pytest
 from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 
-from activities.claude import MAX_ADVICE_BYTES, MAX_RESULT_SHOWN
+from activities.claude import MAX_ADVICE_BYTES, MAX_RESULT_SHOWN, composed
 from activities.claude_port import ClaudeRejected, ClaudeUnavailable
+from activities.conversations import Delta
 from activities.toolbox import NotSent
 from contracts.claude import CallNote, StopReason, TurnOutcome, TurnRequest
 from contracts.tools import CallStatus, ChosenByClaude, EffectClass, ToolCall, ToolOutcome
@@ -372,3 +373,11 @@ async def test_a_prompt_may_choose_model_and_effort(tmp_path: Path) -> None:
 
 def _asks_then_says() -> ScriptedClaude:
     return ScriptedClaude([asks_for(FIND), says("Done.")])
+
+
+def test_an_empty_answer_is_left_out_because_the_api_takes_none() -> None:
+    asked: list[JsonValue] = [{"type": "text", "text": "first"}]
+    again: list[JsonValue] = [{"type": "text", "text": "second"}]
+    deltas = (Delta(turn=0, user=asked, assistant=[]), Delta(turn=1, user=again))
+
+    assert composed(deltas) == [{"role": "user", "content": [*asked, *again]}]

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from activities.conversations import Delta
 from activities.keys import idempotency_key
 from activities.preparing import MAX_ARGUMENT_BYTES
+from activities.tools import NOTHING_TO_UNDO
 from activities.toolbox import NotSent
 from contracts.canonical import digest
 from contracts.claude import ProposedCall, StopReason, TurnOutcome
@@ -360,20 +361,23 @@ async def test_no_evidence_helps_against_a_rule_that_forbids() -> None:
 # Undoing.
 
 
-async def test_an_undo_passes_only_after_this_run_has_sent_something_to_that_server() -> None:
+async def test_an_undo_is_sent_only_after_this_run_has_sent_something_to_that_server() -> None:
+    """Before that there is nothing to undo, and undoing nothing succeeds without a call."""
     undo = ToolCall(
         server="payments", tool="reverse_credit", arguments={}, step="reverse", purpose=Purpose.COMPENSATION
     )
     toolbox = payments()
     async with a_bench(toolbox, policy=OURS) as bench:
-        assert (await bench.call(undo)).status is CallStatus.FORBIDDEN
+        assert (await bench.call(undo)).message == NOTHING_TO_UNDO
         issued, toolbox.answers = toolbox.answers, {**toolbox.answers, "payments.issue_credit": NotSent("down")}
         with pytest.raises(Exception, match="down"):
             await bench.call(credit(100))
-        assert (await bench.call(undo)).status is CallStatus.FORBIDDEN
+        assert (await bench.call(undo)).message == NOTHING_TO_UNDO
+        assert "payments.reverse_credit" not in toolbox.called
         toolbox.answers = issued
         await bench.call(credit(100))
-        assert (await bench.call(undo)).status is CallStatus.DONE
+        assert (await bench.call(undo)).message == ""
+        assert toolbox.called[-1] == "payments.reverse_credit"
         forward = await bench.call(undo.model_copy(update={"purpose": Purpose.FORWARD, "step": "again"}))
     assert forward.status is CallStatus.FORBIDDEN
 

@@ -1,6 +1,5 @@
 """Which decisions are made at all: plain calls, no server."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -59,7 +58,7 @@ def test_a_decision_counts_until_the_deadline_because_a_quorum_may_take_hours() 
 
 
 def test_a_decision_may_be_given_for_a_shorter_time() -> None:
-    decision = decision_on(a_request(), replace(APPROVAL, valid_for=timedelta(minutes=10)))
+    decision = decision_on(a_request(), APPROVAL.model_copy(update={"valid_for": timedelta(minutes=10)}))
 
     assert decision.expires_at - decision.issued_at == timedelta(minutes=10)
 

@@ -17,7 +17,8 @@ import httpx2
 import pytest
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.stdio import stdio_client
-from mcp.types import RequestParamsMeta, TextResourceContents
+from mcp.types import TextResourceContents
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
 from demo.mcp_servers.mail.outbox import Outbox
 from demo.mcp_servers.orders.book import OrderBook
@@ -287,10 +288,10 @@ async def test_spans_join_the_callers_trace_where_an_otlp_endpoint_is_configured
     listener = await asyncio.start_server(collector.take, "127.0.0.1", 0)
     endpoint = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     async with listener, serving("payments", tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint) as server:
-        async with over_http(server.url) as client:
-            # An open map at run time, which mypy cannot know.
-            parent = RequestParamsMeta(traceparent=f"00-{trace_id}-00f067aa0ba902b7-01")  # type: ignore[typeddict-unknown-key]
-            await client.call_tool("payment_of_order", {"order_id": "A-17"}, meta=parent)
+        caller = SpanContext(int(trace_id, 16), 0x00F067AA0BA902B7, is_remote=True, trace_flags=TraceFlags(1))
+        with use_span(NonRecordingSpan(caller)):
+            async with over_http(server.url) as client:
+                await client.call_tool("payment_of_order", {"order_id": "A-17"})
         assert await server.end() == 0
         async with asyncio.timeout(SECONDS_TO_WAIT):
             await collector.arrived.wait()

@@ -125,7 +125,9 @@ def test_a_folder_without_workflows_adds_nothing(tmp_path: Path) -> None:
 
 def test_two_automations_may_not_have_one_name(outside: Callable[..., Path]) -> None:
     folder = outside(PARCEL.replace('"parcel"', '"refund"'))
-    with pytest.raises(MachineDefinitionError, match=r"two automations are called 'refund': workflows\.refund and "):
+    with pytest.raises(
+        MachineDefinitionError, match=r"two automations are called 'refund': workflows\.refund\.workflow and "
+    ):
         Catalog.load(folder)
 
 

@@ -49,8 +49,9 @@ async def test_a_call_with_an_unknown_outcome_escalates_once_its_siblings_are_ov
     toolbox.classes = {**toolbox.classes, "crm.add_note": EffectClass.OPAQUE}
     release = toolbox.holding("orders.find_order")
     async with an_errand(temporal, (NOTE, FIND), DONE, toolbox=toolbox) as errand:
-        await asyncio.gather(toolbox.until_called("crm.add_note"), toolbox.until_called("orders.find_order"))
-        assert (await errand.run.view()).state == "calling", "no call is left behind in flight"
+        await toolbox.until_called("orders.find_order")
+        view = await errand.run.until(lambda seen: seen.tool_calls == 1)
+        assert view.state == "calling", "no call is left behind in flight"
         release.set()
         request = await errand.run.asked()
         await errand.run.decides(Verdict.RETRY)
@@ -63,6 +64,18 @@ async def test_a_call_with_an_unknown_outcome_escalates_once_its_siblings_are_ov
     assert again.title.startswith("nobody knows whether crm.add_note happened")
     assert ending.state == "cancelled"
     assert toolbox.called.count("crm.add_note") == 1, "what may have happened is never sent again"
+
+
+async def test_a_call_nobody_knows_about_may_be_skipped_and_claude_is_told(temporal: WorkflowEnvironment) -> None:
+    toolbox = tools(crm__add_note=OutcomeUnknown("the wire went silent"))
+    toolbox.classes = {**toolbox.classes, "crm.add_note": EffectClass.OPAQUE}
+    async with an_errand(temporal, (NOTE, FIND), DONE, toolbox=toolbox) as errand:
+        await errand.run.decides(Verdict.SKIP)
+        ending = await errand.run.ending()
+
+    assert ending.state == "answered"
+    assert "nobody knows whether this happened" in str(errand.claude.questions[-1].messages[-1])
+    assert toolbox.called.count("crm.add_note") == 1
 
 
 async def test_approvals_are_asked_for_anew_after_an_escalation(temporal: WorkflowEnvironment) -> None:
@@ -85,17 +98,18 @@ async def test_approvals_are_asked_for_anew_after_an_escalation(temporal: Workfl
     assert "mail.send_mail" not in toolbox.called
 
 
-@pytest.mark.parametrize("held", ["crm.add_note", "orders.find_order"])
-async def test_an_errand_cancelled_while_it_calls_waits_for_the_calls_in_flight(
-    temporal: WorkflowEnvironment, held: str
+async def test_an_errand_cancelled_while_it_calls_waits_for_every_call_in_flight(
+    temporal: WorkflowEnvironment,
 ) -> None:
     toolbox = tools()
-    release = toolbox.holding(held)
+    first, second = toolbox.holding("crm.add_note"), toolbox.holding("orders.find_order")
     async with an_errand(temporal, (NOTE, FIND), DONE, toolbox=toolbox) as errand:
-        await toolbox.until_called(held)
+        await asyncio.gather(toolbox.until_called("crm.add_note"), toolbox.until_called("orders.find_order"))
         await errand.run.cancel()
-        assert not (await errand.run.view()).final
-        release.set()
+        first.set()
+        view = await errand.run.until(lambda seen: seen.tool_calls == 1)
+        assert view.state == "calling"
+        second.set()
         ending = await errand.run.ending()
         states = await errand.run.states()
 

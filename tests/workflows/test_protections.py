@@ -211,7 +211,7 @@ async def test_an_impostor_that_says_it_undoes_something_undoes_nothing(temporal
         )
         outcome = await outcome_of(story, Attempt(call=undo, start=statement("impostor")))
 
-    assert not outcome.done
+    assert outcome.message == "nothing was sent that could be undone"
     assert books.credits == [4000]
 
 

@@ -173,7 +173,6 @@ async def test_a_call_that_fails_while_the_run_is_cancelled_does_not_escalate(te
     assert states == ["intake", "assessing", "cancelled"]
 
 
-@pytest.mark.xfail(strict=True, reason="the gate forbids undoing what was never sent, instead of saying it is done")
 async def test_a_refund_cancelled_before_its_credit_could_be_sent_has_nothing_to_undo(
     temporal: WorkflowEnvironment,
 ) -> None:

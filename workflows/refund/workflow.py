@@ -1,21 +1,19 @@
 """Refund: Claude reads complaint and order and advises, policy rules, people sign, and failure is undone."""
 
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import Literal
 
-from pydantic import Field, JsonValue
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from contracts.decisions import DisplayLine
-    from contracts.model import Model
-    from contracts.policy import Ruling, RulingEffect
-    from contracts.runs import Case, Ending
-    from contracts.tools import CallStatus, Scalar, ToolCall, ToolOutcome
+    from contracts.policy import RulingEffect
+    from contracts.runs import Ending
+    from contracts.tools import CallStatus, ToolOutcome
     from workflows.conversation import converse
     from workflows.machine import compensation
     from workflows.machine.automation import Automation
     from workflows.machine.definition import Machine
+    from workflows.refund.case import CreditAdvice, OrderFacts, RefundCase
     from workflows.steps import (
         StepFailed,
         advice,
@@ -25,52 +23,10 @@ with workflow.unsafe.imports_passed_through():
         known,
         make_call,
         read_facts,
+        renew,
         supplied,
         tool_call,
     )
-
-
-class RefundRequest(Model):
-    """What a requester gives: the order, and at most how much."""
-
-    business_key: ClassVar[tuple[str, ...]] = ("order_id",)
-
-    order_id: str = Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    limit_cents: int = Field(default=500_000, gt=0, le=100_000_000)
-    """The most the requester asks for, in cents."""
-
-
-class CreditAdvice(Model):
-    """Claude's advice. Never permission."""
-
-    cents: int = Field(ge=0, le=100_000_000)
-    reason: str = Field(max_length=300)
-
-
-class OrderFacts(Model):
-    """What the order and its payment say; read again after every wait."""
-
-    customer_id: Scalar = None
-    customer_email: Scalar = None
-    status: Scalar = None
-    total_cents: Scalar = None
-    refunded_cents: Scalar = None
-    currency: Scalar = None
-    credited_cents: Scalar = None
-
-
-class RefundCase(Case):
-    """A refund's whole state."""
-
-    request: RefundRequest
-    facts: OrderFacts = OrderFacts()
-    turn: int = 0
-    said: str = ""
-    """What a person or a changed fact adds before Claude is asked again."""
-    advice: CreditAdvice | None = None
-    ruling: Ruling | None = None
-    credit: ToolCall | None = None
-    """The credit as policy saw it and people approve it; sent exactly so."""
 
 
 class State(StrEnum):
@@ -133,7 +89,7 @@ class RefundWorkflow(Automation[RefundCase]):
         """Read the order; what is refunded already is not refunded again."""
         facts = await self._read_order()
         self.note(facts=facts)
-        if _cents(facts.refunded_cents) or _cents(facts.credited_cents):
+        if facts.refunded_already:
             self.note(reason=f"order {self.case.request.order_id} has been refunded already")
             return State.DECLINED
         return State.ASSESSING
@@ -141,18 +97,17 @@ class RefundWorkflow(Automation[RefundCase]):
     @REFUND.state(State.ASSESSING, supply=True)
     async def assess(self) -> Literal[State.RULING, State.DECLINED]:
         """Claude reads complaint and order through tools, and advises amount and reason."""
-        given = await self._advice()
-        cents = min(given.cents, self.case.request.limit_cents, _cents(self.case.facts.total_cents))
-        self.note(advice=given.model_copy(update={"cents": cents}), said="", supplied="")
-        if cents == 0:
-            self.note(reason=f"nothing is owed: {given.reason}"[:400])
+        self.note(advice=self.case.at_most(await self._advice()), said="", supplied="")
+        if self.case.cents == 0:
+            self.note(reason=f"nothing is owed: {self.case.why}"[:400])
             return State.DECLINED
         return State.RULING
 
     @REFUND.state(State.RULING)
     async def rule(self) -> Literal[State.ISSUING, State.AWAITING_APPROVAL, State.DECLINED]:
         """Policy rules on exactly the credit that would be issued."""
-        credit = self._credit()
+        arguments = self.case.credit_arguments(reference=workflow.info().workflow_id)
+        credit = tool_call(self, "payments", "issue_credit", arguments)
         ruling = await ask_policy(self, credit)
         self.note(credit=credit, ruling=ruling, reason=ruling.reason)
         match ruling.effect:
@@ -168,8 +123,8 @@ class RefundWorkflow(Automation[RefundCase]):
     async def await_approval(self) -> Literal[State.ISSUING, State.ASSESSING, State.REJECTED, State.EXPIRED]:
         """People approve exactly this credit; a returned one is assessed anew, and so is one whose facts changed."""
         ruling, credit = known(self.case.ruling, "the ruling"), known(self.case.credit, "the credit")
-        answer = await self.ask_people(ruling, self._title(), self._context())
-        self.note(occurrences={**self.case.occurrences, credit.step: self.case.occurrences.get(credit.step, 1) + 1})
+        answer = await self.ask_people(ruling, self.case.question, self.case.context())
+        self.note(occurrences=renew(self.case, credit.step))
         match answer.outcome:
             case "approved":
                 self.note(credit=credit.model_copy(update={"evidence": answer.evidence}))
@@ -188,12 +143,14 @@ class RefundWorkflow(Automation[RefundCase]):
     async def issue(self) -> Literal[State.VERIFYING, State.COMPENSATING, State.RULING, State.DECLINED]:
         """Issue the credit and mark the order. What fails after the credit is undone."""
         credit = known(self.case.credit, "the credit")
-        compensation.register(self, "the credit", "payments", "reverse_credit", self._reversal())
+        reversal = self.case.order | {"reference": workflow.info().workflow_id}
+        compensation.register(self, "the credit", "payments", "reverse_credit", reversal)
         issued = await make_call(self, credit)
         if not issued.done:
             return self._not_issued(issued)
-        compensation.register(self, "the mark on the order", "orders", "unmark_refunded", self._order())
-        marked = await call_tool(self, "orders", "mark_refunded", self._order() | self._amount())
+        compensation.register(self, "the mark on the order", "orders", "unmark_refunded", self.case.order)
+        mark = self.case.order | {"cents": self.case.cents, "reason": self.case.why}
+        marked = await call_tool(self, "orders", "mark_refunded", mark)
         if not marked.done:
             self.note(reason=f"the order could not be marked: {marked.message}"[:400])
             return State.COMPENSATING
@@ -202,9 +159,9 @@ class RefundWorkflow(Automation[RefundCase]):
     @REFUND.state(State.VERIFYING, skip=State.REFUNDED, take_over=State.REFUNDED)
     async def verify(self) -> Literal[State.REFUNDED]:
         """Read the systems of record back: right order, right amount, once. Then tell the customer."""
-        order = await read_facts(self, "orders", "find_order", self._order(), ORDER_FACTS)
-        paid = await read_facts(self, "payments", "credits_of_order", self._order(), _CREDIT_FACTS)
-        expected = {"count": 1, "total_cents": self._cents(), "refunded_cents": self._cents()}
+        order = await read_facts(self, "orders", "find_order", self.case.order, ORDER_FACTS)
+        paid = await read_facts(self, "payments", "credits_of_order", self.case.order, _CREDIT_FACTS)
+        expected = {"count": 1, "total_cents": self.case.cents, "refunded_cents": self.case.cents}
         found = {**paid.facts, "refunded_cents": order.facts.get("refunded_cents")}
         wrong = [
             f"{name} is {found.get(name)!r}, not {value!r}"
@@ -214,7 +171,7 @@ class RefundWorkflow(Automation[RefundCase]):
         if wrong:
             raise StepFailed("outcome check", f"the books do not say what should be: {'; '.join(wrong)}")
         await self._tell_customer()
-        self.note(reason=f"{self._money()} credited for order {self.case.request.order_id}")
+        self.note(reason=f"{self.case.money} credited for order {self.case.request.order_id}")
         return State.REFUNDED
 
     @REFUND.state(State.COMPENSATING)
@@ -236,13 +193,16 @@ class RefundWorkflow(Automation[RefundCase]):
             "status of the order": str(self.case.facts.status or "not read yet"),
         }
         if self.case.advice is not None:
-            shown |= {"advised": self._money(), "because": self.case.advice.reason}
+            shown |= {"advised": self.case.money, "because": self.case.why}
         return shown
 
     async def _read_order(self) -> OrderFacts:
-        order = await read_facts(self, "orders", "find_order", self._order(), ORDER_FACTS)
-        paid = await read_facts(self, "payments", "credits_of_order", self._order(), _CREDIT_FACTS)
-        return OrderFacts(**order.facts, credited_cents=paid.facts["total_cents"])
+        order = await read_facts(self, "orders", "find_order", self.case.order, ORDER_FACTS)
+        paid = await read_facts(self, "payments", "credits_of_order", self.case.order, _CREDIT_FACTS)
+        facts = OrderFacts(**order.facts, credited_cents=paid.facts["total_cents"])
+        if not isinstance(facts.total_cents, int) or not isinstance(facts.credited_cents, int):
+            raise StepFailed("reading the order", f"its total or its credits are no amounts: {facts}")
+        return facts
 
     async def _advice(self) -> CreditAdvice:
         by_hand = supplied(self, CreditAdvice, _ADVICE_FORM)
@@ -263,19 +223,11 @@ class RefundWorkflow(Automation[RefundCase]):
 
     async def _unless_changed(self) -> Literal[State.ISSUING, State.ASSESSING]:
         """After a wait the facts that people were shown are read again; a change voids the approval."""
-        shown, now = self.case.facts, await self._read_order()
-        changes = [
-            f"{name}: {getattr(shown, name)} -> {getattr(now, name)}"
-            for name in OrderFacts.model_fields
-            if getattr(shown, name) != getattr(now, name)
-        ]
+        now = await self._read_order()
+        changes = self.case.facts.changes_to(now)
         if not changes:
             return State.ISSUING
-        self.note(
-            facts=now,
-            said=f"changed: {'; '.join(changes)}"[:4000],
-            reason=f"the order changed: {'; '.join(changes)}"[:400],
-        )
+        self.note(facts=now, said=f"changed: {changes}"[:4000], reason=f"the order changed: {changes}"[:400])
         return State.ASSESSING
 
     def _not_issued(self, issued: ToolOutcome) -> Literal[State.RULING, State.DECLINED]:
@@ -290,63 +242,13 @@ class RefundWorkflow(Automation[RefundCase]):
                 raise StepFailed("payments.issue_credit", self.case.reason, renew=True)
 
     async def _tell_customer(self) -> None:
-        email = self.case.facts.customer_email
-        if not isinstance(email, str) or not email:
-            return
-        words = f"We have credited {self._money()} for your order {self.case.request.order_id}."
-        mail: dict[str, JsonValue] = {
-            "to": email,
-            "subject": f"Your refund for order {self.case.request.order_id}",
-            "body": words,
-        }
-        done(await call_tool(self, "mail", "send_mail", mail), "mail.send_mail")
-
-    def _credit(self) -> ToolCall:
-        reason = self.case.advice.reason if self.case.advice else ""
-        words: dict[str, JsonValue] = {"currency": self._currency(), "reason": reason, "reference": self._reference()}
-        return tool_call(self, "payments", "issue_credit", self._order() | {"cents": self._cents()} | words)
-
-    def _reversal(self) -> dict[str, JsonValue]:
-        return self._order() | {"reference": self._reference()}
-
-    def _order(self) -> dict[str, JsonValue]:
-        return {"order_id": self.case.request.order_id}
-
-    def _amount(self) -> dict[str, JsonValue]:
-        return {"cents": self._cents(), "reason": self.case.advice.reason if self.case.advice else ""}
-
-    def _reference(self) -> str:
-        return workflow.info().workflow_id
-
-    def _cents(self) -> int:
-        return self.case.advice.cents if self.case.advice else 0
-
-    def _currency(self) -> str:
-        return str(self.case.facts.currency or "")
-
-    def _money(self) -> str:
-        return f"{self._cents() / 100:.2f} {self._currency()}"
-
-    def _title(self) -> str:
-        return f"Credit {self._money()} for order {self.case.request.order_id}?"
-
-    def _context(self) -> tuple[DisplayLine, ...]:
-        reason = self.case.advice.reason if self.case.advice else ""
-        facts = "; ".join(f"{name} {value}" for name, value in self.case.facts.model_dump().items())
-        return (
-            DisplayLine(label="Claude advises", text=f"{self._money()}: {reason}"),
-            DisplayLine(label="the order", text=facts),
-            DisplayLine(label="cost of waiting", text="the customer waits; nothing has been paid"),
-            DisplayLine(label="approving also permits", text="payments.reverse_credit, should a later step fail"),
-        )
+        mail = self.case.mail()
+        if mail is not None:
+            done(await call_tool(self, "mail", "send_mail", mail), "mail.send_mail")
 
 
 _ADVICE_FORM = '{"cents": 4000, "reason": "why"}'
 _CREDIT_FACTS = {"count": "/count", "total_cents": "/total_cents"}
-
-
-def _cents(value: Scalar) -> int:
-    return value if isinstance(value, int) else 0
 
 
 REFUND.check()
