@@ -13,8 +13,8 @@ from pydantic import JsonValue
 from activities.conversations import Delta
 from activities.keys import idempotency_key
 from activities.preparing import MAX_ARGUMENT_BYTES
-from activities.tools import NOTHING_TO_UNDO
 from activities.toolbox import NotSent
+from activities.tools import NOTHING_TO_UNDO
 from contracts.canonical import digest
 from contracts.claude import ProposedCall, StopReason, TurnOutcome
 from contracts.decisions import Verdict

@@ -25,7 +25,7 @@ from tests.end_to_end.processes import (
 )
 from workers.embedded.running import RunningDevelopment, read_running
 
-pytestmark = pytest.mark.xdist_group("development")  # one at a time: each takes the usual ports while they are free
+pytestmark = pytest.mark.xdist_group("end_to_end")  # one at a time: each takes the usual ports while they are free
 
 
 @dataclass

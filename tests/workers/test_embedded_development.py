@@ -29,7 +29,7 @@ from workers.embedded.running import RunningDevelopment, read_running
 AS_IT_IS: Mapping[str, str] = {}
 IN_TIME = timedelta(seconds=40)
 REPOSITORY = Path(__file__).parents[2]
-pytestmark = pytest.mark.xdist_group("development")  # one at a time: each takes the usual ports while they are free
+pytestmark = pytest.mark.xdist_group("end_to_end")  # one at a time: each takes the usual ports while they are free
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's tie to the parent is Linux's")
 
 # Like the worker, it starts a server that it talks to over stdio, in a session of its own.
