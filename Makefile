@@ -19,7 +19,7 @@ demo: $(READY)   ## a refund from request to outcome, with its approval and a wo
 	$(BIN)/python -m demo.story
 
 test: $(READY)   ## the tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 stories: $(READY) ## the stories of automations outside the repository: make stories OUTSIDE=/path/to/folder
 	INTERLOCK_AUTOMATIONS=$(OUTSIDE) $(BIN)/python -m pytest -p tests.conftest -c pyproject.toml --rootdir . $(OUTSIDE)/tests

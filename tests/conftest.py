@@ -32,13 +32,6 @@ def outside() -> Path:
     return Path(os.environ["INTERLOCK_AUTOMATIONS"])
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """On several processes (--dist loadgroup) a file stays together, unless it says whom it goes with."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The SDK's runtime may crash an exiting interpreter (sdk-python 300); leave before that."""

@@ -1,20 +1,12 @@
 """One setup for the whole folder, whose spans all go to one collector."""
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from tests.end_to_end.collector import Collector, collecting
 from tests.end_to_end.setup import Setup, a_setup
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With --dist loadgroup, whoever shares the setup runs in one process."""
-    for item in items:
-        if "setup" in getattr(item, "fixturenames", ()) and Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("end_to_end"))
 
 
 @pytest.fixture(scope="session")

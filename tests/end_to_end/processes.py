@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
+from tests.ports import usual_ports_to_myself
 from workers.embedded.plan import USUAL_PORTS
 from workers.embedded.ports import LOCALHOST
 
@@ -83,7 +84,7 @@ async def output_of(*command: str, environment: Mapping[str, str] | None = None,
 @contextmanager
 def usual_ports_taken() -> Iterator[None]:
     """So that setups on one machine do not race for the same ports."""
-    with ExitStack() as taken:
+    with usual_ports_to_myself(), ExitStack() as taken:
         for port in USUAL_PORTS.values():
             with suppress(OSError):
                 taken.enter_context(socket.create_server((LOCALHOST, port)))

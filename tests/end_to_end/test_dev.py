@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
 import pytest_asyncio
 
 from tests.end_to_end.processes import (
@@ -24,8 +23,6 @@ from tests.end_to_end.processes import (
     with_our_packages,
 )
 from workers.embedded.running import RunningDevelopment, read_running
-
-pytestmark = pytest.mark.xdist_group("end_to_end")  # one at a time: each takes the usual ports while they are free
 
 
 @dataclass

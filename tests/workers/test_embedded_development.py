@@ -19,6 +19,7 @@ import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from cli.dev import run
+from tests.ports import usual_ports_to_myself
 from tests.workers.test_embedded_supervisor import is_alive
 from workers.embedded.folder import Folder, only_one
 from workers.embedded.plan import Claude, Options, Plan, plan
@@ -29,7 +30,6 @@ from workers.embedded.running import RunningDevelopment, read_running
 AS_IT_IS: Mapping[str, str] = {}
 IN_TIME = timedelta(seconds=40)
 REPOSITORY = Path(__file__).parents[2]
-pytestmark = pytest.mark.xdist_group("end_to_end")  # one at a time: each takes the usual ports while they are free
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's tie to the parent is Linux's")
 
 # Like the worker, it starts a server that it talks to over stdio, in a session of its own.
@@ -143,8 +143,9 @@ class Devs:
 async def devs(tmp_path: Path) -> AsyncIterator[Devs]:
     (tmp_path / "worker.py").write_text(WORKER)
     devs = Devs(tmp_path)
-    yield devs
-    await devs.end()
+    with usual_ports_to_myself():
+        yield devs
+        await devs.end()
 
 
 async def all_gone(pids: list[int]) -> None:
