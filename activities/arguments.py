@@ -1,6 +1,8 @@
 """Do arguments fit a tool's schema? It comes from outside: it may be wrong, and must not make us fetch anything."""
 
-from jsonschema import Draft202012Validator, SchemaError
+import json
+
+from jsonschema import Draft202012Validator, SchemaError, ValidationError
 from jsonschema.exceptions import best_match
 from jsonschema.validators import validator_for
 from pydantic import JsonValue
@@ -21,7 +23,12 @@ def misfit(arguments: JsonValue, schema: dict[str, JsonValue]) -> str:
         return f"the schema itself is broken: {broken.json_path}: {broken.message}"
     except (Unresolvable, RecursionError) as broken:
         return f"the schema itself cannot be followed: {broken}"
-    return f"{error.json_path}: {error.message}" if error is not None else _unwritable(arguments)
+    return _rule_broken(error) if error is not None else _unwritable(arguments)
+
+
+def _rule_broken(error: ValidationError) -> str:
+    """Where, and which rule of the schema; never the value, which belongs in the store alone."""
+    return f"{error.json_path}: must satisfy {error.validator} {json.dumps(error.validator_value)[:120]}"
 
 
 def _unwritable(arguments: JsonValue) -> str:

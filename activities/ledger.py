@@ -10,7 +10,7 @@ from contracts.tools import EffectClass, Purpose, ToolOutcome
 
 
 class LedgerState(StrEnum):
-    """Where an entry stands. The last four are final."""
+    """Where an entry stands. The last three are final."""
 
     CLAIMED = "claimed"
     SENT = "sent"

@@ -64,7 +64,7 @@ class PeopleActivities:
             check.decision,
             deployment=self._deployment,
             run=run,
-            action_digest=check.decision.action_digest,
+            action_digest=check.action_digest,
             requester=record.start.requester,
             now=await self._clock.now(),
         )

@@ -5,6 +5,7 @@ that are about to be sent. What was sent is in the ledger before the first byte 
 """
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from activities.clock import Clock
 from activities.conversations import Contents, Conversations
@@ -50,12 +51,15 @@ class ToolActivities:
 
     @activity.defn
     async def rule_on(self, call: ToolCall) -> Ruling:
-        """Policy's ruling on a call, with the digest a decision must be bound to. Nothing is sent."""
-        try:
-            prepared = await self._preparation.prepare(call)
-        except Refused as refused:
-            return Ruling(effect=RulingEffect.FORBID, policy_digest=self._policy.digest, reason=str(refused)[:400])
-        return await self._rule(prepared)
+        """Policy's ruling on a call, with the digest a decision must be bound to. Nothing is sent.
+
+        Raises ApplicationError when the gate would refuse the call whatever policy says.
+        """
+        async with heartbeating():
+            try:
+                return await self._rule(await self._preparation.prepare(call))
+            except Refused as refused:
+                raise ApplicationError(str(refused), type="Refused", non_retryable=True) from refused
 
     @activity.defn
     async def call_tool(self, call: ToolCall) -> ToolOutcome:

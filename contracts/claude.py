@@ -62,8 +62,6 @@ class TurnRequest(Model):
     said: str = Field(default="", max_length=4000)
     """What a person said since the last turn (a return); appended as a user message."""
     notes: tuple[CallNote, ...] = ()
-    occurrence_prefix: str = ""
-    """With it, the results of the previous turn's calls are found in the ledger: step name of the loop."""
 
 
 class ProposedCall(Model):

@@ -126,8 +126,8 @@ class DecisionToCheck(Model):
     """Input of the activity that verifies one decision."""
 
     decision: Decision
-    request_id: str
-    obligations: tuple[Obligation, ...]
+    action_digest: str
+    """Of the open request."""
 
 
 class CheckedDecision(Model):

@@ -51,7 +51,7 @@ PASSED_THROUGH = (
     "workflows.conversation",
     "workflows.refund.case",
 )
-"""Imported once per process: pure, or guarded by tests; the automations themselves run in the sandbox."""
+"""Imported once per process: pure, or guarded by tests. Our automations run in the sandbox, outside ones do not yet."""
 HEAVY = ("cedarpy", "jsonschema", "rfc8785", "opentelemetry", "structlog", "referencing", "rpds", "attrs", "attr")
 
 

@@ -155,8 +155,7 @@ class ErrandWorkflow(Automation[ErrandCase]):
         """A person skipped a call whose outcome nobody knows: Claude is told, and goes on without it."""
         if not self.case.calls:
             return
-        words = "nobody knows whether this happened; do not ask for it again"
-        notes = tuple(CallNote(block=pending.proposed.block, text=words) for pending in self.case.calls)
+        notes = tuple(CallNote(block=call.proposed.block, text=_dropped(call)) for call in self.case.calls)
         self.note(calls=(), notes=(*self.case.notes, *notes), turn=self.case.turn + 1)
 
     async def _make(self, pending: PendingCall) -> None:
@@ -215,6 +214,12 @@ class ErrandWorkflow(Automation[ErrandCase]):
     def answer_ref(self) -> str:
         """Content address of Claude's answer."""
         return self.case.answer
+
+
+def _dropped(pending: PendingCall) -> str:
+    if pending.ruling is not None and not pending.evidence:
+        return "not made: the request for its approval was withdrawn"
+    return "nobody knows whether this happened; do not ask for it again"
 
 
 ERRAND.check()

@@ -251,7 +251,8 @@ def advice(outcome: TurnOutcome, model: type[AnswerT], prompt: str, value_hint: 
         try:
             return model.model_validate(outcome.advice)
         except ValidationError as error:
-            problem = str(error)
+            first = error.errors(include_url=False, include_input=False)[0]
+            problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
     raise StepFailed(f"Claude {prompt}", f"no usable advice: {problem}"[:400], value_hint=value_hint)
 
 
@@ -283,7 +284,6 @@ async def check_decision(decision: DecisionToCheck) -> CheckedDecision:
     return await workflow.execute_local_activity_method(
         PeopleActivities.check_decision,
         decision,
-        schedule_to_close_timeout=timedelta(minutes=5),
         start_to_close_timeout=timedelta(seconds=30),
         summary=f"check the decision of {decision.decision.approver[:60]}",
     )
@@ -325,6 +325,7 @@ async def _record(method: Callable[[Any, InputT], Awaitable[OutputT]], request: 
         request,
         start_to_close_timeout=timedelta(seconds=30),
         retry_policy=PATIENT,
+        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         summary=summary[:200],
     )
 

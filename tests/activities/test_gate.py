@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from pydantic import JsonValue
+from temporalio.exceptions import ApplicationError
 
 from activities.conversations import Delta
 from activities.keys import idempotency_key
@@ -122,10 +123,10 @@ async def test_the_order_of_arguments_makes_no_other_action() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"order_id": "A-17"}, "'cents' is a required property"),
-        ({"order_id": "A-17", "cents": "4000"}, "$.cents: '4000' is not of type 'integer'"),
-        ({"order_id": "A-17", "cents": 0}, "$.cents: 0 is less than the minimum of 1"),
-        ({"order_id": "A-17", "cents": 1, "to": "me"}, "Additional properties are not allowed ('to' was unexpected)"),
+        ({"order_id": "A-17"}, "$: must satisfy required"),
+        ({"order_id": "A-17", "cents": "4000"}, '$.cents: must satisfy type "integer"'),
+        ({"order_id": "A-17", "cents": 0}, "$.cents: must satisfy minimum 1"),
+        ({"order_id": "A-17", "cents": 1, "to": "me"}, "$: must satisfy additionalProperties false"),
         ({"order_id": "A-17", "cents": 2**53}, "they have no canonical form"),
         ({"order_id": "\ud800", "cents": 1}, "they have no canonical form"),
         ({"order_id": "A" * MAX_ARGUMENT_BYTES, "cents": 1}, f"at most {MAX_ARGUMENT_BYTES} are sent"),
@@ -249,9 +250,10 @@ async def test_asking_for_a_ruling_sends_and_claims_nothing() -> None:
         assert action is not None
         assert json.loads(action)["arguments"] == {"order_id": "A-17", "cents": 9000}
         assert (await bench.call(credit(9000))).action_digest == ruling.action_digest
-        refused = await bench.rule(credit("all"))
-    assert refused.effect is RulingEffect.FORBID
-    assert "'all' is not of type 'integer'" in refused.reason
+        with pytest.raises(ApplicationError, match="must satisfy type") as refused:
+            await bench.rule(credit("all"))
+    assert (refused.value.type, refused.value.non_retryable) == ("Refused", True)
+    assert "'all'" not in str(refused.value), "what Claude or a customer wrote stays in the store"
 
 
 async def test_policy_that_changes_after_sending_does_not_make_the_call_unhappen() -> None:

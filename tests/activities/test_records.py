@@ -166,20 +166,26 @@ async def test_what_is_not_there_is_said_once(bench: Bench) -> None:
 )
 async def test_a_decision_counts_or_the_reason_is_told(bench: Bench, changes: dict[str, Any], said: str) -> None:
     decision = bench.decision(digest(b"the action"), **changes)
-    check = DecisionToCheck(decision=decision, request_id="refund/A-17#1", obligations=(OBLIGATION,))
+    check = DecisionToCheck(decision=decision, action_digest=digest(b"the action"))
     checked = await bench.environment().run(people(bench).check_decision, check)
     assert checked.counts == (not said)
     assert said in checked.reason
 
 
+async def test_a_decision_on_another_action_does_not_count(bench: Bench) -> None:
+    check = DecisionToCheck(decision=bench.decision(digest(b"another")), action_digest=digest(b"the action"))
+    checked = await bench.environment().run(people(bench).check_decision, check)
+    assert (checked.counts, "action_digest is" in checked.reason) == (False, True)
+
+
 async def test_no_unsigned_decision_counts_in_production(bench: Bench) -> None:
     bench.deployment = PRODUCTION
-    check = DecisionToCheck(decision=bench.decision(digest(b"x")), request_id="refund/A-17#1", obligations=())
+    check = DecisionToCheck(decision=bench.decision(digest(b"x")), action_digest=digest(b"x"))
     checked = await bench.environment().run(people(bench).check_decision, check)
     assert (checked.counts, "count in development mode only" in checked.reason) == (False, True)
 
 
 async def test_nothing_can_be_decided_for_a_run_nobody_registered(bench: Bench) -> None:
-    check = DecisionToCheck(decision=bench.decision(digest(b"x")), request_id="refund/A-17#1", obligations=())
+    check = DecisionToCheck(decision=bench.decision(digest(b"x")), action_digest=digest(b"x"))
     checked = await bench.environment("run-9").run(people(bench).check_decision, check)
     assert (checked.counts, "no start record" in checked.reason) == (False, True)

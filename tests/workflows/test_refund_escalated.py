@@ -6,7 +6,9 @@ from typing import Any
 from temporalio.testing import WorkflowEnvironment
 
 from activities.claude_port import ClaudeRejected
+from activities.toolbox import OutcomeUnknown
 from contracts.decisions import RequestKind, Verdict
+from contracts.tools import EffectClass
 from tests.doubles import ScriptedClaude, answer_of, in_turn, says, says_no
 from tests.workflows.refund_world import READS_FIRST, Books, a_refund, advises
 
@@ -168,7 +170,9 @@ async def test_a_credit_given_by_hand_is_verified_like_any_other(temporal: Workf
     assert toolbox.effects() == ["payments.issue_credit", "mail.send_mail"]
 
 
-async def test_a_refused_credit_that_is_abandoned_leaves_nothing_to_undo(temporal: WorkflowEnvironment) -> None:
+async def test_abandoning_a_refused_credit_undoes_it_all_the_same_in_case_an_earlier_try_happened(
+    temporal: WorkflowEnvironment,
+) -> None:
     toolbox = Books().toolbox(payments__issue_credit=says_no("the card has expired"))
     async with a_refund(temporal, 4000, toolbox=toolbox) as refund:
         await refund.run.decides(Verdict.ABANDON)
@@ -176,7 +180,24 @@ async def test_a_refused_credit_that_is_abandoned_leaves_nothing_to_undo(tempora
 
     assert ending.state == "cancelled"
     assert ending.reason == "abandoned by dana: the credit was not issued: the card has expired"
-    assert toolbox.effects() == ["payments.issue_credit"]
+    assert toolbox.effects() == ["payments.issue_credit", "payments.reverse_credit"]
+
+
+async def test_a_retry_after_the_credit_goes_on_with_that_credit_and_asks_nobody_again(
+    temporal: WorkflowEnvironment,
+) -> None:
+    books = Books()
+    toolbox = books.toolbox(orders__mark_refunded=in_turn(OutcomeUnknown("the wire went silent"), books.mark))
+    toolbox.classes = {**toolbox.classes, "orders.mark_refunded": EffectClass.OPAQUE}
+    async with a_refund(temporal, 64000, books=books, toolbox=toolbox) as refund:
+        await refund.run.decides(Verdict.APPROVE)
+        await refund.run.decides(Verdict.RETRY, number=2)
+        ending = await refund.run.ending()
+
+    assert ending.state == "refunded"
+    assert books.credits == [64000]
+    assert toolbox.called.count("payments.issue_credit") == 1
+    assert toolbox.called.count("orders.mark_refunded") == 2
 
 
 async def test_books_that_do_not_say_what_should_be_escalate_and_may_be_accepted(temporal: WorkflowEnvironment) -> None:

@@ -1,7 +1,7 @@
 """Ask people and wait: approval requests, escalations, quorums and deadlines."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -24,10 +24,10 @@ from contracts.decisions import (
 from contracts.policy import Obligation, Ruling
 from contracts.runs import CaseT, Escalation
 from workflows import steps
-from workflows.machine.decisions import KEPT_DECISIONS, TakesDecisions
+from workflows.machine.decisions import KEPT_DECISIONS, TakesDecisions, outcome_of
 
 EXPIRED = "expired"
-_OUTCOMES = {Verdict.APPROVE: "approved", Verdict.REJECT: "rejected", Verdict.RETURN: "returned"}
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Answer(BaseModel):
@@ -150,6 +150,7 @@ class DecidedByPeople(TakesDecisions[CaseT]):
         )
         self.note(requests=(*self.case.requests, request))
         self._publish_details()
+        steps.heed_cancellation(self)
         return request
 
     # Waiting.
@@ -164,7 +165,7 @@ class DecidedByPeople(TakesDecisions[CaseT]):
         while True:
             if answer := await self._take_decisions():
                 return answer
-            nearest = min(self.case.requests, key=lambda request: request.deadline or datetime.max)
+            nearest = min(self.case.requests, key=lambda request: request.deadline or _NEVER)
             summary = f"waiting for people: {nearest.title}"
             decided = await self.wait_for(lambda: bool(self.case.inbox), nearest.deadline, summary)
             if not decided and nearest.deadline is not None and workflow.now() >= nearest.deadline:
@@ -177,6 +178,7 @@ class DecidedByPeople(TakesDecisions[CaseT]):
         self.note(inbox=())
         for request in self.case.requests:
             await self._close(request, Answer(**_about(request), outcome=outcome))
+        self._refuse_late()
 
     def _refuse_late(self) -> None:
         """Decisions that came while their request was being closed; their senders must not wait for ever."""
@@ -200,7 +202,7 @@ class DecidedByPeople(TakesDecisions[CaseT]):
         if request is None:
             self._refuse(decision.approval_id, decision.approver, self._why_closed(decision.approval_id))
             return None
-        check = DecisionToCheck(decision=decision, request_id=request.id, obligations=request.obligations)
+        check = DecisionToCheck(decision=decision, action_digest=request.action_digest)
         checked = await steps.check_decision(check)
         if not checked.counts:
             self._refuse(request.id, decision.approver, checked.reason)
@@ -223,7 +225,7 @@ class DecidedByPeople(TakesDecisions[CaseT]):
                 return None
         answer = Answer(
             **_about(request),
-            outcome=_OUTCOMES.get(decision.verdict, decision.verdict.value),
+            outcome=outcome_of(decision.verdict),
             verdict=decision.verdict,
             approver=decision.approver,
             note=decision.note,

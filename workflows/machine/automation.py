@@ -106,6 +106,7 @@ class Automation(DecidedByPeople[CaseT]):
         return self.machine.named(self.case.state)
 
     async def _end(self) -> None:
+        await self.withdraw_requests("withdrawn")
         await steps.record_ending(self)
         await workflow.wait_condition(workflow.all_handlers_finished)
 

@@ -13,11 +13,17 @@ from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
-from contracts.decisions import MAX_DECISION_BYTES, ApprovalRequest, Decision, Receipt
+from contracts.decisions import MAX_DECISION_BYTES, ApprovalRequest, Decision, Receipt, Verdict
 from contracts.runs import MAX_INBOX, CaseT, RefusedDecision
 
 KEPT_DECISIONS = 20
+_OUTCOMES = {Verdict.APPROVE: "approved", Verdict.REJECT: "rejected", Verdict.RETURN: "returned"}
 _MISSING = RawValue(Payload())
+
+
+def outcome_of(verdict: Verdict) -> str:
+    """What a verdict makes of its request: `approved`, `rejected`, `returned`, or the option chosen."""
+    return _OUTCOMES.get(verdict, verdict.value)
 
 
 class TakesDecisions(Generic[CaseT]):
@@ -100,7 +106,8 @@ class TakesDecisions(Generic[CaseT]):
 
     def _receipt(self, decision: Decision) -> Receipt:
         for decided in self.case.decided:
-            if decided.id == decision.approval_id and decided.by == decision.approver:
+            answered = (decided.id, decided.by, decided.outcome)
+            if answered == (decision.approval_id, decision.approver, outcome_of(decision.verdict)):
                 message = f"{decided.id} is {decided.outcome}"
                 return Receipt(approval_id=decided.id, outcome=decided.outcome, message=message)
         request = self._open_request(decision.approval_id)

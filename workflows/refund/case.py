@@ -63,6 +63,8 @@ class RefundCase(Case):
     ruling: Ruling | None = None
     credit: ToolCall | None = None
     """The credit as policy saw it and people approve it; sent exactly so."""
+    issued: bool = False
+    """The payments server has issued the credit."""
 
     @property
     def order(self) -> dict[str, JsonValue]:

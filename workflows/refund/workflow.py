@@ -106,6 +106,8 @@ class RefundWorkflow(Automation[RefundCase]):
     @REFUND.state(State.RULING)
     async def rule(self) -> Literal[State.ISSUING, State.AWAITING_APPROVAL, State.DECLINED]:
         """Policy rules on exactly the credit that would be issued."""
+        if self.case.issued:  # the credit stands; what failed came after it
+            return State.ISSUING
         arguments = self.case.credit_arguments(reference=workflow.info().workflow_id)
         credit = tool_call(self, "payments", "issue_credit", arguments)
         ruling = await ask_policy(self, credit)
@@ -124,13 +126,13 @@ class RefundWorkflow(Automation[RefundCase]):
         """People approve exactly this credit; a returned one is assessed anew, and so is one whose facts changed."""
         ruling, credit = known(self.case.ruling, "the ruling"), known(self.case.credit, "the credit")
         answer = await self.ask_people(ruling, self.case.question, self.case.context())
-        self.note(occurrences=renew(self.case, credit.step))
         match answer.outcome:
             case "approved":
                 self.note(credit=credit.model_copy(update={"evidence": answer.evidence}))
                 return await self._unless_changed()
             case "returned":
-                self.note(said=f"note from {answer.approver}: {answer.note}"[:4000])
+                said = f"note from {answer.approver}: {answer.note}"[:4000]
+                self.note(said=said, occurrences=renew(self.case, credit.step))
                 return State.ASSESSING
             case "rejected":
                 self.note(reason=f"rejected by {answer.approver}: {answer.note}"[:400])
@@ -148,6 +150,7 @@ class RefundWorkflow(Automation[RefundCase]):
         issued = await make_call(self, credit)
         if not issued.done:
             return self._not_issued(issued)
+        self.note(issued=True)
         compensation.register(self, "the mark on the order", "orders", "unmark_refunded", self.case.order)
         mark = self.case.order | {"cents": self.case.cents, "reason": self.case.why}
         marked = await call_tool(self, "orders", "mark_refunded", mark)
@@ -227,12 +230,17 @@ class RefundWorkflow(Automation[RefundCase]):
         changes = self.case.facts.changes_to(now)
         if not changes:
             return State.ISSUING
-        self.note(facts=now, said=f"changed: {changes}"[:4000], reason=f"the order changed: {changes}"[:400])
+        self.note(
+            facts=now,
+            said=f"changed: {changes}"[:4000],
+            reason=f"the order changed: {changes}"[:400],
+            occurrences=renew(self.case, "payments.issue_credit"),
+        )
         return State.ASSESSING
 
     def _not_issued(self, issued: ToolOutcome) -> Literal[State.RULING, State.DECLINED]:
-        """Nothing to undo: policy changed its mind since it ruled, or the payments server said no."""
-        self.note(compensations=(), reason=f"the credit was not issued: {issued.message}"[:400])
+        """Policy changed its mind since it ruled, or the payments server said no. An undo then undoes nothing."""
+        self.note(reason=f"the credit was not issued: {issued.message}"[:400])
         match issued.status:
             case CallStatus.NEEDS_APPROVAL:
                 return State.RULING
