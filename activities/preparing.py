@@ -14,7 +14,7 @@ from activities.inbox import StartRecord, Starts
 from activities.keys import idempotency_key
 from activities.ledger import Ledger
 from activities.pins import Pins
-from activities.toolbox import NotSent, Toolbox, UnknownServer, UnknownTool
+from activities.toolbox import NotSent, Toolbox, UnknownServer
 from contracts.canonical import canonical_json
 from contracts.deployment import Deployment, Mode
 from contracts.model import Model
@@ -97,7 +97,7 @@ class Preparation:
     async def _definition(self, call: ToolCall) -> ToolDefinition:
         try:
             published = await self._toolbox.definitions(call.server)
-        except (UnknownServer, UnknownTool) as unknown:
+        except UnknownServer as unknown:
             raise Refused(str(unknown)) from unknown
         except NotSent as not_sent:
             raise try_later(not_sent, f"{call.server} cannot be reached") from not_sent

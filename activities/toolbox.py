@@ -27,10 +27,6 @@ class UnknownServer(Exception):
     """No server of that name is declared in the servers file."""
 
 
-class UnknownTool(Exception):
-    """The server does not publish a tool of that name."""
-
-
 class Toolbox(Protocol):
     """The declared MCP servers."""
 

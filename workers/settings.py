@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     """A folder with automations of your own: workflows/, policies/, activities/prompts/."""
     model: str = "claude-sonnet-5-5"
     """The model for prompts that name none."""
-    prices: ExistingPath | None = REPOSITORY / "deploy" / "prices.toml"
+    prices: ExistingPath | None = REPOSITORY / "workers" / "resources" / "prices.toml"
     """A TOML file with prices per million tokens by model prefix."""
     data: Path = Path(".interlock")
     """Where a worker keeps logs and private folders of MCP servers."""

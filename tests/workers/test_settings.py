@@ -1,5 +1,6 @@
 """Settings: from the environment, strict by default, and every mistake names its variable."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,14 @@ def test_rules_and_prompts_of_an_outside_folder_come_after_ours(tmp_path: Path) 
     (tmp_path / "activities" / "prompts").mkdir(parents=True)
     assert settings.prompt_folders()[1:] == (tmp_path / "activities" / "prompts",)
     assert Settings().policy_folders() == (REPOSITORY / "policies",)
+
+
+def test_whatever_a_worker_reads_by_default_is_part_of_the_installed_packages() -> None:
+    """The image of a worker has the packages and nothing else of the repository."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    settings = Settings.read()
+    assert settings.prices is not None
+    for path in (settings.prices, *settings.policy_folders(), *settings.prompt_folders()):
+        assert path.exists()
+        assert path.relative_to(REPOSITORY).parts[0] in packages
