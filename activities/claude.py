@@ -11,6 +11,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.arguments import misfit
+from activities.authority import Authority, NothingInForce
 from activities.claude_port import Claude, ClaudeAnswer, ClaudeQuestion, ClaudeRejected, ClaudeUnavailable
 from activities.clock import Clock
 from activities.conversations import Contents, Conversations, Delta, RunKey
@@ -19,13 +20,12 @@ from activities.identity import CurrentRun
 from activities.inbox import Starts
 from activities.keys import idempotency_key
 from activities.ledger import Ledger
-from activities.offers import OfferedTool, as_claude_tools, make_offer, offer_bytes, offer_from, proposed
+from activities.offers import Asker, OfferedTool, as_claude_tools, make_offer, offer_bytes, offer_from, proposed
 from activities.prompt_files import Prompt, PromptBroken, PromptFiles
 from activities.toolbox import NotSent, Toolbox, UnknownServer
 from contracts.canonical import parse_json
 from contracts.claude import ProposedCall, StopReason, TurnOutcome, TurnRequest
 from contracts.deployment import Deployment
-from policies.engine import PolicyEngine
 
 MAX_RESULT_SHOWN = 64 * 1024
 MAX_ADVICE_BYTES = 1024
@@ -44,13 +44,13 @@ class ClaudeActivities:
         ledger: Ledger,
         starts: Starts,
         prompts: PromptFiles,
-        policy: PolicyEngine,
+        authority: Authority,
         current: CurrentRun,
         clock: Clock,
         deployment: Deployment,
         default_model: str,
     ) -> None:
-        self._claude, self._toolbox, self._policy = claude, toolbox, policy
+        self._claude, self._toolbox, self._authority = claude, toolbox, authority
         self._conversations, self._contents, self._ledger, self._starts = (
             conversations,
             contents,
@@ -118,7 +118,12 @@ class ClaudeActivities:
         if record is None:
             raise ApplicationError("this run has no start record", type="NoStartRecord", non_retryable=True)
         try:
-            return await make_offer(request.tools, self._toolbox, self._policy, record.start, request.state)
+            roster, now = await self._authority.roster(), await self._clock.now()
+            roles = roster.roles_of(record.start.requester, now)
+            asker = Asker(record.start, roles, request.state, now)
+            return await make_offer(request.tools, self._toolbox, self._authority, asker)
+        except NothingInForce as nothing:
+            raise ApplicationError(str(nothing), type="NothingInForce") from nothing
         except UnknownServer as unknown:
             raise ApplicationError(str(unknown), type="UnknownServer", non_retryable=True) from unknown
         except NotSent as not_sent:

@@ -4,8 +4,10 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
+from activities.alike import Alike
 from activities.conversations import RunKey
-from contracts.decisions import RequestKind, Verdict
+from activities.notices import Notice
+from contracts.decisions import RequestEvent, RequestKind, Verdict
 from contracts.model import Model, Moment
 from contracts.policy import Obligation
 from contracts.runs import KnownCase, StartStatement
@@ -28,25 +30,44 @@ class InboxEntry(Model):
     requester: str
     opened_at: Moment
     deadline: Moment | None = None
+    remind_at: Moment | None = None
+    hand_on_at: Moment | None = None
+    reminded_at: Moment | None = None
+    handed_on_at: Moment | None = None
+    """From then on the holders of the next role may decide as well."""
+    alike: Alike | None = None
+    """What it has in common with requests that ask the same of other cases."""
     closed_at: Moment | None = None
     outcome: str = ""
     by: str = ""
 
 
+class Passing(Model):
+    """Something that happened to a request while it waited."""
+
+    event: RequestEvent
+    at: Moment
+
+
 class Inbox(Protocol):
     """Requests to people, as rows that can be listed without asking every run."""
 
-    async def open(self, entry: InboxEntry) -> None:
-        """List a request; opening the same request again changes nothing."""
+    async def open(self, entry: InboxEntry, notices: tuple[Notice, ...] = ()) -> None:
+        """List a request and enter the notices of it; opening the same request again changes nothing."""
 
-    async def close(self, request_id: str, outcome: str, by: str, at: Moment) -> None:
-        """Take a request out of the open ones; closing it again changes nothing."""
+    async def pass_on(self, entry: InboxEntry, passing: Passing, notices: tuple[Notice, ...] = ()) -> None:
+        """Record a reminder, or that a request was handed on, and enter the notices of it; each once."""
+
+    async def close(
+        self, entry: InboxEntry, outcome: str, by: str, at: Moment, notices: tuple[Notice, ...] = ()
+    ) -> None:
+        """Take a request out of the open ones and enter the notices of that; closing it again changes nothing."""
 
     async def waiting(self, limit: int) -> tuple[InboxEntry, ...]:
         """Open requests: those with a deadline first, the nearest first, then the oldest."""
 
-    async def find(self, request_id: str) -> InboxEntry | None:
-        """One request, open or closed, or None."""
+    async def find(self, request_id: str, first_run_id: str = "") -> InboxEntry | None:
+        """One request, open or closed, or None; of this run, or of the latest one."""
 
 
 class StartRecord(Model):
@@ -63,7 +84,8 @@ class Starts(Protocol):
     async def register(self, record: StartRecord, at: Moment) -> StartRecord:
         """Register a run under its workflow id and first run id; when it is registered already, return that record.
 
-        Takes the business key as well. Raises CaseTaken when another run holds it and `start.again` is empty.
+        Takes the business key and the statement's nonce as well. Raises CaseTaken when another run holds the key and
+        `start.again` is empty, NonceUsed when another run was started with this statement.
         """
 
     async def find(self, run: RunKey) -> StartRecord | None:
@@ -77,6 +99,10 @@ class Starts(Protocol):
 
     async def pseudonym(self, requester: str) -> str:
         """A stable name for a requester that does not reveal it (HMAC under a key kept in the store)."""
+
+
+class NonceUsed(Exception):
+    """Another run was started with this very statement."""
 
 
 class CaseTaken(Exception):

@@ -35,6 +35,15 @@ class Claim(Model):
     purpose: Purpose
     action_digest: str
     arguments: dict[str, JsonValue]
+    requester: str = ""
+    policy_digest: str = ""
+    """Of the rules that permitted it."""
+    rule_ids: tuple[str, ...] = ()
+    roster_digest: str = ""
+    evidence: tuple[str, ...] = ()
+    """Nonces of the decisions that permitted it."""
+    credential: str = ""
+    """Reference of the credential it is made with."""
 
 
 class LedgerEntry(Model):
@@ -83,10 +92,10 @@ class Ledger(Protocol):
         False: the generation is no longer current; nothing was written.
         """
 
-    async def release(self, key: str, generation: int) -> None:
+    async def release(self, key: str, generation: int, at: Moment | None = None) -> None:
         """Take the last send back: nothing reached the server. Only for the current generation.
 
-        Back to claimed, or to unknown when an earlier send was never answered.
+        Back to claimed, or to unknown when an earlier send was never answered. `at` is for the audit chain.
         """
 
     async def find(self, key: str) -> LedgerEntry | None:

@@ -1,15 +1,18 @@
 """What Claude is offered in a state: the tools it may see, under names the Messages API takes."""
 
+import logging
 import re
 from collections.abc import Container, Iterable
+from dataclasses import dataclass
 
 from pydantic import JsonValue, TypeAdapter
 
 from activities.arguments import misfit
+from activities.authority import Authority
 from activities.claude_port import ClaudeTool
 from activities.toolbox import Toolbox
 from contracts.claude import ProposedCall
-from contracts.model import Model
+from contracts.model import Model, Moment
 from contracts.runs import StartStatement
 from contracts.tools import Purpose, ToolDefinition
 from policies.engine import PolicyEngine, PolicyQuestion
@@ -21,6 +24,8 @@ class OfferedTool(Model):
     name: str
     definition: ToolDefinition
 
+
+logger = logging.getLogger(__name__)
 
 _OFFER = TypeAdapter(tuple[OfferedTool, ...])
 
@@ -35,18 +40,35 @@ def offer_from(content: bytes) -> tuple[OfferedTool, ...]:
     return _OFFER.validate_json(content)
 
 
+@dataclass(frozen=True)
+class Asker:
+    """For whom an offer is made, and where."""
+
+    start: StartStatement
+    roles: tuple[str, ...]
+    state: str
+    at: Moment
+
+
 async def make_offer(
-    patterns: Iterable[str], toolbox: Toolbox, policy: PolicyEngine, start: StartStatement, state: str
+    patterns: Iterable[str], toolbox: Toolbox, authority: Authority, asker: Asker
 ) -> tuple[OfferedTool, ...]:
-    """The tools that match `server.tool`, `server.*` or `server.resources`, less those policy can never permit."""
+    """The tools that match `server.tool`, `server.*` or `server.resources`, less those that could not be called.
+
+    Left out is what policy can never permit, and what is not as an operator accepted it: its description alone may
+    steer Claude. Raises NothingInForce, UnknownServer, NotSent.
+    """
+    policy = await authority.policy()
     wanted = list(patterns)
     servers = dict.fromkeys(pattern.split(".", 1)[0] for pattern in wanted)
     offer: dict[str, OfferedTool] = {}
     for server in servers:
         for definition in await toolbox.definitions(server):
-            if _matches(wanted, definition) and _possible(policy, start, state, definition):
+            wished = _matches(wanted, definition) and _possible(policy, asker, definition)
+            if wished and await _accepted(authority, definition, asker.at):
                 name = _unused(api_name(definition), offer)
-                offer[name] = OfferedTool(name=name, definition=definition)
+                # Offers are stored, and nobody reads there what only pins are made of.
+                offer[name] = OfferedTool(name=name, definition=definition.model_copy(update={"published": {}}))
     return tuple(offer.values())
 
 
@@ -88,18 +110,34 @@ def _matches(patterns: list[str], definition: ToolDefinition) -> bool:
     return f"{definition.server}.{definition.name}" in patterns or f"{definition.server}.*" in patterns
 
 
-def _possible(policy: PolicyEngine, start: StartStatement, state: str, definition: ToolDefinition) -> bool:
+async def _accepted(authority: Authority, definition: ToolDefinition, at: Moment) -> bool:
+    pinned = await authority.pinned(definition, at)
+    if pinned is not None and pinned.pin == definition.pin():
+        return True
+    problem = "never accepted" if pinned is None else "changed since it was accepted"
+    logger.warning(
+        "tool_not_offered", extra={"server": definition.server, "tool": definition.name[:100], "problem": problem}
+    )
+    return False
+
+
+def _possible(policy: PolicyEngine, asker: Asker, definition: ToolDefinition) -> bool:
     return policy.could_permit(
         PolicyQuestion(
-            requester=start.requester,
-            automation=start.automation,
-            state=state,
-            step=state,
+            requester=asker.start.requester,
+            roles=asker.roles,
+            on_behalf_of=asker.start.on_behalf_of,
+            automation=asker.start.automation,
+            state=asker.state,
+            step=asker.state,
             server=definition.server,
             tool=definition.name,
             kind=definition.kind,
             purpose=Purpose.FORWARD,
             effect_class=definition.effect_class,
+            risk=definition.risk,
+            sends_out=definition.sends_out,
+            worded_by="claude",
             arguments={},
             input_schema=definition.input_schema,
         )

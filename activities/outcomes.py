@@ -5,6 +5,7 @@ import json
 from pydantic import JsonValue
 
 from contracts.canonical import digest
+from contracts.pointers import value_at
 from contracts.tools import ResultRef, Scalar
 
 MAX_FACT_CHARACTERS = 120
@@ -25,7 +26,7 @@ def result_ref(content: bytes) -> ResultRef:
 def facts_of(content: bytes | None, wanted: dict[str, str]) -> dict[str, Scalar]:
     """The scalars at the wanted JSON pointers (RFC 6901); None where there is none. Long text is cut."""
     parsed = _parsed(content or b"null")
-    return {name: _scalar(_at(parsed, pointer)) for name, pointer in wanted.items()}
+    return {name: _scalar(value_at(parsed, pointer)) for name, pointer in wanted.items()}
 
 
 def _parsed(content: bytes) -> JsonValue:
@@ -42,18 +43,6 @@ def _shape(value: JsonValue) -> str:
     if isinstance(value, list):
         return f"array of {len(value)}"
     return "text" if isinstance(value, str) else type(value).__name__
-
-
-def _at(value: JsonValue, pointer: str) -> JsonValue:
-    for part in pointer.split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(value, dict):
-            value = value.get(name)
-        elif isinstance(value, list) and name.isdigit() and int(name) < len(value):
-            value = value[int(name)]
-        else:
-            return None
-    return value
 
 
 def _scalar(value: JsonValue) -> Scalar:

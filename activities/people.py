@@ -1,89 +1,150 @@
-"""Put requests to people into the inbox, take them out, and verify their decisions."""
+"""Put requests to people into the inbox, remind of them, hand them on, and take them out; people are told each time."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
+from activities.alike import alike_of
+from activities.authority import Authority, NothingInForce
 from activities.clock import Clock
 from activities.conversations import Contents, RunKey
-from activities.evidence import problem_with
 from activities.identity import CurrentRun
-from activities.inbox import Inbox, InboxEntry, Starts
+from activities.inbox import Inbox, InboxEntry, Passing, Starts
+from activities.notices import Notice, NoticeEvent
+from activities.telling import notices_of
 from contracts.canonical import canonical_json
-from contracts.decisions import CheckedDecision, DecisionToCheck, OpenedRequest, RequestToClose, RequestToOpen
-from contracts.deployment import Deployment
+from contracts.decisions import OpenedRequest, RequestEvent, RequestToClose, RequestToOpen, RequestToPass
+from contracts.policy import Obligation
+from contracts.roster import Roster
+from policies.calendars import Calendar, CalendarUnusable, load_calendars, moment_after
+from policies.document import CALENDARS
+
+TOLD = {RequestEvent.REMINDED: NoticeEvent.REMINDER, RequestEvent.HANDED_ON: NoticeEvent.HANDED_ON}
+EXPIRED = "expired"
 
 
 class PeopleActivities:
-    """What people are asked, shown and answered with."""
+    """What people are asked, shown and told."""
 
     def __init__(
         self,
         inbox: Inbox,
         contents: Contents,
         starts: Starts,
+        authority: Authority,
         current: CurrentRun,
         clock: Clock,
-        deployment: Deployment,
     ) -> None:
         self._inbox, self._contents, self._starts = inbox, contents, starts
-        self._current, self._clock, self._deployment = current, clock, deployment
+        self._authority, self._current, self._clock = authority, current, clock
 
     @activity.defn
     async def open_request(self, request: RequestToOpen) -> OpenedRequest:
-        """Store exactly what people will be shown, by content address, and list the request."""
+        """Store exactly what people will be shown, by content address, list the request, and tell people.
+
+        Raises ApplicationError while nothing is in force to take deadlines and recipients from.
+        """
         run = await self._current.key()
-        record = await self._starts.find(run)
-        requester = record.start.requester if record else ""
-        action = await self._contents.get(request.action_digest)
-        shown: dict[str, JsonValue] = {
-            "request": request.model_dump(mode="json"),
-            "run": run.model_dump(mode="json"),
-            "requester": requester,
-            "action": action.decode() if action else "",
-        }
-        display_digest = await self._contents.put(canonical_json(shown))
-        standing = await self._inbox.find(request.request_id)
-        if standing is not None:
-            return OpenedRequest(display_digest=standing.display_digest)
-        await self._inbox.open(await self._entry(request, run, requester, display_digest))
-        return OpenedRequest(display_digest=display_digest)
+        if not request.request_id.startswith(f"{run.workflow_id}#"):
+            message = f"{request.request_id[:100]!r} is no request of {run.workflow_id!r}; a run opens its own"
+            raise ApplicationError(message, type="NotItsOwn", non_retryable=True)
+        standing = await self._inbox.find(request.request_id, run.first_run_id)
+        if standing is None:
+            entry = await self._entry(request, run)
+            await self._inbox.open(entry, await self._notices(entry, NoticeEvent.REQUEST))
+            standing = await self._inbox.find(request.request_id, run.first_run_id) or entry
+        return OpenedRequest(
+            display_digest=standing.display_digest,
+            deadline=standing.deadline or standing.opened_at,
+            remind_at=standing.remind_at,
+            hand_on_at=standing.hand_on_at,
+        )
+
+    @activity.defn
+    async def pass_request(self, request: RequestToPass) -> None:
+        """Remind people of a request, or hand it on to the next role as well; once, however often it is asked for."""
+        run = await self._current.key()
+        entry = await self._inbox.find(request.request_id, run.first_run_id)
+        if entry is None or entry.closed_at is not None:
+            return
+        passing = Passing(event=request.event, at=await self._clock.now())
+        await self._inbox.pass_on(entry, passing, await self._notices(entry, TOLD[request.event]))
 
     @activity.defn
     async def close_request(self, request: RequestToClose) -> None:
-        """Take a request out of the inbox."""
-        await self._inbox.close(request.request_id, request.outcome, request.by, await self._clock.now())
-
-    @activity.defn
-    async def check_decision(self, check: DecisionToCheck) -> CheckedDecision:
-        """Whether a decision counts: for this run and request, in time, from somebody entitled."""
+        """Take a request out of the inbox, and tell whoever asked."""
         run = await self._current.key()
+        entry = await self._inbox.find(request.request_id, run.first_run_id)
+        if entry is None:
+            return
+        event = NoticeEvent.EXPIRED if request.outcome == EXPIRED else NoticeEvent.DECIDED
+        told = entry.model_copy(update={"outcome": request.outcome, "by": request.by})
+        notices = await self._notices(told, event)
+        await self._inbox.close(entry, request.outcome, request.by, await self._clock.now(), notices)
+
+    async def _entry(self, request: RequestToOpen, run: RunKey) -> InboxEntry:
         record = await self._starts.find(run)
         if record is None:
-            return CheckedDecision(counts=False, reason="this run has no start record; nothing can be decided for it")
-        problem = problem_with(
-            check.decision,
-            deployment=self._deployment,
-            run=run,
-            action_digest=check.action_digest,
-            requester=record.start.requester,
-            now=await self._clock.now(),
-        )
-        return CheckedDecision(counts=not problem, reason=problem[:300])
-
-    async def _entry(self, request: RequestToOpen, run: RunKey, requester: str, display_digest: str) -> InboxEntry:
+            message = "this run has no start record; nobody is asked for it"
+            raise ApplicationError(message, type="NoStartRecord", non_retryable=True)
+        action = await self._contents.get(request.action_digest)
+        calendars = await self._calendars()
+        shown: dict[str, JsonValue] = {
+            "request": request.model_dump(mode="json"),
+            "run": run.model_dump(mode="json"),
+            "requester": record.start.requester,
+            "action": action.decode() if action else "",
+        }
         return InboxEntry(
             request_id=request.request_id,
             kind=request.kind,
-            automation=request.automation,
+            automation=record.start.automation,
             workflow_id=run.workflow_id,
             first_run_id=run.first_run_id,
             state=request.state,
             title=request.title,
             action_digest=request.action_digest,
-            display_digest=display_digest,
+            display_digest=await self._contents.put(canonical_json(shown)),
             obligations=request.obligations,
             options=request.options,
-            requester=requester,
+            requester=record.start.requester,
             opened_at=await self._clock.now(),
-            deadline=request.deadline,
+            deadline=_earliest(request, calendars, lambda one: one.within),
+            remind_at=_earliest(request, calendars, lambda one: one.remind),
+            hand_on_at=_earliest(request, calendars, lambda one: one.hand_on),
+            alike=alike_of(action),
         )
+
+    async def _calendars(self) -> dict[str, Calendar]:
+        try:
+            policy = await self._authority.policy()
+            return load_calendars(policy.files.get(CALENDARS, ""))
+        except (NothingInForce, CalendarUnusable) as problem:
+            raise ApplicationError(str(problem), type=type(problem).__name__) from problem
+
+    async def _notices(self, entry: InboxEntry, event: NoticeEvent) -> tuple[Notice, ...]:
+        return notices_of(entry, event, await self._roster(), await self._clock.now())
+
+    async def _roster(self) -> Roster:
+        try:
+            return await self._authority.roster()
+        except NothingInForce as nothing:
+            raise ApplicationError(str(nothing), type="NothingInForce") from nothing
+
+
+def _earliest(
+    request: RequestToOpen, calendars: dict[str, Calendar], span_of: Callable[[Obligation], timedelta | None]
+) -> datetime | None:
+    """The nearest of these moments over all obligations; None when no obligation names one."""
+    try:
+        moments = [
+            moment_after(request.asked_at, span, one.calendar, calendars)
+            for one in request.obligations
+            if (span := span_of(one)) is not None
+        ]
+    except CalendarUnusable as unusable:
+        raise ApplicationError(str(unusable), type="CalendarUnusable") from unusable
+    return min(moments, default=None)

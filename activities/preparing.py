@@ -7,16 +7,18 @@ from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 
 from activities.arguments import misfit
+from activities.authority import Authority, NothingInForce
 from activities.clock import Clock
 from activities.conversations import Contents, Conversations, RunKey
 from activities.identity import CurrentRun
 from activities.inbox import StartRecord, Starts
 from activities.keys import idempotency_key
 from activities.ledger import Ledger
-from activities.pins import Pins
+from activities.manifest import difference
 from activities.toolbox import NotSent, Toolbox, UnknownServer
-from contracts.canonical import canonical_json
-from contracts.deployment import Deployment, Mode
+from contracts.authority import PinnedTool
+from contracts.canonical import canonical_json, parse_json
+from contracts.deployment import Deployment
 from contracts.model import Model
 from contracts.tools import Action, Purpose, ToolCall, ToolDefinition
 
@@ -54,13 +56,13 @@ class Preparation:
         starts: Starts,
         conversations: Conversations,
         contents: Contents,
-        pins: Pins,
+        authority: Authority,
         current: CurrentRun,
         clock: Clock,
         deployment: Deployment,
     ) -> None:
         self._toolbox, self._ledger, self._starts = toolbox, ledger, starts
-        self._conversations, self._contents, self._pins = conversations, contents, pins
+        self._conversations, self._contents, self._authority = conversations, contents, authority
         self._current, self._clock, self._deployment = current, clock, deployment
 
     async def prepare(self, call: ToolCall) -> Prepared:
@@ -109,19 +111,22 @@ class Preparation:
         )
 
     async def _pinned(self, definition: ToolDefinition) -> ToolDefinition:
-        pin = definition.pin()
-        content = canonical_json(definition)
-        now = await self._clock.now()
-        if self._deployment.mode is Mode.DEVELOPMENT:
-            accepted = await self._pins.first_contact(definition.server, definition.name, pin, content, now)
-        else:
-            accepted = await self._pins.accepted(definition.server, definition.name)
-        if accepted != pin:
-            name = f"{definition.server}.{definition.name}"
-            raise Refused(
-                f"{name} has changed since it was accepted, or was never accepted; an operator must pin it anew"
-            )
+        name = f"{definition.server}.{definition.name}"
+        try:
+            accepted = await self._authority.pinned(definition, await self._clock.now())
+        except NothingInForce as nothing:
+            raise Refused(str(nothing)) from nothing
+        if accepted is None:
+            raise Refused(f"{name} was never accepted; an operator must pin it: interlock tools pin {name}")
+        if accepted.pin != definition.pin():
+            raise Refused(await self._changed(name, accepted, definition))
         return definition
+
+    async def _changed(self, name: str, accepted: PinnedTool, published: ToolDefinition) -> str:
+        content = await self._contents.get(accepted.definition)
+        before = parse_json(content) if content else {}
+        what = difference(before if isinstance(before, dict) else {}, published.as_published())
+        return f"{name} has changed since it was accepted: {what}; an operator must pin it anew: interlock tools diff"
 
     async def _arguments(self, run: RunKey, call: ToolCall, definition: ToolDefinition) -> dict[str, JsonValue]:
         arguments = call.arguments if call.chosen is None else await self._chosen(run, call)

@@ -12,7 +12,11 @@ from activities.heartbeat import to_the_end
 from activities.ledger import Claim, Ledger, LedgerEntry, LedgerState
 from activities.outcomes import content_bytes, facts_of, result_ref
 from activities.preparing import Prepared, try_later
+from activities.taints import Taints
 from activities.toolbox import NotSent, OutcomeUnknown, ServerRefused, Toolbox
+from activities.totals import Totals
+from contracts.model import Model
+from contracts.policy import Ruling
 from contracts.tools import CallStatus, Delivered, EffectClass, ToolCall, ToolOutcome
 
 IDEMPOTENT_SENDS = 5
@@ -22,21 +26,37 @@ QUOTED_CHARACTERS = 120
 """Of a tool's refusal; the whole of it stands in the store (docs/decisions/0009)."""
 
 
+NO_EFFECT = (LedgerState.SAID_NO, LedgerState.REFUSED)
+"""What was reserved of running totals for these is given back."""
+
+
+class Permission(Model):
+    """By what a call is permitted; told to the audit chain."""
+
+    ruling: Ruling
+    roster_digest: str
+    evidence: tuple[str, ...] = ()
+    """Nonces of the decisions that count."""
+
+
 class Sending:
     """The last part of the gate. Every send has an entry in the ledger before its first byte."""
 
-    def __init__(self, toolbox: Toolbox, ledger: Ledger, contents: Contents, clock: Clock) -> None:
+    def __init__(
+        self, toolbox: Toolbox, ledger: Ledger, contents: Contents, totals: Totals, taints: Taints, clock: Clock
+    ) -> None:
         self._toolbox, self._ledger, self._contents, self._clock = toolbox, ledger, contents, clock
+        self._totals, self._taints = totals, taints
         self._owner = f"{os.getpid()}@{socket.gethostname()}"
 
-    async def send(self, prepared: Prepared, standing: LedgerEntry | None) -> ToolOutcome:
+    async def send(self, prepared: Prepared, standing: LedgerEntry | None, permission: Permission) -> ToolOutcome:
         """Send, unless it was sent before and must not be again. Raises ApplicationError while a retry is allowed."""
-        entry = standing or await self._claim(prepared)
+        entry = standing or await self._claim(prepared, permission)
         if problem := await self._may_not_send(prepared, entry):
             return await self.give_up(prepared, entry, problem)
         return await self._send(prepared, entry)
 
-    async def _claim(self, prepared: Prepared) -> LedgerEntry:
+    async def _claim(self, prepared: Prepared, permission: Permission) -> LedgerEntry:
         action = prepared.action
         claim = Claim(
             key=action.key,
@@ -51,6 +71,12 @@ class Sending:
             purpose=action.purpose,
             action_digest=prepared.action_digest,
             arguments=action.arguments,
+            requester=prepared.start.start.requester,
+            policy_digest=permission.ruling.policy_digest,
+            rule_ids=permission.ruling.rule_ids,
+            roster_digest=permission.roster_digest,
+            evidence=permission.evidence,
+            credential=prepared.definition.credential,
         )
         return await self._ledger.claim(claim, await self._clock.now())
 
@@ -81,10 +107,21 @@ class Sending:
         return await to_the_end(self._deliver(prepared, sent))
 
     async def _deliver(self, prepared: Prepared, entry: LedgerEntry) -> ToolOutcome:
+        tainted = await self._taint(prepared)
+        outcome = await self._exchange(prepared, entry)
+        return outcome.model_copy(update={"taint": prepared.definition.taints}) if tainted else outcome
+
+    async def _taint(self, prepared: Prepared) -> bool:
+        """Written before anything is read: a crash on the way leaves a run tainted rather than forgotten."""
+        tool = f"{prepared.call.server}.{prepared.call.tool}"
+        now = await self._clock.now()
+        return await self._taints.add(prepared.run, prepared.definition.taints, tool, now)
+
+    async def _exchange(self, prepared: Prepared, entry: LedgerEntry) -> ToolOutcome:
         try:
             delivered = await self._toolbox.call(prepared.definition, prepared.action.arguments, entry.key)
         except NotSent as not_sent:
-            await self._ledger.release(entry.key, entry.generation)
+            await self._ledger.release(entry.key, entry.generation, await self._clock.now())
             raise try_later(not_sent, f"{prepared.call.server} cannot be reached") from not_sent
         except ServerRefused as refused:
             return await self._finish(
@@ -134,6 +171,8 @@ class Sending:
             raise ApplicationError(
                 "a newer attempt of this call has taken over", type="Overtaken", next_retry_delay=RETRY_AFTER
             )
+        if state in NO_EFFECT:
+            await self._totals.release(entry.key)
         return await self.with_facts(outcome, prepared.call, content)
 
     async def with_facts(self, outcome: ToolOutcome, call: ToolCall, content: bytes | None = None) -> ToolOutcome:

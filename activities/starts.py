@@ -1,42 +1,102 @@
-"""Register who asked for a run, and record how it ended."""
+"""Register who asked for a run, once that is proved, and record how it ended."""
+
+from datetime import timedelta
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
+from activities.authority import Authority, NothingInForce
 from activities.clock import Clock
+from activities.evidence import SKEW
 from activities.identity import CurrentRun
-from activities.inbox import CaseTaken, StartRecord, Starts
+from activities.inbox import CaseTaken, NonceUsed, StartRecord, Starts
 from contracts.canonical import digest
-from contracts.runs import Registered, RunEnded, RunToRegister
+from contracts.deployment import Deployment, Mode
+from contracts.model import Moment
+from contracts.roster import Roster
+from contracts.runs import Registered, RunEnded, RunToRegister, StartStatement
+from contracts.signing import SignedFor, is_signed_by
+
+REGISTERED_WITHIN = timedelta(days=1)
+"""A signed start statement that is older starts nothing."""
 
 
 class StartActivities:
     """The first and the last step of every run."""
 
-    def __init__(self, starts: Starts, current: CurrentRun, clock: Clock) -> None:
-        self._starts, self._current, self._clock = starts, current, clock
+    def __init__(
+        self, starts: Starts, authority: Authority, current: CurrentRun, clock: Clock, deployment: Deployment
+    ) -> None:
+        self._starts, self._authority = starts, authority
+        self._current, self._clock, self._deployment = current, clock, deployment
 
     @activity.defn
     async def register_run(self, wanted: RunToRegister) -> Registered:
-        """Store the start record of the calling run; without it the gate lets nothing through."""
+        """Store the start record of the calling run; without it the gate lets nothing through.
+
+        Raises ApplicationError while no roster is in force to check the statement by.
+        """
         pseudonym = await self._starts.pseudonym(wanted.start.requester)
-        if wanted.start.input_digest != digest(wanted.request):
-            refused = "the start statement names another input than this one; start the run with `interlock runs start`"
-            return Registered(requester_pseudonym=pseudonym, refused=refused)
-        if wanted.start.automation != activity.info().workflow_type:
-            refused = (
-                f"the start statement is for {wanted.start.automation!r}, not for {activity.info().workflow_type!r}"
-            )
-            return Registered(requester_pseudonym=pseudonym, refused=refused)
+        now = await self._clock.now()
+        refused = _does_not_fit(wanted) or await self._unproved(wanted.start, now)
+        if refused:
+            return Registered(requester_pseudonym=pseudonym, refused=refused[:400])
         record = StartRecord(run=await self._current.key(), start=wanted.start, request=wanted.request)
         try:
-            await self._starts.register(record, await self._clock.now())
+            await self._starts.register(record, now)
         except CaseTaken as taken:
-            return Registered(
-                requester_pseudonym=pseudonym, refused=f"{taken}; start it anew with --again REASON"[:400]
-            )
-        return Registered(requester_pseudonym=pseudonym)
+            refused = f"{taken}; start it anew with --again REASON"
+        except NonceUsed as used:
+            refused = str(used)
+        return Registered(requester_pseudonym=pseudonym, refused=refused[:400])
 
     @activity.defn
     async def record_ending(self, ended: RunEnded) -> None:
         """Record the ending of the calling run beside its business key."""
         await self._starts.end(await self._current.key(), ended.state, await self._clock.now())
+
+    async def _unproved(self, start: StartStatement, now: Moment) -> str:
+        """Why the statement does not prove who asks; empty when it does."""
+        if start.signature is None:
+            return "" if self._deployment.mode is Mode.DEVELOPMENT else _unsigned(self._deployment)
+        if start.deployment != self._deployment.id:
+            return f"the start statement is for deployment {start.deployment!r}, not for {self._deployment.id!r}"
+        if not now - REGISTERED_WITHIN <= start.issued_at <= now + SKEW:
+            return f"the start statement was issued at {start.issued_at:%Y-%m-%d %H:%M:%S} UTC; sign a new one"
+        try:
+            return _not_signed_by_the_requester(start, await self._authority.roster(), now)
+        except NothingInForce as nothing:
+            raise ApplicationError(str(nothing), type="NothingInForce") from nothing
+
+
+def _unsigned(deployment: Deployment) -> str:
+    mode = deployment.mode.value
+    return f"unsigned start statements count in development only; this deployment runs in {mode}: enrol a key"
+
+
+def _does_not_fit(wanted: RunToRegister) -> str:
+    """Why the statement is not for this run; what Temporal says of the run counts, not what the caller says."""
+    start, info = wanted.start, activity.info()
+    if start.input_digest != digest(wanted.request):
+        return "the start statement names another input than this one; start the run with `interlock runs start`"
+    if start.automation != info.workflow_type:
+        return f"the start statement is for {start.automation!r}, not for {info.workflow_type!r}"
+    if start.signature is not None and start.workflow_id != info.workflow_id:
+        return f"the start statement is for the run {start.workflow_id!r}, not for {info.workflow_id!r}"
+    return ""
+
+
+def _not_signed_by_the_requester(start: StartStatement, roster: Roster, now: Moment) -> str:
+    found = roster.owner_of_key(start.key_id)
+    if found is None:
+        return f"key {start.key_id!r} is in nobody's name; enrol it with `interlock approvers enrol`"
+    person, key = found
+    if start.signer != person.subject:
+        return f"key {start.key_id!r} is not {start.signer!r}'s"
+    if not person.service and (roster.subject_of(start.requester) != person.subject or start.on_behalf_of):
+        return f"{person.subject!r} cannot ask in the name of {start.requester!r}; only a service can"
+    if problem := key.problem_at(now) or key.problem_at(start.issued_at) or person.problem_at(now):
+        return problem
+    if not start.nonce or not is_signed_by(key.public, SignedFor.START, start, start.signature or ""):
+        return f"the start statement was not signed by {start.signer!r} as it stands; sign a new one"
+    return ""

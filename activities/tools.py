@@ -1,28 +1,32 @@
 """The gate: the activities that rule on a tool call and make it. They trust nobody who calls them.
 
-Who asks comes from the start record, which run it is from Temporal, what is allowed from policy on the very bytes
-that are about to be sent. What was sent is in the ledger before the first byte leaves.
+Who asks comes from the start record, which run it is from Temporal, what is allowed from the policy in force on the
+very bytes that are about to be sent. What was sent is in the ledger before the first byte leaves.
 """
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.audit import Audit
+from activities.authority import Authority
 from activities.clock import Clock
 from activities.conversations import Contents, Conversations
-from activities.evidence import problem_with
+from activities.decided import Decided
 from activities.heartbeat import heartbeating
 from activities.identity import CurrentRun
-from activities.inbox import Starts
+from activities.inbox import Inbox, Starts
 from activities.ledger import Ledger, LedgerEntry
-from activities.pins import Pins
 from activities.preparing import Preparation, Prepared, Refused
+from activities.ruling import Rulings
 from activities.sending import Sending
+from activities.taints import Taints
 from activities.toolbox import Toolbox
-from contracts.decisions import Verdict
-from contracts.deployment import Deployment, Mode
+from activities.totals import Totals
+from contracts.audit import AuditKind, AuditRecord
+from contracts.canonical import digest
+from contracts.deployment import Deployment
 from contracts.policy import Ruling, RulingEffect
 from contracts.tools import CallStatus, ToolCall, ToolOutcome
-from policies.engine import PolicyEngine, PolicyQuestion
 
 NOTHING_TO_UNDO = "nothing was sent that could be undone"
 
@@ -37,17 +41,23 @@ class ToolActivities:
         starts: Starts,
         conversations: Conversations,
         contents: Contents,
-        pins: Pins,
-        policy: PolicyEngine,
+        inbox: Inbox,
+        decided: Decided,
+        totals: Totals,
+        taints: Taints,
+        audit: Audit,
+        authority: Authority,
         current: CurrentRun,
         clock: Clock,
         deployment: Deployment,
     ) -> None:
-        self._ledger, self._policy, self._clock, self._deployment = ledger, policy, clock, deployment
+        self._ledger, self._totals, self._audit = ledger, totals, audit
+        self._current, self._clock = current, clock
         self._preparation = Preparation(
-            toolbox, ledger, starts, conversations, contents, pins, current, clock, deployment
+            toolbox, ledger, starts, conversations, contents, authority, current, clock, deployment
         )
-        self._sending = Sending(toolbox, ledger, contents, clock)
+        self._rulings = Rulings(authority, inbox, decided, totals, taints, clock, deployment)
+        self._sending = Sending(toolbox, ledger, contents, totals, taints, clock)
 
     @activity.defn
     async def rule_on(self, call: ToolCall) -> Ruling:
@@ -57,9 +67,12 @@ class ToolActivities:
         """
         async with heartbeating():
             try:
-                return await self._rule(await self._preparation.prepare(call))
+                prepared = await self._preparation.prepare(call)
+                ruling = (await self._rulings.rule(prepared, spending=False)).ruling
             except Refused as refused:
                 raise ApplicationError(str(refused), type="Refused", non_retryable=True) from refused
+            await self._tell(prepared, ruling)
+            return ruling
 
     @activity.defn
     async def call_tool(self, call: ToolCall) -> ToolOutcome:
@@ -71,6 +84,7 @@ class ToolActivities:
             try:
                 return await self._call(await self._preparation.prepare(call))
             except Refused as refused:
+                await self._tell_refused(call, str(refused))
                 return ToolOutcome(status=CallStatus.REFUSED, message=str(refused)[:400])
 
     async def _call(self, prepared: Prepared) -> ToolOutcome:
@@ -81,50 +95,16 @@ class ToolActivities:
             return await self._sending.with_facts(standing.outcome, prepared.call)
         if prepared.nothing_to_undo:
             return ToolOutcome(status=CallStatus.DONE, action_digest=prepared.action_digest, message=NOTHING_TO_UNDO)
-        ruling = await self._rule(prepared)
-        if ruling.effect is not RulingEffect.PERMIT:
-            return await self._not_permitted(prepared, standing, ruling)
-        return await self._sending.send(prepared, standing)
-
-    async def _rule(self, prepared: Prepared) -> Ruling:
-        question = PolicyQuestion(
-            requester=prepared.start.start.requester,
-            automation=prepared.start.start.automation,
-            state=prepared.call.state,
-            step=prepared.call.step,
-            server=prepared.call.server,
-            tool=prepared.call.tool,
-            kind=prepared.definition.kind,
-            purpose=prepared.call.purpose,
-            effect_class=prepared.definition.effect_class,
-            undoes_recorded_effect=prepared.undoes_recorded_effect,
-            arguments=prepared.action.arguments,
-            input_schema=prepared.definition.input_schema,
-        )
-        ruling = self._policy.rule(question)
-        if ruling.effect is RulingEffect.NEEDS_APPROVAL and prepared.call.evidence:
-            approvals = await self._approvals(prepared, ruling)
-            ruling = self._policy.rule(question.model_copy(update={"approvals": approvals}))
-        hint = ruling.allowing_rule if self._deployment.mode is Mode.DEVELOPMENT else ""
-        return ruling.model_copy(update={"action_digest": prepared.action_digest, "allowing_rule": hint})
-
-    async def _approvals(self, prepared: Prepared, ruling: Ruling) -> dict[str, int]:
-        """Role -> distinct people whose approval of exactly this action verifies, here and now."""
-        now = await self._clock.now()
-        people = {
-            decision.approver.strip().casefold()
-            for decision in prepared.call.evidence
-            if decision.verdict is Verdict.APPROVE
-            and not problem_with(
-                decision,
-                deployment=self._deployment,
-                run=prepared.run,
-                action_digest=prepared.action_digest,
-                requester=prepared.start.start.requester,
-                now=now,
-            )
-        }
-        return {obligation.role: len(people) for obligation in ruling.obligations}
+        try:
+            permission = await self._rulings.rule(prepared, spending=True)
+        except Refused as refused:
+            if standing is None or not standing.sends:
+                raise
+            return await self._sending.give_up(prepared, standing, f"it was sent, and then: {refused}")
+        if permission.ruling.effect is not RulingEffect.PERMIT:
+            await self._tell(prepared, permission.ruling)
+            return await self._not_permitted(prepared, standing, permission.ruling)
+        return await self._sending.send(prepared, standing, permission)
 
     async def _not_permitted(self, prepared: Prepared, standing: LedgerEntry | None, ruling: Ruling) -> ToolOutcome:
         if standing is not None and standing.sends:
@@ -138,3 +118,33 @@ class ToolActivities:
             ruling=ruling,
             message=ruling.reason[:400],
         )
+
+    async def _tell_refused(self, call: ToolCall, reason: str) -> None:
+        run = await self._current.key()
+        about = f"{call.server}.{call.tool}"
+        record = AuditRecord(
+            kind=AuditKind.CALL_REFUSED,
+            at=await self._clock.now(),
+            **run.model_dump(),
+            about=about[:200],
+            facts={"step": call.step[:200], "occurrence": call.occurrence[:60], "why": reason[:300]},
+            once=digest(f"{about} {call.step} {call.occurrence} {reason}".encode("utf-8", "backslashreplace")),
+        )
+        await self._audit.append(record)
+
+    async def _tell(self, prepared: Prepared, ruling: Ruling) -> None:
+        """Auditors learn of every ruling; one that permits a call stands with the claim of that call."""
+        record = AuditRecord(
+            kind=AuditKind.RULING,
+            at=await self._clock.now(),
+            **prepared.run.model_dump(),
+            who=prepared.start.start.requester,
+            about=prepared.action_digest,
+            facts={
+                "effect": ruling.effect.value,
+                "rules": list(ruling.rule_ids),
+                "policy": ruling.policy_digest,
+                "totals": dict(ruling.totals),
+            },
+        )
+        await self._audit.append(record)

@@ -1,23 +1,26 @@
 """`interlock approvals`: read what waits for people, and decide it."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Annotated
 
 import typer
-from pydantic import JsonValue
 
-from activities.inbox import InboxEntry
-from activities.reads import InboxPage, Nothing, ShownRequest
+from activities.reads import InboxPage, InboxQuery
 from cli import exits
+from cli.automations import find_automation, is_good
 from cli.connection import with_server
-from cli.deciding import Wish, decision_on, find_request, read_value, send, signal_command, written
+from cli.deciding import Wish, decide, find_request, read_value, send, signal_command, written
 from cli.durations import read_duration
 from cli.exits import WrongInput
-from cli.printing import local_time, say, say_json, say_table, short_time, tell, time_left
+from cli.inbox import COLUMNS, grouped, lines_below
+from cli.outside import as_argument, fitted
+from cli.printing import say, say_json, say_table, tell
+from cli.reading import command_of, lines_of
+from cli.runs import say_ending
 from cli.server import Server, someone
+from cli.watching import watch
 from contracts.decisions import Verdict
-from contracts.policy import Obligation
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -26,6 +29,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 NoteOption = Annotated[str, typer.Option("--note", help="Why; the requester and the record will have it.")]
 NeededNote = Annotated[str, typer.Option("--note", help="The question, or what should change.")]
 AsOption = Annotated[str, typer.Option("--as", help="Who decides.", envvar="INTERLOCK_APPROVER")]
+LookOption = Annotated[str, typer.Option("--as", help="Who looks.", envvar="INTERLOCK_APPROVER")]
+WaitOption = Annotated[bool, typer.Option("--wait", help="Follow the run to its ending; 0 when it is a good one.")]
+TimeoutOption = Annotated[str, typer.Option("--timeout", help="With --wait: at most so long, for example 10m.")]
 ValueOption = Annotated[str, typer.Option("--value", help="The value that is missing, as JSON.")]
 
 _MEANING = {
@@ -42,33 +48,44 @@ _MEANING = {
 
 @app.command("list")
 @with_server
-async def list_command(server: Server, as_json: JsonOption = False) -> int:
-    """List what waits for people, the most urgent first."""
-    page = await server.read("waiting_requests", Nothing(), InboxPage)
+async def list_command(
+    server: Server,
+    approver: LookOption = "",
+    everything: Annotated[bool, typer.Option("--all", help="Also what other people must decide.")] = False,
+    automation: Annotated[str, typer.Option("--automation", help="Only requests of this automation.")] = "",
+    as_json: JsonOption = False,
+) -> int:
+    """List what waits for you, the most urgent first; what asks the same is told together."""
+    person = "" if everything else someone("--as", approver)
+    page = await server.read("waiting_requests", InboxQuery(approver=person, automation=automation), InboxPage)
     if as_json:
         say_json([entry.model_dump(mode="json") for entry in page.requests])
         return exits.DONE
-    if not page.requests:
-        say("nothing waits for people")
-        return exits.DONE
-    rows = [
-        (entry.request_id, entry.title, _roles(entry.obligations), short_time(entry.deadline), entry.requester)
-        for entry in page.requests
-    ]
-    say_table(("id", "asks", "who", "until", "requester"), rows)
-    say(f"next: interlock approvals show {page.requests[0].request_id}")
+    groups = grouped(page.requests)
+    if groups:
+        say_table(COLUMNS, [group.row() for group in groups])
+    lines = [line for group in groups for line in group.lines()]
+    for line in (*lines, *lines_below(page, person)):
+        for piece in fitted(line):
+            say(piece)
     return exits.DONE
 
 
 @app.command("show")
 @with_server
-async def show_command(server: Server, request_id: IdArgument, as_json: JsonOption = False) -> int:
+async def show_command(
+    server: Server,
+    request_id: IdArgument,
+    full: Annotated[bool, typer.Option("--full", help="Cut nothing, however long it is.")] = False,
+    approver: LookOption = "",
+    as_json: JsonOption = False,
+) -> int:
     """Show everything a person should know before deciding."""
-    request = await find_request(server, request_id)
+    request = await find_request(server, request_id, someone("--as", approver))
     if as_json:
         say_json(request.model_dump(mode="json"))
         return exits.DONE
-    for line in _lines(request):
+    for line in lines_of(request, full):
         say(line)
     return exits.DONE
 
@@ -89,33 +106,62 @@ async def sign_command(
 ) -> int:
     """Print a decision for the stock `temporal` command line, or for the Web UI's form."""
     if not printed:
-        raise WrongInput(f"sign needs --print; to decide at once: interlock approvals {_name(verdict)} {request_id}")
+        raise WrongInput(
+            f"sign needs --print; to decide at once: interlock approvals {command_of(verdict)} {request_id}"
+        )
+    person = someone("--as", approver)
     wish = Wish(
         verdict=verdict,
-        approver=someone("--as", approver),
+        approver=person,
         note=_needed(verdict, note),
         value=read_value(value) if verdict is Verdict.SUPPLY else "",
         valid_for=read_duration("--valid-for", valid_for) if valid_for else None,
     )
-    decision = decision_on(await find_request(server, request_id), wish)
+    decision = decide(await find_request(server, request_id, person), wish)
     typer.echo(written(decision))
     tell(f"send it: {signal_command(decision, server.client.service_client.config.target_host)}")
     return exits.DONE
 
 
 def _command(verdict: Verdict) -> Callable[..., int]:
-    """The command that gives one verdict; it offers what the verdict needs, and no more."""
+    """The command that gives one verdict on one request; it offers what the verdict needs, and no more."""
 
-    async def plainly(server: Server, request_id: IdArgument, note: NoteOption = "", approver: AsOption = "") -> int:
-        return await _decide(server, request_id, verdict, approver, note)
+    async def plainly(
+        server: Server,
+        request_id: IdArgument,
+        note: NoteOption = "",
+        approver: AsOption = "",
+        wait: WaitOption = False,
+        timeout: TimeoutOption = "",
+    ) -> int:
+        within = _patience(wait, timeout)
+        wish = Wish(verdict=verdict, approver=someone("--as", approver), note=note)
+        return await _decide(server, request_id, wish, wait, within)
 
-    async def with_note(server: Server, request_id: IdArgument, note: NeededNote, approver: AsOption = "") -> int:
-        return await _decide(server, request_id, verdict, approver, _needed(verdict, note))
+    async def with_note(
+        server: Server,
+        request_id: IdArgument,
+        note: NeededNote,
+        approver: AsOption = "",
+        wait: WaitOption = False,
+        timeout: TimeoutOption = "",
+    ) -> int:
+        within = _patience(wait, timeout)
+        wish = Wish(verdict=verdict, approver=someone("--as", approver), note=_needed(verdict, note))
+        return await _decide(server, request_id, wish, wait, within)
 
     async def with_value(
-        server: Server, request_id: IdArgument, value: ValueOption, note: NoteOption = "", approver: AsOption = ""
+        server: Server,
+        request_id: IdArgument,
+        value: ValueOption,
+        note: NoteOption = "",
+        approver: AsOption = "",
+        wait: WaitOption = False,
+        timeout: TimeoutOption = "",
     ) -> int:
-        return await _decide(server, request_id, verdict, approver, note, read_value(value))
+        within, given = _patience(wait, timeout), read_value(value)
+        wish = Wish(verdict=verdict, approver=someone("--as", approver), note=note, value=given)
+        return await _decide(server, request_id, wish, wait, within)
 
     match verdict:
         case Verdict.RETURN:
@@ -126,13 +172,27 @@ def _command(verdict: Verdict) -> Callable[..., int]:
             return with_server(plainly)
 
 
-async def _decide(server: Server, request_id: str, verdict: Verdict, approver: str, note: str, value: str = "") -> int:
-    wish = Wish(verdict=verdict, approver=someone("--as", approver), note=note, value=value)
-    decision = decision_on(await find_request(server, request_id), wish)
+async def _decide(server: Server, request_id: str, wish: Wish, wait: bool, within: timedelta | None) -> int:
+    request = await find_request(server, request_id, wish.approver)
+    if wait:
+        find_automation(request.entry.automation)  # it must be known here which endings are good
+    decision = decide(request, wish)
     receipt = await send(server, decision)
     say(receipt.message)
-    say(f"next: interlock runs watch {decision.workflow_id}")
-    return exits.DONE
+    if not wait:
+        say(f"next: interlock runs watch {as_argument(decision.workflow_id)}")
+        return exits.DONE
+    ending = await watch(server, decision.workflow_id, within)
+    say_ending(ending)
+    say(f"next: interlock runs show {as_argument(decision.workflow_id)}")
+    return exits.DONE if is_good(request.entry.automation, ending.state) else exits.REFUSED
+
+
+def _patience(wait: bool, timeout: str) -> timedelta | None:
+    """How long to follow the run; checked before anything is decided."""
+    if timeout and not wait:
+        raise WrongInput("--timeout says how long to wait; give --wait as well")
+    return read_duration("--timeout", timeout) if timeout else None
 
 
 def _needed(verdict: Verdict, note: str) -> str:
@@ -141,56 +201,5 @@ def _needed(verdict: Verdict, note: str) -> str:
     return note
 
 
-def _name(verdict: Verdict) -> str:
-    return verdict.value.replace("_", "-")
-
-
-def _lines(request: ShownRequest) -> Iterator[str]:
-    entry = request.entry
-    yield f"{entry.request_id}: {entry.title}"
-    yield f"kind: {entry.kind.value}"
-    yield f"run: {entry.workflow_id}, {entry.automation} in state {entry.state}"
-    yield f"requester: {entry.requester}"
-    yield f"who may decide: {_roles(entry.obligations)}"
-    yield f"asked: {local_time(entry.opened_at)}"
-    yield f"until: {_deadline(entry)}"
-    yield from _context(request.shown)
-    yield from _action(request.shown)
-    yield f"digests: action {entry.action_digest[:19]}, shown {entry.display_digest[:19]}"
-    if entry.closed_at is not None:
-        yield f"closed: {entry.outcome}{f' by {entry.by}' if entry.by else ''} at {local_time(entry.closed_at)}"
-        return
-    yield f"answers: {', '.join(option.value for option in entry.options)}"
-    yield f"next: interlock approvals {_name(entry.options[0])} {entry.request_id} --as YOU"
-
-
-def _context(shown: dict[str, JsonValue]) -> Iterator[str]:
-    asked = shown.get("request")
-    context = asked.get("context") if isinstance(asked, dict) else None
-    for line in context if isinstance(context, list) else ():
-        if isinstance(line, dict):
-            yield f"{line.get('label')}: {line.get('text')}"
-
-
-def _action(shown: dict[str, JsonValue]) -> Iterator[str]:
-    """The exact call, as policy saw it and the gate will send it."""
-    text = shown.get("action")
-    if not isinstance(text, str) or not text:
-        return
-    action = json.loads(text)
-    yield f"action: {action.get('server')}.{action.get('tool')}"
-    yield "arguments:"
-    for line in json.dumps(action.get("arguments"), indent=2, ensure_ascii=False).splitlines():
-        yield f"  {line}"
-
-
-def _roles(obligations: tuple[Obligation, ...]) -> str:
-    return " and ".join(f"{one.quorum} of {one.role}" if one.quorum > 1 else one.role for one in obligations)
-
-
-def _deadline(entry: InboxEntry) -> str:
-    return f"{local_time(entry.deadline)} ({time_left(entry.deadline)})" if entry.deadline else "somebody answers"
-
-
 for _verdict in Verdict:
-    app.command(_name(_verdict), help=_MEANING[_verdict])(_command(_verdict))
+    app.command(command_of(_verdict), help=_MEANING[_verdict])(_command(_verdict))

@@ -1,6 +1,7 @@
 """Make a decision on a request, and send it."""
 
 import asyncio
+import secrets
 import shlex
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -9,15 +10,16 @@ from pydantic import ValidationError
 
 from activities.reads import RequestQuery, ShownRequest
 from cli.exits import NotReachable, Refused, WrongInput
-from cli.printing import local_time, tell
+from cli.keys import SigningKey, key_in, say_unsigned
+from cli.printing import local_time
 from cli.server import NO_WORKER, Server
 from contracts.canonical import digest, parse_json
 from contracts.decisions import Decision, Receipt, Verdict
-from contracts.deployment import Mode
 from contracts.model import Model
 
 UNLIMITED_FOR: Final = timedelta(days=7)
 """How long a decision on a request without a deadline may be used."""
+NONCE_BYTES: Final = 24
 ANSWERED_WITHIN: Final = timedelta(seconds=60)
 
 
@@ -32,9 +34,12 @@ class Wish(Model):
     """None: as long as the request is open, since a quorum may take hours."""
 
 
-async def find_request(server: Server, request_id: str) -> ShownRequest:
-    """The request, with what people are shown. Raises Refused when the content is not what its digest names."""
-    request = await server.read("show_request", RequestQuery(request_id=request_id), ShownRequest)
+async def find_request(server: Server, request_id: str, reader: str) -> ShownRequest:
+    """The request, with what people are shown. Raises Refused when the content is not what its digest names.
+
+    `reader`: who looks; it is recorded.
+    """
+    request = await server.read("show_request", RequestQuery(request_id=request_id, reader=reader), ShownRequest)
     if digest(request.shown) != request.entry.display_digest:
         raise Refused(
             f"what is stored for {request_id} is not what its digest names; do not decide it, tell whoever "
@@ -44,7 +49,7 @@ async def find_request(server: Server, request_id: str) -> ShownRequest:
 
 
 def decision_on(request: ShownRequest, wish: Wish) -> Decision:
-    """The decision to send. Raises Refused when the request cannot take it, WrongInput when it has no form."""
+    """What the approver says. Raises Refused when the request cannot take it, WrongInput when it has no form."""
     entry, now = request.entry, datetime.now(UTC)
     if entry.closed_at is not None:
         by = f" by {entry.by}" if entry.by else ""
@@ -54,7 +59,6 @@ def decision_on(request: ShownRequest, wish: Wish) -> Decision:
         raise Refused(f"{wish.verdict.value!r} is no answer to {entry.request_id}; answer one of: {options}")
     if entry.deadline is not None and entry.deadline <= now:
         raise Refused(f"the deadline of {entry.request_id} passed at {local_time(entry.deadline)}; nothing was decided")
-    _announce_mode(request)
     latest = entry.deadline or now + UNLIMITED_FOR
     try:
         return Decision(
@@ -76,6 +80,27 @@ def decision_on(request: ShownRequest, wish: Wish) -> Decision:
         first = error.errors(include_url=False)[0]
         option = {"approver": "--as"}.get(str(first["loc"][0]), f"--{first['loc'][0]}")
         raise WrongInput(f"{option}: {first['msg']}") from error
+
+
+def signed(decision: Decision, key: SigningKey) -> Decision:
+    """The decision with the approver's signature, and a nonce that makes it count once."""
+    from contracts.signing import SignedFor
+
+    statement = decision.model_copy(update={"key_id": key.key_id, "nonce": secrets.token_urlsafe(NONCE_BYTES)})
+    return statement.model_copy(update={"signature": key.sign(SignedFor.DECISION, statement)})
+
+
+def decide(request: ShownRequest, wish: Wish) -> Decision:
+    """The decision to send, signed; in development, where there is no key, unsigned, and said loudly.
+
+    Raises what `decision_on` raises, and Refused when production has no key to sign with.
+    """
+    decision = decision_on(request, wish)
+    key = key_in(request.deployment, wish.approver, "decisions")
+    if key is None:
+        say_unsigned("this decision")
+        return decision
+    return signed(decision, key)
 
 
 async def send(server: Server, decision: Decision) -> Receipt:
@@ -124,14 +149,3 @@ def read_value(text: str) -> str:
     except (ValueError, RecursionError) as error:
         raise WrongInput(f"--value is not JSON ({error}); write for example --value '{{\"cents\": 4000}}'") from error
     return text
-
-
-def _announce_mode(request: ShownRequest) -> None:
-    match request.deployment.mode:
-        case Mode.DEVELOPMENT:
-            tell("development mode: this decision is not signed")
-        case Mode.PRODUCTION:
-            raise Refused(
-                f"deployment {request.deployment.id!r} runs in production, where only signed decisions count; "
-                "signing (`interlock approvers enrol`) is not part of this version"
-            )

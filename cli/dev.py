@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from contracts.deployment import Mode
 from workers.embedded.development import Compose, develop
 from workers.embedded.environment import REPOSITORY
 from workers.embedded.folder import FolderInUse, FolderUnusable
@@ -31,6 +32,10 @@ def dev(
     claude: Annotated[
         Claude, typer.Option(help="Whom to talk to. 'real' is your consent to spend; a key alone is not.")
     ] = Claude.SIMULATOR,
+    mode: Annotated[
+        Mode,
+        typer.Option(help="Whether unsigned decisions count: production takes none.", envvar="INTERLOCK_MODE"),
+    ] = Mode.DEVELOPMENT,
     worker: Annotated[bool, typer.Option(help="Also run a worker.")] = True,
     headless: Annotated[bool, typer.Option(help="Print addresses only, no hints.")] = False,
 ) -> int:
@@ -38,7 +43,7 @@ def dev(
 
     Started again in the same folder, it continues the runs it left.
     """
-    options = Options(parent=folder, environ=os.environ, servers=servers, claude=claude, worker=worker)
+    options = Options(folder, os.environ, servers, claude, worker, mode)
     return run(options, hints=not headless)
 
 
@@ -66,14 +71,33 @@ def _addresses(running: RunningDevelopment) -> list[str]:
         ("Temporal", f"{running.temporal_address} (namespace {running.namespace})"),
         *((server.name, server.url) for server in running.servers),
         ("servers", str(running.servers_file)),
+        ("notices", _notices(running)),
         ("Claude", _claude(running)),
         ("store", running.store_url),
         ("logs", str(running.folder / "logs")),
         ("addresses", str(running.folder / "dev.json")),
         *(("worker", f"pid {pid}") for pid in running.worker_pids),
-        ("mode", "development: decisions count unsigned here, and only here"),
+        ("mode", _mode(running)),
     ]
     return [f"{name:<10} {value}" for name, value in facts]
+
+
+def _mode(running: RunningDevelopment) -> str:
+    match running.mode:
+        case Mode.DEVELOPMENT:
+            return "development: decisions count unsigned here, and only here"
+        case Mode.PRODUCTION:
+            return (
+                "production: signed decisions and starts only; nothing is in force until you make it active: "
+                "interlock approvers apply, interlock policy activate, interlock tools pin"
+            )
+
+
+def _notices(running: RunningDevelopment) -> str:
+    if running.notices_file is None:
+        return "none: people are not told; INTERLOCK_NOTICES names the file that says how"
+    sink = f"; mail to 127.0.0.1:{running.smtp_port}, kept in {running.folder / 'demo' / 'mails'}"
+    return f"{running.notices_file}{sink if running.smtp_port else ''}"
 
 
 def _claude(running: RunningDevelopment) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from activities.inbox import InboxEntry
-from activities.reads import InboxPage, Nothing
+from activities.reads import InboxPage, InboxQuery
 from cli.automations import load_catalog
 from cli.exits import NotReachable, Refused
 from cli.listing import list_runs
@@ -121,7 +121,7 @@ def _overdue_waits(view: RunView) -> Iterator[Finding]:
 
 async def _overdue(server: Server) -> list[Finding]:
     try:
-        page = await server.read("waiting_requests", Nothing(), InboxPage)
+        page = await server.read("waiting_requests", InboxQuery(), InboxPage)
     except NotReachable as silence:
         return [Finding(subject=TASK_QUEUE, problem=str(silence), next_command=START_WORKER)]
     now = datetime.now(UTC)

@@ -5,8 +5,9 @@ import os
 import platform
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -23,8 +24,12 @@ from workers.embedded.another_worker import for_another_worker
 from workers.embedded.running import RunningDevelopment
 from workers.settings import Settings
 
+if TYPE_CHECKING:
+    from workers.resources.store.store import Store
+
 OLDEST_PYTHON: Final = (3, 11)
 ANTHROPIC: Final = "https://api.anthropic.com"
+_LOOKED_BACK: Final = timedelta(days=3)
 
 
 class Check(Model):
@@ -86,6 +91,7 @@ def _configuration() -> Iterator[Check]:
         yield _servers(settings.servers, os.environ)
     elif running is not None:
         yield _servers(running.servers_file, for_another_worker(running, os.environ))
+    yield _channels(settings.notices, running)
     yield from _store(_store_url(settings, running))
 
 
@@ -98,7 +104,8 @@ def _development() -> RunningDevelopment | None:
 
 def _mode(settings: Settings, running: RunningDevelopment | None) -> Check:
     if running is not None:
-        return Check(name="mode", ok=True, found=f"development, deployment {running.deployment}, by `interlock dev`")
+        found = f"{running.mode.value}, deployment {running.deployment}, by `interlock dev`"
+        return Check(name="mode", ok=True, found=found)
     return Check(name="mode", ok=True, found=f"{settings.mode.value}, deployment {settings.deployment}")
 
 
@@ -136,6 +143,21 @@ def _servers(file: Path, environment: Mapping[str, str]) -> Check:
     return Check(name="servers", ok=True, found=f"{file}: {declared}")
 
 
+def _channels(file: Path | None, running: RunningDevelopment | None) -> Check:
+    from workers.resources.notifying.file import NoticesFileUnusable, load_channels
+
+    environment: Mapping[str, str] = os.environ
+    if file is None and running is not None and running.notices_file is not None:
+        file, environment = running.notices_file, for_another_worker(running, os.environ)
+    if file is None:
+        return Check(name="channels", ok=True, found="none, so people are not told; set INTERLOCK_NOTICES to a file")
+    try:
+        declared = ", ".join(f"{each.name} ({each.type})" for each in load_channels(file, environment))
+    except NoticesFileUnusable as unusable:
+        return Check(name="channels", ok=False, found=str(unusable))
+    return Check(name="channels", ok=True, found=f"{file}: {declared}")
+
+
 def _store_url(settings: Settings, running: RunningDevelopment | None) -> str:
     if "INTERLOCK_STORE" in os.environ:
         return settings.store_url()
@@ -159,10 +181,23 @@ def _store(url: str) -> Iterator[Check]:
         store = Store(Database(place))
         try:
             yield Check(name="store", ok=True, found=store.check())
+            yield asyncio.run(_notices(store))
         finally:
             store.close()
     except (StoreUrlWrong, StoreUnreachable) as problem:
         yield Check(name="store", ok=False, found=str(problem))
+
+
+async def _notices(store: "Store") -> Check:
+    try:
+        lost = await store.outbox.undeliverable_since(datetime.now(UTC) - _LOOKED_BACK)
+        last = await store.outbox.undeliverable(1)
+    except Exception as error:  # noqa: BLE001 - such as a store that no worker of this version has migrated yet
+        return Check(name="notices", ok=False, found=f"{type(error).__name__}; start a worker, it migrates the store")
+    if not lost:
+        return Check(name="notices", ok=True, found=f"none undeliverable within {_LOOKED_BACK.days} days")
+    found = f"{lost} undeliverable within {_LOOKED_BACK.days} days, the last: {last[0].last_problem}"
+    return Check(name="notices", ok=False, found=f"{found}; see `interlock notices list`")
 
 
 async def _temporal(address: str, namespace: str) -> AsyncIterator[Check]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
+from cli.assignments import read_assignments
 from cli.exits import WrongInput
 from contracts.canonical import canonical_json, parse_json
 from contracts.model import Model
@@ -24,7 +25,7 @@ Fields = dict[str, JsonValue]
 def read_request(entry: CatalogEntry, source: str, assignments: Sequence[str]) -> Model:
     """The checked input. Raises WrongInput naming the field and what to do; nothing was started then."""
     fields = _from_source(source) if source else {}
-    for name, value in _assigned(assignments):
+    for name, value in read_assignments("--set", assignments).items():
         _put(fields, name, value)
     try:
         _check_values(fields, ())
@@ -63,27 +64,6 @@ def _content(source: str, place: str) -> bytes:
     if len(content) > MAX_FILE_BYTES:
         raise WrongInput(f"{place} has more than {MAX_FILE_BYTES} bytes; an input has at most {MAX_INPUT_BYTES}")
     return content
-
-
-def _assigned(assignments: Sequence[str]) -> list[tuple[str, JsonValue]]:
-    named: dict[str, JsonValue] = {}
-    for assignment in assignments:
-        name, equals, text = assignment.partition("=")
-        if not equals or not all(name.split(".")):
-            raise WrongInput(f"--set {assignment[:80]!r} does not say which field; write --set field=value")
-        if name in named:
-            raise WrongInput(f"--set {name} is given twice; give it once")
-        named[name] = _value(name, text)
-    return list(named.items())
-
-
-def _value(name: str, text: str) -> JsonValue:
-    try:
-        return parse_json(text)
-    except json.JSONDecodeError:
-        return text
-    except ValueError as error:
-        raise WrongInput(f"--set {name}: {error}") from error
 
 
 def _put(fields: Fields, dotted: str, value: JsonValue) -> None:

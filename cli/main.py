@@ -15,7 +15,13 @@ from cli.exits import CommandFailed
 COMMANDS = {
     "runs": ("cli.runs", "app", "Start, follow and cancel runs; find those that are stuck."),
     "approvals": ("cli.approvals", "app", "Read what waits for people, and decide it."),
+    "policy": ("cli.policy", "app", "Check the rules, ask them, and make them active."),
+    "approvers": ("cli.approvers", "app", "Say who may decide: people, keys, roles, delegations, absences."),
     "machines": ("cli.machines", "app", "Look at the automations and their states."),
+    "servers": ("cli.servers", "app", "Look at the declared MCP servers and their tools."),
+    "tools": ("cli.tools", "app", "Compare tools with what was accepted of them, and accept them."),
+    "notices": ("cli.notices", "app", "See what people could not be told, and send it anew."),
+    "audit": ("cli.audit", "app", "Show what happened, verify the account of it, and export it."),
     "worker": ("cli.worker", "worker", "Run a worker."),
     "dev": ("cli.dev", "dev", "Run everything on this machine, for development."),
     "doctor": ("cli.doctor", "doctor", "Check that what is configured works."),

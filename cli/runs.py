@@ -118,10 +118,15 @@ async def list_command(
 
 @app.command("show")
 @with_server
-async def show_command(server: Server, run: RunArgument, as_json: JsonOption = False) -> int:
+async def show_command(
+    server: Server,
+    run: RunArgument,
+    reader: Annotated[str, typer.Option("--as", help="Who looks.", envvar="INTERLOCK_REQUESTER")] = "",
+    as_json: JsonOption = False,
+) -> int:
     """Show where a run stands, or how it ended, with its answer."""
     view = await server.view(run)
-    answer = await server.read("read_content", ContentQuery(address=view.answer_ref), str) if view.answer_ref else ""
+    answer = await _answer(server, view.answer_ref, someone("--as", reader)) if view.answer_ref else ""
     if as_json:
         say_json({**view.model_dump(mode="json"), "answer": answer or None})
         return exits.DONE
@@ -139,6 +144,10 @@ async def show_command(server: Server, run: RunArgument, as_json: JsonOption = F
         for text in answer.splitlines():
             say(f"  {text}")
     return exits.DONE
+
+
+async def _answer(server: Server, address: str, reader: str) -> str:
+    return await server.read("read_content", ContentQuery(address=address, reader=reader), str)
 
 
 @app.command("watch")

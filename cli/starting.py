@@ -1,14 +1,18 @@
 """Start a run for a business case, or attach to the one that was started for it before."""
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import JsonValue, ValidationError
 
+from activities.reads import Nothing
 from cli.exits import Refused, WrongInput
+from cli.keys import key_in
 from cli.server import Server
 from contracts.canonical import canonical_json, digest
+from contracts.deployment import Deployment
 from contracts.escaping import markdown
 from contracts.model import Model
 from contracts.runs import TASK_QUEUE, Case, CaseLookup, Ending, KnownCase, StartStatement
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from temporalio.client import WorkflowHandle
 
 Fields = dict[str, JsonValue]
+NONCE_BYTES: Final = 24
 
 
 @dataclass(frozen=True)
@@ -85,10 +90,28 @@ async def start(server: Server, order: Order) -> Started:
     return await _start_as(server, order, anew)
 
 
+def signed_start(start: StartStatement, deployment: Deployment, run: str) -> StartStatement:
+    """The statement for the one run it may start, signed by the requester; unsigned in development without a key.
+
+    Raises Refused when production has no key to sign with.
+    """
+    bound = start.model_copy(update={"deployment": deployment.id, "workflow_id": run})
+    key = key_in(deployment, start.requester, "starts")
+    if key is None:
+        return bound
+    from contracts.signing import SignedFor
+
+    named = {"signer": key.subject, "key_id": key.key_id, "nonce": secrets.token_urlsafe(NONCE_BYTES)}
+    statement = bound.model_copy(update=named)
+    return statement.model_copy(update={"signature": key.sign(SignedFor.START, statement)})
+
+
 async def _start_as(server: Server, order: Order, run: str) -> Started:
     from temporalio.common import WorkflowIDConflictPolicy
     from temporalio.exceptions import WorkflowAlreadyStartedError
 
+    deployment = await server.read("deployment_facts", Nothing(), Deployment)
+    order = replace(order, start=signed_start(order.start, deployment, run))
     case = order.entry.first_case(order.request, order.start)
     try:
         handle = await server.client.start_workflow(

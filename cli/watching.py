@@ -12,6 +12,7 @@ from cli.printing import local_time, say, time_left, usage_line
 from cli.server import Server
 from contracts.decisions import ApprovalRequest
 from contracts.escaping import plain
+from contracts.policy import people_demanded
 from contracts.runs import Ending, RunView
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def waiting_lines(request: ApprovalRequest) -> Iterator[str]:
 
 def who_may_decide(request: ApprovalRequest) -> str:
     """Roles, quorum and deadline."""
-    people = " and ".join(_people(one.role, one.quorum) for one in request.obligations)
+    people = " and ".join(_people(role, quorum) for role, quorum in people_demanded(request.obligations).items())
     given = f", {len(request.approvals)} approved" if request.approvals else ""
     until = f" until {local_time(request.deadline)} ({time_left(request.deadline)})" if request.deadline else ""
     return f"{people or 'somebody'}{given}{until}"

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from contracts.canonical import digest
 from contracts.model import Model, Moment
 from contracts.policy import Obligation
 
@@ -51,6 +52,10 @@ class Decision(Model):
     """Only with `supply`: the value the run asked for, as JSON."""
     signature: str | None = Field(default=None, max_length=200)
 
+    def statement_digest(self) -> str:
+        """`sha256:<hex>` over everything that is signed."""
+        return digest(self.model_dump(mode="json", exclude={"signature"}))
+
 
 class RequestKind(StrEnum):
     """An approval asks yes or no to an action; an escalation asks how a run goes on."""
@@ -72,6 +77,11 @@ class ApprovalRequest(Model):
     opened_at: Moment
     deadline: Moment | None = None
     """None: it waits until somebody answers (escalations)."""
+    remind_at: Moment | None = None
+    """None: nobody is reminded, or they have been."""
+    hand_on_at: Moment | None = None
+    """None: it is not handed on, or it has been."""
+    handed_on: bool = False
     approvals: tuple[Decision, ...] = ()
     """Verified approvals so far; a quorum counts distinct approvers."""
 
@@ -103,7 +113,8 @@ class RequestToOpen(Model):
     action_digest: str
     obligations: tuple[Obligation, ...]
     options: tuple[Verdict, ...]
-    deadline: Moment | None
+    asked_at: Moment
+    """By the run's clock; reminder, handing on and deadline are counted from here."""
     context: tuple[DisplayLine, ...]
     """Short lines the workflow knows: path so far, advice, rule ids, cost of waiting."""
 
@@ -117,24 +128,81 @@ class RequestToClose(Model):
 
 
 class OpenedRequest(Model):
-    """Output of opening: the digest of what people are shown."""
+    """Output of opening: the digest of what people are shown, and when something happens if nobody decides."""
 
     display_digest: str
+    deadline: Moment
+    remind_at: Moment | None = None
+    hand_on_at: Moment | None = None
 
 
-class DecisionToCheck(Model):
-    """Input of the activity that verifies one decision."""
+class RequestEvent(StrEnum):
+    """What happens to an open request while it waits."""
 
-    decision: Decision
-    action_digest: str
-    """Of the open request."""
+    REMINDED = "reminded"
+    HANDED_ON = "handed_on"
+
+
+class RequestToPass(Model):
+    """Input of the activity that reminds people of a request, or hands it on to the next role."""
+
+    request_id: str
+    event: RequestEvent
+
+
+class Check(StrEnum):
+    """The checks a decision must pass, by name. Every refusal names one of them."""
+
+    SHAPE = "shape"
+    OPEN_REQUEST = "open_request"
+    DEPLOYMENT = "deployment"
+    NAMESPACE = "namespace"
+    RUN = "run"
+    ACTION = "action"
+    DISPLAY = "display"
+    VERDICT = "verdict"
+    UNSIGNED = "unsigned"
+    KEY = "key"
+    KEY_VALIDITY = "key_validity"
+    SIGNATURE = "signature"
+    PERSON = "person"
+    ISSUED_LATER = "issued_later"
+    ISSUED_BEFORE_ASKED = "issued_before_asked"
+    EXPIRED = "expired"
+    OUTLIVES_REQUEST = "outlives_request"
+    NONCE = "nonce"
+    SELF_APPROVAL = "self_approval"
+    OWNER = "owner"
+    ROLE = "role"
+    ABSENT = "absent"
+    ALREADY_DECIDED = "already_decided"
+    QUORUM = "quorum"
+    RATE = "rate"
+
+
+class DecisionsToCheck(Model):
+    """Input of the activity that verifies what has arrived, in order, in one batch."""
+
+    arrived: tuple[Decision, ...]
+    counted: tuple[Decision, ...] = ()
+    """The approvals of the open requests that were verified before."""
 
 
 class CheckedDecision(Model):
     """Whether a decision counts, and if not, why, in one sentence."""
 
     counts: bool
+    check: Check | None = None
+    """The check that refused it."""
     reason: str = Field(default="", max_length=300)
+    fulfilled: bool = False
+    """With this approval, every obligation of the request is fulfilled."""
+
+
+class CheckedDecisions(Model):
+    """One answer for each decision that arrived, in the same order."""
+
+    checked: tuple[CheckedDecision, ...]
 
 
 class Receipt(Model):

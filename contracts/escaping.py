@@ -24,7 +24,7 @@ def _shown(character: str) -> str:
         return character
     category = unicodedata.category(character)
     if category[0] in "LN" or category in ("Pd", "Po", "Ps", "Pe", "Pi", "Pf", "Sc", "Sm", "So"):
-        return character if character not in _FILLERS else _code(character)
+        return character if character not in _UNSEEN else _code(character)
     return _code(character)
 
 
@@ -32,4 +32,8 @@ def _code(character: str) -> str:
     return f"\\u{{{ord(character):x}}}"
 
 
-_FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
+_BLANK = "\u115f\u1160\u3164\uffa0\u2800\u303f\ufffc\U00013441\U00013442\U0001d159\U0001da7f\U0001da80"
+_JOINING = (range(0x1160, 0x1200), range(0xD7B0, 0xD800))
+"""Vowels and finals of Hangul, which terminals draw over the letter before: any number of them takes no room."""
+_UNSEEN = frozenset(_BLANK) | {chr(number) for numbers in _JOINING for number in numbers}
+"""Letters and signs by category that an eye cannot see, or not where they stand."""

@@ -1,7 +1,7 @@
 """A run: who asked for it, the state it carries, and what it shows."""
 
 from enum import StrEnum
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import ConfigDict, Field, JsonValue
 
@@ -33,6 +33,17 @@ class StartStatement(Model):
     issued_at: Moment
     again: str = Field(default="", max_length=300)
     """Why a business case is deliberately started anew."""
+    v: Literal[1] = 1
+    deployment: str = Field(default="", max_length=200)
+    workflow_id: str = Field(default="", max_length=400)
+    """The one run that this statement may start."""
+    on_behalf_of: tuple[str, ...] = ()
+    """For whom a service asks, the nearest first; these people are excluded from approving too."""
+    signer: str = Field(default="", max_length=120)
+    """Whose key signed: the requester's own, or that of a service."""
+    key_id: str = Field(default="", max_length=64)
+    nonce: str = Field(default="", max_length=100)
+    signature: str | None = Field(default=None, max_length=200)
 
 
 class Visit(Model):
@@ -111,6 +122,10 @@ class Case(Model):
     usage: Usage = Usage()
     turns: int = 0
     tool_calls: int = 0
+    taint: tuple[str, ...] = ()
+    """What the run has read, as the gate says: `private`, `untrusted`. Shown, never trusted."""
+    audited_visits: int = 0
+    """Entries into states that the audit chain has."""
     summary: str = ""
     reason: str = ""
     """Why the run is where it is, in one sentence; the last one stands when it ends."""
@@ -144,6 +159,7 @@ class RunView(Model):
     usage: Usage = Usage()
     turns: int = 0
     tool_calls: int = 0
+    taint: tuple[str, ...] = ()
     reason: str = ""
     answer_ref: str = ""
     facts: dict[str, JsonValue] = {}

@@ -11,6 +11,8 @@ from contracts.model import Model
 from contracts.policy import Ruling
 
 Scalar = str | int | bool | None
+LARGEST_AMOUNT = 2**53 - 1
+"""The largest integer of canonical JSON; nothing is counted beyond it."""
 
 
 class EffectClass(StrEnum):
@@ -89,12 +91,38 @@ class CallStatus(StrEnum):
     """Sent, and nobody knows whether it happened."""
 
 
+class Share(Model):
+    """What one action adds to one running total."""
+
+    total: str
+    """Name of the total, as rules know it."""
+    of: str
+    """What it is kept for: the values of its keys and the day, as one text. Kept as a digest, for it names people."""
+    amount: int = Field(ge=0, le=LARGEST_AMOUNT)
+    """In minor units, such as cents."""
+
+
 class ResultRef(Model):
     """A tool result in the store: its content address, size and shape, never its content."""
 
     digest: str
     size_bytes: int
     shape: str = ""
+
+
+class Risk(StrEnum):
+    """What the operator says a tool can do at worst; rules may name it."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class Taint(StrEnum):
+    """What a run has read so far. With both, whatever sends things out can leak the one at the wish of the other."""
+
+    PRIVATE = "private"
+    UNTRUSTED = "untrusted"
 
 
 class ToolOutcome(Model):
@@ -106,6 +134,8 @@ class ToolOutcome(Model):
     facts: dict[str, Scalar] = {}
     ruling: Ruling | None = None
     """Only when policy did not simply permit."""
+    taint: tuple[Taint, ...] = ()
+    """What the run has read by now; only when this call added to it."""
     message: str = Field(default="", max_length=400)
 
     @property
@@ -136,19 +166,32 @@ class ToolDefinition(Model):
     key: KeyDelivery | None = None
     timeout_seconds: float = 60.0
     kind: Literal["tool", "resource"] = "tool"
+    risk: Risk = Risk.MEDIUM
+    taints: tuple[Taint, ...] = ()
+    """What a run has read once it has read an answer of this tool."""
+    sends_out: bool = False
+    """What it is given can reach somebody outside."""
+    credential: str = ""
+    """The reference of the credential it is called with, never the value."""
+    published: dict[str, JsonValue] = {}
+    """The definition exactly as the server publishes it; empty where the fields above are all there is."""
 
     def pin(self) -> str:
         """The digest of the definition as published; the operator's overrides are not part of it."""
-        return digest(
-            {
-                "server": self.server,
-                "name": self.name,
-                "description": self.description,
-                "input_schema": self.input_schema,
-                "output_schema": self.output_schema,
-                "annotations": self.annotations,
-            }
-        )
+        return digest(self.as_published())
+
+    def as_published(self) -> dict[str, JsonValue]:
+        """What the pin stands for, and what a diff compares."""
+        if self.published:
+            return {"server": self.server, "published": self.published}
+        return {
+            "server": self.server,
+            "name": self.name,
+            "description": self.description,
+            "input_schema": self.input_schema,
+            "output_schema": self.output_schema,
+            "annotations": self.annotations,
+        }
 
 
 class Delivered(Model):

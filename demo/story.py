@@ -25,7 +25,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 FOLDER = Path(".demo")
 REQUEST = REPOSITORY / "demo" / "requests" / "refund.json"
 DEMO_APPROVER = "demo-approver"
+APPROVERS_ADDRESS = "fiona@example.com"
 PATIENCE_SECONDS = 60.0
+MAIL_SECONDS = 8.0
 
 console = Console(highlight=False)
 
@@ -84,6 +86,7 @@ def tell(running: Development, interactive: bool) -> None:
     request = until(lambda: next(iter(_open_requests()), None), f"{run} never asked for an approval")
 
     chapter("Policy asks for a signature")
+    _show_mail(running, APPROVERS_ADDRESS)
     command("approvals", "show", request["request_id"])
     approver, verdict = _ask_approver(request["request_id"], interactive)
     hold.touch()  # payments will commit the credit, and its answer will be on its way for as long as this file exists
@@ -109,6 +112,26 @@ def tell(running: Development, interactive: bool) -> None:
     if count != 1:
         raise StoryFailed(f"{count} credits were issued for one refund")
     _what_next(facts, run)
+
+
+def _show_mail(running: Development, address: str) -> None:
+    """The last mail that the demo's mail server took for an address; or, after a short wait, that there is none."""
+    try:
+        mail = until(lambda: _last_mail(running, address), f"no mail to {address}", within=MAIL_SECONDS)
+    except StoryFailed:
+        say(f"No mail to {address}: the roster in force has nobody of that address who may decide this.")
+        return
+    say(f"[bold]mail to {address}[/]")
+    for line in mail.splitlines():
+        console.print(f"  | {line}", markup=False, soft_wrap=True)
+
+
+def _last_mail(running: Development, address: str) -> str:
+    asking = [sys.executable, "-m", "demo.mail_sink", "--data", str(running.data.absolute())]
+    shown = subprocess.run(
+        [*asking, "--show-last", address], cwd=REPOSITORY, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    )
+    return shown.stdout
 
 
 def _ask_approver(request_id: str, interactive: bool) -> tuple[str, str]:
@@ -180,9 +203,9 @@ def credits_of(running: Development, order: str) -> int:
     return int(counted.stdout)
 
 
-def until(found: Callable[[], Any], otherwise: str) -> Any:
-    """What `found` finds, once it finds something. Raises StoryFailed after a bounded wait."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def until(found: Callable[[], Any], otherwise: str, within: float = PATIENCE_SECONDS) -> Any:
+    """What `found` finds, once it finds something. Raises StoryFailed after that many seconds."""
+    deadline = time.monotonic() + within
     while not (value := found()):
         if time.monotonic() > deadline:
             raise StoryFailed(otherwise)

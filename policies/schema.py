@@ -1,4 +1,4 @@
-"""The Cedar schema of one action, made from the tool's own input schema. Amounts are integers; there are no floats."""
+"""The Cedar schema of actions, made from the tools' own input schemas. Amounts are integers; there are no floats."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -6,24 +6,48 @@ from collections.abc import Iterable, Mapping
 from pydantic import JsonValue
 
 _CONTEXT = """automation: String, state: String, step: String, purpose: String, effect_class: String,
-    undoes_recorded_effect: Bool, kind: String"""
-_SCALARS = {"integer": "Long", "string": "String", "boolean": "Bool"}
-
-
-def action_schema(server: str, tool: str, input_schema: Mapping[str, JsonValue], approver_roles: Iterable[str]) -> str:
-    """Cedar schema text with the one action `server.tool`, its arguments and the roles that can have approved."""
-    approvals = ", ".join(f"{cedar_string(role)}?: Long" for role in sorted(approver_roles))
-    return f"""
+    risk: String, sends_out: Bool, worded_by: String, undoes_recorded_effect: Bool, kind: String,
+    on_behalf_of: Set<String>, taint: { private: Bool, untrusted: Bool }"""
+_ENTITIES = """
 entity Role;
 entity User in [Role];
 entity Server;
-action {cedar_string(f"{server}.{tool}")} appliesTo {{
+"""
+_SCALARS = {"integer": "Long", "string": "String", "boolean": "Bool"}
+
+
+def action_schema(
+    server: str,
+    tool: str,
+    input_schema: Mapping[str, JsonValue],
+    approver_roles: Iterable[str],
+    totals: Iterable[str] = (),
+) -> str:
+    """Cedar schema text with the one action `server.tool`, its arguments, the approvals and totals there can be."""
+    return _ENTITIES + _action(f"{server}.{tool}", input_schema, _counts(approver_roles), _counts(totals))
+
+
+def whole_schema(
+    tools: Mapping[str, Mapping[str, JsonValue]], approver_roles: Iterable[str], totals: Iterable[str]
+) -> str:
+    """Cedar schema text with every tool; `tools`: `server.tool` -> its input schema."""
+    approvals, sums = _counts(approver_roles), _counts(totals)
+    return _ENTITIES + "".join(_action(name, tools[name], approvals, sums) for name in sorted(tools))
+
+
+def _action(name: str, input_schema: Mapping[str, JsonValue], approvals: str, totals: str) -> str:
+    return f"""action {cedar_string(name)} appliesTo {{
   principal: User, resource: Server,
   context: {{ {_CONTEXT},
     approvals: {{ {approvals} }},
+    totals: {{ {totals} }},
     arguments: {{ {_arguments(input_schema)} }} }}
 }};
 """
+
+
+def _counts(names: Iterable[str]) -> str:
+    return ", ".join(f"{cedar_string(name)}?: Long" for name in sorted(names))
 
 
 def cedar_string(text: str) -> str:

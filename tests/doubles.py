@@ -12,7 +12,7 @@ from activities.claude_port import ClaudeAnswer, ClaudeQuestion
 from activities.toolbox import NotSent, UnknownServer
 from contracts.claude import Usage
 from contracts.policy import Ruling
-from contracts.tools import Delivered, EffectClass, KeyDelivery, ToolDefinition
+from contracts.tools import Delivered, EffectClass, KeyDelivery, Share, ToolDefinition
 from policies.engine import PolicyEngine, PolicyQuestion
 
 WAITS_SECONDS = 20
@@ -185,10 +185,20 @@ class RulesInTurn:
         """See PolicyEngine."""
         return self.engines[0].could_permit(question)
 
+    def shares(self, question: PolicyQuestion, at: datetime) -> tuple[Share, ...]:
+        """See PolicyEngine."""
+        return self.engines[0].shares(question, at)
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """See PolicyEngine."""
+        return self.engines[0].files
+
 
 def _open_schema() -> dict[str, JsonValue]:
     texts: dict[str, JsonValue] = {
-        name: {"type": "string"} for name in ("order_id", "currency", "reason", "reference", "to", "body")
+        name: {"type": "string"}
+        for name in ("order_id", "customer_id", "currency", "reason", "reference", "to", "body")
     }
     numbers: dict[str, JsonValue] = {name: {"type": "integer"} for name in ("cents", "page")}
     return {"type": "object", "properties": {**texts, **numbers}}

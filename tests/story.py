@@ -23,18 +23,21 @@ from temporalio import activity
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from activities.claude_port import Claude
 from activities.prompt_files import PromptFiles
 from activities.toolbox import Toolbox
-from contracts.canonical import canonical_json, digest
+from contracts.canonical import digest
 from contracts.decisions import ApprovalRequest, Decision, Receipt, Verdict
 from contracts.deployment import Deployment, Mode
+from contracts.roster import Roster
 from contracts.runs import Ending, RunView, StartStatement
 from policies.engine import CedarRules, PolicyEngine
-from workers.assembly import Ports, activities_of, make_worker
+from tests.authority import NOBODY, FixedAuthority, Signer, store_ports
+from workers.assembly import Ports, activities_of, interceptors_of, make_worker
 from workers.resources.chains import TemporalChains
 from workers.resources.store import Store
 from workers.settings import Settings
@@ -57,9 +60,18 @@ class StoryRun:
     story: "Story"
 
     async def view(self) -> RunView:
-        """Where it stands."""
-        view: RunView = await self.handle.query("view", result_type=RunView, rpc_timeout=timedelta(seconds=10))
-        return view
+        """Where it stands; asked again while it is just continuing as new."""
+        deadline = asyncio.get_running_loop().time() + PATIENCE.total_seconds()
+        while True:
+            try:
+                view: RunView = await self.handle.query("view", result_type=RunView, rpc_timeout=timedelta(seconds=10))
+            except RPCError as error:
+                passing = error.status is RPCStatusCode.FAILED_PRECONDITION
+                if not passing or asyncio.get_running_loop().time() > deadline:
+                    raise
+                await asyncio.sleep(0.04)
+            else:
+                return view
 
     async def until(self, reached: Callable[[RunView], Any]) -> RunView:
         """Its view, once `reached` is true of it. Raises StoryStuck after a bounded wait."""
@@ -93,7 +105,7 @@ class StoryRun:
             verdict=verdict,
             approver=by,
             issued_at=now,
-            expires_at=now + timedelta(days=30),
+            expires_at=request.deadline or now + timedelta(days=30),
             display_digest=request.display_digest,
         )
         return decision.model_copy(update=changes)
@@ -193,6 +205,10 @@ class Story:
     ports: Ports
     store: Store
     task_queue: str
+    authority: FixedAuthority
+    """What is in force; a story may change it."""
+    on_sight: Callable[[Decision], str] | None = None
+    """The worker's own check of signatures."""
     runs: list[StoryRun] = field(default_factory=list)
 
     @property
@@ -208,24 +224,30 @@ class Story:
         skipping: bool = False,
         run_id: str = "",
         task_queue: str = "",
+        signer: Signer | None = None,
         **request: Any,
     ) -> StoryRun:
-        """Start a run. Its clock stands still for people unless `skipping`; move it with `fast_forward`."""
+        """Start a run, for `signer` if there is one. Its clock stands still unless `skipping`: see fast_forward."""
         entry = self.catalog.find(automation)
         given = entry.request.model_validate(request)
         now = datetime.now().astimezone()
+        key = entry.business_key(given)
+        workflow_id = run_id or f"{automation}/{key}-{uuid.uuid4().hex[:6]}"
         start = StartStatement(
-            requester=requester,
+            requester=signer.subject if signer else requester,
             automation=automation,
-            business_key=entry.business_key(given),
+            business_key=key,
             input_digest=digest(given.model_dump(mode="json")),
             issued_at=now,
+            deployment=self.ports.deployment.id,
+            workflow_id=workflow_id,
         )
+        start = signer.starts(start) if signer else start
         with nullcontext() if skipping else self.environment.with_time_skipping_disabled():
             handle = await self.client.start_workflow(
                 automation,
                 entry.first_case(given, start),
-                id=run_id or f"{automation}/{start.business_key}-{uuid.uuid4().hex[:6]}",
+                id=workflow_id,
                 task_queue=task_queue or self.task_queue,
                 result_type=Ending,
             )
@@ -236,15 +258,23 @@ class Story:
 
     async def accept_pins(self, toolbox: Toolbox) -> None:
         """Accept every tool as it is published, as an operator does in production."""
-        now = datetime.now().astimezone()
         for server in toolbox.servers():
             for tool in await toolbox.definitions(server):
-                await self.store.pins.replace(server, tool.name, tool.pin(), canonical_json(tool), now)
+                self.authority.accept(tool)
 
-    def worker(self, task_queue: str, cached_runs: int = 1000, without: str = "") -> Worker:
+    def worker(
+        self,
+        task_queue: str,
+        cached_runs: int = 1000,
+        without: str = "",
+        on_sight: Callable[[Decision], str] | None = None,
+    ) -> Worker:
         """A worker with the story's ports, as production makes it; `without` names an activity it does not know."""
         activities = [known for known in activities_of(self.ports) if known.__name__ != without]
-        return make_worker(self.client, self.catalog, activities, task_queue=task_queue, cached_runs=cached_runs)
+        around = interceptors_of(self.ports, on_sight or self.on_sight)
+        return make_worker(
+            self.client, self.catalog, activities, task_queue=task_queue, cached_runs=cached_runs, interceptors=around
+        )
 
     async def fast_forward(self, run: StoryRun, by: timedelta) -> None:
         """Move the run's clock."""
@@ -274,6 +304,7 @@ async def a_story(
     outside: Path | None = None,
     policy: PolicyEngine | None = None,
     deployment: Deployment = DEPLOYMENT,
+    roster: Roster = NOBODY,
     cached_runs: int = 1000,
 ) -> AsyncIterator[Story]:
     """A worker on a task queue of its own, with a store of its own."""
@@ -283,23 +314,23 @@ async def a_story(
     with TemporaryDirectory() as folder:
         store = await asyncio.to_thread(Store.open, f"sqlite:///{folder}/store.db")
         try:
+            authority = FixedAuthority(
+                policy or CedarRules.load(settings.policy_folders()),
+                roster,
+                accepts_at_first_contact=deployment.mode is Mode.DEVELOPMENT,
+            )
             ports = Ports(
                 claude=claude,
                 toolbox=toolbox,
-                ledger=store.ledger,
-                conversations=store.conversations,
-                contents=store.contents,
-                inbox=store.inbox,
-                starts=store.starts,
-                pins=store.pins,
-                policy=policy or CedarRules.load(settings.policy_folders()),
+                **store_ports(store),
+                authority=authority,
                 prompts=PromptFiles(settings.prompt_folders()),
                 clock=RunsClock(environment),
                 chains=TemporalChains(environment.client),
                 deployment=deployment,
                 default_model="scripted",
             )
-            story = Story(environment, catalog, ports, store, task_queue)
+            story = Story(environment, catalog, ports, store, task_queue, authority)
             async with story.worker(task_queue, cached_runs):
                 yield story
                 for run in story.runs:

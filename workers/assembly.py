@@ -11,35 +11,51 @@ from typing import Any
 
 import pydantic
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import Interceptor, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.audit import Audit
+from activities.authority import Authority
 from activities.claude import ClaudeActivities
 from activities.claude_port import Claude
 from activities.clock import Clock
 from activities.conversations import Contents, Conversations
+from activities.decided import Decided
+from activities.deciding import DecisionActivities
 from activities.identity import Chains, CurrentRun
 from activities.inbox import Inbox, Starts
 from activities.ledger import Ledger
+from activities.notices import Outbox
 from activities.people import PeopleActivities
-from activities.pins import Pins
 from activities.prompt_files import PromptFiles
 from activities.reads import ReadActivities
 from activities.starts import StartActivities
+from activities.taints import Taints
 from activities.toolbox import Toolbox
 from activities.tools import ToolActivities
-from contracts.deployment import Deployment
+from activities.totals import Totals
+from contracts.decisions import Decision
+from contracts.deployment import Deployment, Mode
 from contracts.runs import TASK_QUEUE
-from policies.engine import CedarRules, PolicyEngine
+from policies.document import document_of
+from policies.engine import CedarRules
+from workers.auditing import checkpoints_of
+from workers.resources.authority import StoredAuthority, activate_files
 from workers.resources.chains import TemporalChains
 from workers.resources.claude import AnthropicClaude
 from workers.resources.clock import SystemClock
+from workers.resources.known_keys import KnownKeys
 from workers.resources.mcp_connections.toolbox import McpConnections
+from workers.resources.notifying.file import ChannelDeclaration, load_channels, routes_of
+from workers.resources.notifying.opening import open_channels
+from workers.resources.notifying.pump import Pump
 from workers.resources.prices_file import load_prices
 from workers.resources.servers_file import ServerDeclaration, load_servers
 from workers.resources.store import Store
 from workers.settings import Settings
+from workers.visits import VisitRecorder
 from workflows.catalog import Catalog
+from workflows.machine.audit_trail import AuditTrail
 from workflows.machine.guard import MessageGuard
 
 PASSED_THROUGH = (
@@ -52,7 +68,22 @@ PASSED_THROUGH = (
     "workflows.refund.case",
 )
 """Imported once per process: pure, or guarded by tests. Our automations run in the sandbox, outside ones do not yet."""
-HEAVY = ("cedarpy", "jsonschema", "rfc8785", "opentelemetry", "structlog", "referencing", "rpds", "attrs", "attr")
+HEAVY = (
+    "cedarpy",
+    "jsonschema",
+    "rfc8785",
+    "opentelemetry",
+    "structlog",
+    "cryptography",
+    "referencing",
+    "rpds",
+    "attrs",
+    "attr",
+)
+
+
+WORKFLOW_INTERCEPTORS = (MessageGuard(), AuditTrail())
+"""What replaying needs as well."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +97,12 @@ class Ports:
     contents: Contents
     inbox: Inbox
     starts: Starts
-    pins: Pins
-    policy: PolicyEngine
+    authority: Authority
+    decided: Decided
+    totals: Totals
+    taints: Taints
+    audit: Audit
+    outbox: Outbox
     prompts: PromptFiles
     clock: Clock
     chains: Chains
@@ -81,6 +116,7 @@ def activities_of(ports: Ports) -> list[Callable[..., Any]]:
     claude = _bind(ClaudeActivities, ports, current)
     tools = _bind(ToolActivities, ports, current)
     people = _bind(PeopleActivities, ports, current)
+    deciding = _bind(DecisionActivities, ports, current)
     starts = _bind(StartActivities, ports, current)
     reads = _bind(ReadActivities, ports, current)
     return [
@@ -88,15 +124,22 @@ def activities_of(ports: Ports) -> list[Callable[..., Any]]:
         tools.rule_on,
         tools.call_tool,
         people.open_request,
+        people.pass_request,
         people.close_request,
-        people.check_decision,
+        deciding.check_decisions,
         starts.register_run,
         starts.record_ending,
         reads.look_up_case,
+        reads.deployment_facts,
         reads.waiting_requests,
         reads.show_request,
         reads.read_content,
     ]
+
+
+def interceptors_of(ports: Ports, on_sight: Callable[[Decision], str] | None = None) -> list[Interceptor]:
+    """What stands around workflows and activities; `on_sight` refuses decisions that are plainly not genuine."""
+    return [MessageGuard(on_sight), AuditTrail(), VisitRecorder(ports.audit, CurrentRun(ports.chains))]
 
 
 def _bind(activities: Callable[..., Any], ports: Ports, current: CurrentRun) -> Any:
@@ -106,18 +149,30 @@ def _bind(activities: Callable[..., Any], ports: Ports, current: CurrentRun) -> 
 
 
 @asynccontextmanager
-async def open_ports(settings: Settings, client: Client) -> AsyncIterator[Ports]:
+async def open_store(settings: Settings) -> AsyncIterator[Store]:
+    """The store, migrated if needed, and closed again.
+
+    Raises StoreUrlWrong, StoreUnreachable, StoreTooNew, NoticesFileUnusable.
+    """
+    store = await asyncio.to_thread(Store.open, settings.store_url(), routes_of(_channels(settings)))
+    try:
+        yield store
+    finally:
+        await asyncio.to_thread(store.close)
+
+
+@asynccontextmanager
+async def open_ports(settings: Settings, client: Client, store: Store) -> AsyncIterator[Ports]:
     """Every port bound to its real resource, closed again in reverse order.
 
-    Raises what cannot be used as configured: ServersFileUnusable, StoreUrlWrong, StoreUnreachable, PolicyBroken.
+    Raises what cannot be used as configured: ServersFileUnusable, StoreUnreachable, PolicyBroken.
     """
     async with AsyncExitStack() as opened:
-        store = await asyncio.to_thread(Store.open, settings.store_url())
-        opened.push_async_callback(asyncio.to_thread, store.close)
         toolbox = McpConnections(_servers(settings), private_dir=settings.data, log_dir=settings.data / "logs")
         opened.push_async_callback(toolbox.aclose)
         claude = await AnthropicClaude.connect(load_prices(settings.prices))
         opened.push_async_callback(claude.aclose)
+        deployment = Deployment(id=settings.deployment, namespace=client.namespace, mode=settings.mode)
         yield Ports(
             claude=claude,
             toolbox=toolbox,
@@ -126,14 +181,31 @@ async def open_ports(settings: Settings, client: Client) -> AsyncIterator[Ports]
             contents=store.contents,
             inbox=store.inbox,
             starts=store.starts,
-            pins=store.pins,
-            policy=CedarRules.load(settings.policy_folders()),
+            authority=await _authority(settings, store, deployment),
+            decided=store.decided,
+            totals=store.totals,
+            taints=store.taints,
+            audit=store.audit,
+            outbox=store.outbox,
             prompts=PromptFiles(settings.prompt_folders()),
             clock=SystemClock(),
             chains=TemporalChains(client),
-            deployment=Deployment(id=settings.deployment, namespace=client.namespace, mode=settings.mode),
+            deployment=deployment,
             default_model=settings.model,
         )
+
+
+async def _authority(settings: Settings, store: Store, deployment: Deployment) -> Authority:
+    """In development the rules of the files are put in force; in production somebody has made some active."""
+    if settings.mode is Mode.DEVELOPMENT:
+        rules = document_of(settings.policy_folders())
+        CedarRules.from_document(rules)
+        await activate_files(store.documents, deployment, rules, await SystemClock().now())
+    return StoredAuthority(store.documents, store.contents, deployment, settings.roster_root)
+
+
+def _channels(settings: Settings) -> tuple[ChannelDeclaration, ...]:
+    return load_channels(settings.notices) if settings.notices is not None else ()
 
 
 def _servers(settings: Settings) -> tuple[ServerDeclaration, ...]:
@@ -144,9 +216,14 @@ def _servers(settings: Settings) -> tuple[ServerDeclaration, ...]:
 async def running_worker(settings: Settings, client: Client) -> AsyncIterator[Worker]:
     """A worker with real resources, polling inside the block."""
     catalog = Catalog.load(settings.automations)
-    async with open_ports(settings, client) as ports:
-        worker = make_worker(client, catalog, activities_of(ports), concurrency=settings.concurrency)
-        async with worker:
+    async with open_store(settings) as store, open_ports(settings, client, store) as ports:
+        checkpoints = checkpoints_of(settings, store)
+        pump = Pump(store.outbox, open_channels(_channels(settings)), ports.clock)
+        keys = KnownKeys(ports.authority, ports.deployment)
+        activities = activities_of(ports)
+        interceptors = interceptors_of(ports, keys.problem_with)
+        worker = make_worker(client, catalog, activities, concurrency=settings.concurrency, interceptors=interceptors)
+        async with checkpoints.kept(), pump, keys.kept_current(), worker:
             yield worker
 
 
@@ -165,15 +242,16 @@ def make_worker(
     concurrency: int = 50,
     cached_runs: int = 1000,
     on_fatal_error: Callable[[BaseException], Any] | None = None,
+    interceptors: Sequence[Interceptor] = (),
 ) -> Worker:
-    """A worker for every automation of `catalog`."""
+    """A worker for every automation of `catalog`; `interceptors` are those of `interceptors_of`, or a replayer's."""
     return Worker(
         client,
         task_queue=task_queue,
         workflows=[entry.workflow for entry in catalog.entries()],
         activities=list(activities),
         workflow_runner=workflow_runner(catalog),
-        interceptors=[MessageGuard()],
+        interceptors=list(interceptors or WORKFLOW_INTERCEPTORS),
         workflow_failure_exception_types=[pydantic.ValidationError],
         max_concurrent_activities=concurrency,
         max_cached_workflows=cached_runs,

@@ -48,6 +48,14 @@ class Settings(BaseSettings):
     """A TOML file with prices per million tokens by model prefix."""
     data: Path = Path(".interlock")
     """Where a worker keeps logs and private folders of MCP servers."""
+    roster_root: str = Field(default="", pattern=r"^(sha256:[0-9a-f]{64})?$")
+    """Digest of the deployment's first roster; a store with another first roster is not believed."""
+    audit_key_file: ExistingPath | None = None
+    """A PEM file with the Ed25519 key that signs checkpoints of the audit chain; only its owner may read it."""
+    audit_checkpoints: Path | None = None
+    """The file to which checkpoints are appended, best where workers can append and not rewrite."""
+    notices: ExistingPath | None = None
+    """The TOML file that says how people are told: mail, webhook, command."""
     concurrency: int = Field(default=50, ge=1, le=1000)
     """Activities a worker runs at once."""
 

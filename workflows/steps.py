@@ -15,17 +15,19 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, CancelledError
 
 from activities.claude import ClaudeActivities
+from activities.deciding import DecisionActivities
 from activities.people import PeopleActivities
 from activities.starts import StartActivities
 from activities.tools import ToolActivities
 from contracts.claude import CallNote, TurnOutcome, TurnRequest
 from contracts.decisions import (
-    CheckedDecision,
+    CheckedDecisions,
     Decision,
-    DecisionToCheck,
+    DecisionsToCheck,
     OpenedRequest,
     RequestToClose,
     RequestToOpen,
+    RequestToPass,
 )
 from contracts.policy import Ruling, RulingEffect
 from contracts.runs import Case, CaseT, Refusal, Registered, RunEnded, RunToRegister
@@ -145,7 +147,8 @@ async def make_call(run: Run[Any], call: ToolCall) -> ToolOutcome:
         start_to_close=timedelta(minutes=10),
         schedule_to_close=timedelta(hours=12),
     )
-    run.note(tool_calls=run.case.tool_calls + 1)
+    taint = tuple(sorted({*run.case.taint, *outcome.taint}))
+    run.note(tool_calls=run.case.tool_calls + 1, taint=taint)
     _remember_refusal(run, call, outcome.ruling)
     heed_cancellation(run)
     if outcome.status is CallStatus.UNKNOWN:
@@ -279,13 +282,19 @@ async def close_request(request: RequestToClose) -> None:
     await _record(PeopleActivities.close_request, request, f"{request.request_id}: {request.outcome}")
 
 
-async def check_decision(decision: DecisionToCheck) -> CheckedDecision:
-    """Verify one decision outside the workflow, where mode, roster and clock are."""
+async def pass_request(request: RequestToPass) -> None:
+    """Remind people of a request, or hand it on to the next role as well."""
+    await _record(PeopleActivities.pass_request, request, f"{request.request_id}: {request.event.value}")
+
+
+async def check_decisions(check: DecisionsToCheck) -> CheckedDecisions:
+    """Verify what has arrived, in one batch, outside the workflow, where roster, keys and clock are."""
+    names = ", ".join(decision.approver[:60] for decision in check.arrived[:3])
     return await workflow.execute_local_activity_method(
-        PeopleActivities.check_decision,
-        decision,
+        DecisionActivities.check_decisions,
+        check,
         start_to_close_timeout=timedelta(seconds=30),
-        summary=f"check the decision of {decision.decision.approver[:60]}",
+        summary=f"check the decisions of {names}"[:200],
     )
 
 

@@ -20,7 +20,7 @@ class DataFile:
 
     @classmethod
     def create(cls, path: Path, tables: Sequence[str], fill: Callable[[sqlite3.Connection], None]) -> "DataFile":
-        """Open the file at `path`, creating and filling it when it is new."""
+        """Open the file at `path`, creating and filling it when it is new. Raises DataFileUnusable."""
         datafile = cls(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,6 +46,12 @@ class DataFile:
                     connection.execute(table)
                 fill(connection)
                 connection.execute("PRAGMA user_version = 1")
+            made_as = {row["sql"] for row in connection.execute("SELECT sql FROM sqlite_master")}
+        if not made_as.issuperset(tables):
+            raise DataFileUnusable(
+                f"the database {str(self._path)!r} was made by another version of this demo; "
+                "give another --data folder, or remove the file to begin anew"
+            )
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

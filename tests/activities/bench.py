@@ -2,36 +2,40 @@
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+import inspect
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio.testing import ActivityEnvironment
 
 from activities.claude import ClaudeActivities
 from activities.conversations import RunKey
 from activities.identity import CurrentRun
-from activities.inbox import StartRecord
+from activities.inbox import InboxEntry, StartRecord
 from activities.keys import idempotency_key
 from activities.ledger import Ledger, LedgerEntry
+from activities.notices import Route
 from activities.prompt_files import PromptFiles
 from activities.tools import ToolActivities
 from contracts.canonical import digest
 from contracts.claude import TurnOutcome, TurnRequest
-from contracts.decisions import Decision, Verdict
+from contracts.decisions import APPROVAL_VERDICTS, Decision, RequestKind, Verdict
 from contracts.deployment import Deployment, Mode
-from contracts.policy import Ruling
+from contracts.policy import Obligation, Ruling
 from contracts.runs import StartStatement
 from contracts.tools import ToolCall, ToolOutcome
 from policies.engine import CedarRules
+from tests.authority import FixedAuthority, store_ports
 from tests.doubles import RecordingToolbox, ScriptedClaude
 from workers.resources.store import Store
 from workers.settings import REPOSITORY
 
+ActivitiesT = TypeVar("ActivitiesT")
 NINE = datetime(2026, 11, 20, 9, tzinfo=UTC)
 RUN = RunKey(workflow_id="refund/A-17", first_run_id="run-1")
 ANYTHING_GOES = CedarRules({"rules": '@id("anything") permit(principal, action, resource);'})
@@ -75,6 +79,7 @@ class Bench:
     toolbox: RecordingToolbox
     claude: ScriptedClaude
     policy: CedarRules = ANYTHING_GOES
+    authority: FixedAuthority = field(default_factory=lambda: FixedAuthority(ANYTHING_GOES))
     deployment: Deployment = DEVELOPMENT
     prompts: Path = PROMPTS
     clock: SetClock = field(default_factory=SetClock)
@@ -84,22 +89,56 @@ class Bench:
 
     def gate(self) -> ToolActivities:
         """A gate as another worker process would build it: it remembers nothing."""
-        return ToolActivities(
-            toolbox=self.toolbox,
-            ledger=self.ledger or self.store.ledger,
-            starts=self.store.starts,
-            conversations=self.store.conversations,
-            contents=self.store.contents,
-            pins=self.store.pins,
-            policy=self.policy,
-            current=CurrentRun(self.chains),
-            clock=self.clock,
-            deployment=self.deployment,
-        )
+        return self.bound(ToolActivities)
+
+    def bound(self, activities: Callable[..., ActivitiesT]) -> ActivitiesT:
+        """A class of activities with the ports that its constructor names, as the assembly binds them."""
+        ports = store_ports(self.store) | {
+            "toolbox": self.toolbox,
+            "claude": self.claude,
+            "prompts": PromptFiles([self.prompts]),
+            "authority": self.in_force(),
+            "current": CurrentRun(self.chains),
+            "clock": self.clock,
+            "deployment": self.deployment,
+            "default_model": "scripted",
+        }
+        if self.ledger is not None:
+            ports["ledger"] = self.ledger
+        return activities(**{name: ports[name] for name in inspect.signature(activities).parameters})
+
+    def in_force(self) -> FixedAuthority:
+        """What is in force, as the bench has it at this moment."""
+        self.authority.engine = self.policy
+        self.authority.accepts_at_first_contact = self.deployment.mode is Mode.DEVELOPMENT
+        return self.authority
 
     async def call(self, call: ToolCall, run_id: str = RUN.first_run_id) -> ToolOutcome:
         """One attempt at the gate."""
+        for decision in call.evidence:
+            await self.asks_for(decision)
         return await self.environment(run_id).run(self.gate().call_tool, call)
+
+    async def asks_for(self, decision: Decision, **changes: Any) -> InboxEntry:
+        """The request that a decision answers stands in the inbox, unless a test has put it there otherwise."""
+        entry = InboxEntry(
+            request_id=decision.approval_id,
+            kind=RequestKind.APPROVAL,
+            automation="refund",
+            workflow_id=RUN.workflow_id,
+            first_run_id=RUN.first_run_id,
+            state="awaiting_approval",
+            title="Credit?",
+            action_digest=decision.action_digest,
+            display_digest=digest(b"what dana saw"),
+            obligations=(Obligation(role="finance_manager", within=timedelta(days=2), rule_id="refund-over-50"),),
+            options=APPROVAL_VERDICTS,
+            requester="rita",
+            opened_at=NINE,
+            deadline=NINE + timedelta(days=2),
+        )
+        await self.store.inbox.open(entry.model_copy(update=changes))
+        return entry
 
     async def rule(self, call: ToolCall) -> Ruling:
         """Only the ruling."""
@@ -107,21 +146,7 @@ class Bench:
 
     async def turn(self, request: TurnRequest) -> TurnOutcome:
         """One attempt at a turn with Claude."""
-        asking = ClaudeActivities(
-            claude=self.claude,
-            toolbox=self.toolbox,
-            conversations=self.store.conversations,
-            contents=self.store.contents,
-            ledger=self.store.ledger,
-            starts=self.store.starts,
-            prompts=PromptFiles([self.prompts]),
-            policy=self.policy,
-            current=CurrentRun(self.chains),
-            clock=self.clock,
-            deployment=self.deployment,
-            default_model="scripted",
-        )
-        return await self.environment().run(asking.ask_claude, request)
+        return await self.environment().run(self.bound(ClaudeActivities).ask_claude, request)
 
     def environment(self, run_id: str = RUN.first_run_id) -> ActivityEnvironment:
         """An attempt that serves the run."""
@@ -164,11 +189,16 @@ class Bench:
 
 @asynccontextmanager
 async def a_bench(
-    toolbox: RecordingToolbox, claude: ScriptedClaude | None = None, *, registered: bool = True, **more: Any
+    toolbox: RecordingToolbox,
+    claude: ScriptedClaude | None = None,
+    *,
+    registered: bool = True,
+    routes: Sequence[Route] = (),
+    **more: Any,
 ) -> AsyncIterator[Bench]:
     """A bench with a store of its own, in which Rita has asked for a refund."""
     with TemporaryDirectory() as folder:
-        store = await asyncio.to_thread(Store.open, f"sqlite:///{folder}/store.db")
+        store = await asyncio.to_thread(Store.open, f"sqlite:///{folder}/store.db", routes)
         try:
             if registered:
                 await store.starts.register(_rita_asks(more.pop("automation", "refund")), NINE)

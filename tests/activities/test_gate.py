@@ -27,7 +27,11 @@ from tests.doubles import Answer, RecordingToolbox
 
 CREDIT_SCHEMA: dict[str, JsonValue] = {
     "type": "object",
-    "properties": {"order_id": {"type": "string"}, "cents": {"type": "integer", "minimum": 1}},
+    "properties": {
+        "order_id": {"type": "string"},
+        "customer_id": {"type": "string"},
+        "cents": {"type": "integer", "minimum": 1},
+    },
     "required": ["order_id", "cents"],
     "additionalProperties": False,
 }
@@ -47,7 +51,8 @@ def payments(**more: Any) -> RecordingToolbox:
 def credit(cents: JsonValue = 4000, **more: Any) -> ToolCall:
     """Credit something."""
     words = {"server": "payments", "tool": "issue_credit", "step": "payments.issue_credit"}
-    return ToolCall.model_validate({**words, "arguments": {"order_id": "A-17", "cents": cents}} | more)
+    arguments: dict[str, JsonValue] = {"order_id": "A-17", "customer_id": "C-7", "cents": cents}
+    return ToolCall.model_validate({**words, "arguments": arguments} | more)
 
 
 def reading(answer: Answer) -> RecordingToolbox:
@@ -113,7 +118,7 @@ async def test_a_key_cannot_name_two_actions() -> None:
 async def test_the_order_of_arguments_makes_no_other_action() -> None:
     async with a_bench(payments()) as bench:
         first = await bench.call(credit())
-        again = await bench.call(credit(arguments={"cents": 4000, "order_id": "A-17"}))
+        again = await bench.call(credit(arguments={"cents": 4000, "customer_id": "C-7", "order_id": "A-17"}))
     assert again == first
 
 
@@ -193,7 +198,7 @@ async def test_a_tool_that_changed_since_first_contact_is_refused_until_it_is_pi
         assert changed.status is CallStatus.REFUSED
         assert changed.message.startswith("payments.issue_credit has changed since it was accepted")
         (definition,) = [tool for tool in await toolbox.definitions("payments") if tool.name == "issue_credit"]
-        await bench.store.pins.replace("payments", "issue_credit", definition.pin(), b"{}", NINE)
+        bench.authority.accept(definition)
         assert (await bench.call(credit(occurrence="2"))).status is CallStatus.DONE
     assert len(toolbox.called) == 2
 
@@ -203,7 +208,7 @@ async def test_in_production_a_tool_nobody_accepted_is_refused() -> None:
         refused = await bench.call(credit())
         assert (refused.status, bench.toolbox.called) == (CallStatus.REFUSED, [])
         (definition,) = [tool for tool in await bench.toolbox.definitions("payments") if tool.name == "issue_credit"]
-        await bench.store.pins.first_contact("payments", "issue_credit", definition.pin(), b"{}", NINE)
+        bench.authority.accept(definition)
         assert (await bench.call(credit())).status is CallStatus.DONE
 
 
@@ -248,7 +253,7 @@ async def test_asking_for_a_ruling_sends_and_claims_nothing() -> None:
         assert bench.toolbox.called == []
         action = await bench.store.contents.get(ruling.action_digest)
         assert action is not None
-        assert json.loads(action)["arguments"] == {"order_id": "A-17", "cents": 9000}
+        assert json.loads(action)["arguments"] == {"order_id": "A-17", "customer_id": "C-7", "cents": 9000}
         assert (await bench.call(credit(9000))).action_digest == ruling.action_digest
         with pytest.raises(ApplicationError, match="must satisfy type") as refused:
             await bench.rule(credit("all"))
@@ -324,7 +329,7 @@ async def test_evidence_that_does_not_verify_here_and_now_does_not_count(changes
 async def test_unsigned_evidence_does_not_count_in_production() -> None:
     async with a_bench(payments(), policy=OURS, deployment=PRODUCTION) as bench:
         (definition,) = [tool for tool in await bench.toolbox.definitions("payments") if tool.name == "issue_credit"]
-        await bench.store.pins.first_contact("payments", "issue_credit", definition.pin(), b"{}", NINE)
+        bench.authority.accept(definition)
         outcome = await approved(bench)
     assert (outcome.status, bench.toolbox.called) == (CallStatus.NEEDS_APPROVAL, [])
 

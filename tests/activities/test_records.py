@@ -9,15 +9,14 @@ import pytest
 from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 
-from activities.identity import CurrentRun
 from activities.people import PeopleActivities
-from activities.reads import ContentQuery, Nothing, ReadActivities, RequestQuery
+from activities.reads import ContentQuery, InboxQuery, ReadActivities, RequestQuery
 from activities.starts import StartActivities
 from contracts.canonical import digest
-from contracts.decisions import DecisionToCheck, DisplayLine, RequestKind, RequestToClose, RequestToOpen, Verdict
+from contracts.decisions import DisplayLine, RequestKind, RequestToClose, RequestToOpen, Verdict
 from contracts.policy import Obligation
 from contracts.runs import CaseLookup, RunEnded, RunToRegister, StartStatement
-from tests.activities.bench import NINE, PRODUCTION, RUN, Bench, a_bench
+from tests.activities.bench import NINE, RUN, Bench, a_bench
 from tests.doubles import RecordingToolbox
 
 OBLIGATION = Obligation(role="finance_manager", within=timedelta(hours=48), rule_id="refund-over-50")
@@ -33,18 +32,17 @@ async def bench() -> AsyncIterator[Bench]:
 
 def people(bench: Bench) -> PeopleActivities:
     """What asks people."""
-    store, current = bench.store, CurrentRun(bench.chains)
-    return PeopleActivities(store.inbox, store.contents, store.starts, current, bench.clock, bench.deployment)
+    return bench.bound(PeopleActivities)
 
 
 def starts(bench: Bench) -> StartActivities:
     """What registers runs."""
-    return StartActivities(bench.store.starts, CurrentRun(bench.chains), bench.clock)
+    return bench.bound(StartActivities)
 
 
 def reads(bench: Bench) -> ReadActivities:
     """What people's commands read."""
-    return ReadActivities(bench.store.inbox, bench.store.contents, bench.store.starts, bench.deployment)
+    return bench.bound(ReadActivities)
 
 
 def wanted(**changes: Any) -> RunToRegister:
@@ -66,7 +64,7 @@ def question(**changes: Any) -> RequestToOpen:
         action_digest=digest(b"the action"),
         obligations=(OBLIGATION,),
         options=(Verdict.APPROVE, Verdict.REJECT, Verdict.RETURN),
-        deadline=NINE + timedelta(hours=48),
+        asked_at=NINE,
         context=(DisplayLine(label="Claude advises", text="90.00 EUR: broken"),),
     )
     return request.model_copy(update=changes)
@@ -122,11 +120,28 @@ async def test_what_people_are_shown_is_stored_under_the_digest_they_decide_on(b
     assert shown["request"]["context"] == [{"label": "Claude advises", "text": "90.00 EUR: broken"}]
 
 
+async def test_a_run_opens_requests_of_its_own_alone_and_only_once_it_is_registered(bench: Bench) -> None:
+    opening = people(bench).open_request
+    with pytest.raises(ApplicationError, match="is no request of 'refund/A-17'; a run opens its own") as foreign:
+        await bench.environment().run(opening, question(request_id="refund/A-18#1"))
+    with pytest.raises(ApplicationError, match="no start record; nobody is asked") as unregistered:
+        await bench.environment("run-9").run(opening, question())
+    assert foreign.value.non_retryable
+    assert unregistered.value.non_retryable
+    assert await bench.store.inbox.waiting(10) == ()
+
+
+async def test_the_automation_of_a_request_is_the_registered_one_whatever_the_caller_says(bench: Bench) -> None:
+    await bench.environment().run(people(bench).open_request, question(automation="errand"))
+    (entry,) = await bench.store.inbox.waiting(10)
+    assert entry.automation == "refund"
+
+
 async def test_asking_again_shows_what_was_shown_first(bench: Bench) -> None:
     first = await bench.environment().run(people(bench).open_request, question())
     again = await bench.environment().run(people(bench).open_request, question(title="Credit 9000.00 EUR?"))
     assert again == first
-    page = await bench.environment().run(reads(bench).waiting_requests, Nothing())
+    page = await bench.environment().run(reads(bench).waiting_requests, InboxQuery())
     assert [(entry.request_id, entry.title, entry.requester) for entry in page.requests] == [
         ("refund/A-17#1", "Credit 90.00 EUR?", "rita")
     ]
@@ -136,7 +151,7 @@ async def test_a_closed_request_leaves_the_inbox_and_can_still_be_read(bench: Be
     await bench.environment().run(people(bench).open_request, question())
     closing = RequestToClose(request_id="refund/A-17#1", outcome="approved", by="dana")
     await bench.environment().run(people(bench).close_request, closing)
-    assert (await bench.environment().run(reads(bench).waiting_requests, Nothing())).requests == ()
+    assert (await bench.environment().run(reads(bench).waiting_requests, InboxQuery())).requests == ()
     read = await bench.environment().run(reads(bench).show_request, RequestQuery(request_id="refund/A-17#1"))
     assert (read.entry.outcome, read.entry.by, read.deployment) == ("approved", "dana", bench.deployment)
     assert read.shown["requester"] == "rita"
@@ -149,43 +164,3 @@ async def test_what_is_not_there_is_said_once(bench: Bench) -> None:
         await bench.environment().run(reads(bench).read_content, ContentQuery(address=digest(b"never stored")))
     assert no_request.value.non_retryable
     assert no_content.value.non_retryable
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({}, ""),
-        ({"approver": "rita"}, "'rita' asked for this run and may not decide on it"),
-        ({"deployment": "elsewhere"}, "deployment is 'elsewhere', here it is 'bench'"),
-        ({"first_run_id": "run-0"}, "first_run_id is 'run-0', here it is 'run-1'"),
-        ({"expires_at": NINE}, "it expired at 2026-11-20 09:00:00 UTC; decide again"),
-        ({"issued_at": NINE + timedelta(minutes=2)}, "in the future; check the clock of its sender"),
-        ({"signature": "c2ln"}, "signed decisions cannot be verified by this version"),
-    ],
-    ids=str,
-)
-async def test_a_decision_counts_or_the_reason_is_told(bench: Bench, changes: dict[str, Any], said: str) -> None:
-    decision = bench.decision(digest(b"the action"), **changes)
-    check = DecisionToCheck(decision=decision, action_digest=digest(b"the action"))
-    checked = await bench.environment().run(people(bench).check_decision, check)
-    assert checked.counts == (not said)
-    assert said in checked.reason
-
-
-async def test_a_decision_on_another_action_does_not_count(bench: Bench) -> None:
-    check = DecisionToCheck(decision=bench.decision(digest(b"another")), action_digest=digest(b"the action"))
-    checked = await bench.environment().run(people(bench).check_decision, check)
-    assert (checked.counts, "action_digest is" in checked.reason) == (False, True)
-
-
-async def test_no_unsigned_decision_counts_in_production(bench: Bench) -> None:
-    bench.deployment = PRODUCTION
-    check = DecisionToCheck(decision=bench.decision(digest(b"x")), action_digest=digest(b"x"))
-    checked = await bench.environment().run(people(bench).check_decision, check)
-    assert (checked.counts, "count in development mode only" in checked.reason) == (False, True)
-
-
-async def test_nothing_can_be_decided_for_a_run_nobody_registered(bench: Bench) -> None:
-    check = DecisionToCheck(decision=bench.decision(digest(b"x")), action_digest=digest(b"x"))
-    checked = await bench.environment("run-9").run(people(bench).check_decision, check)
-    assert (checked.counts, "no start record" in checked.reason) == (False, True)

@@ -18,11 +18,19 @@ def claude() -> ScriptedClaude:
     return ScriptedClaude([advises(ADVISED_CENTS)])
 
 
+class BooksByOrder(defaultdict[str, Books]):
+    """Every order has a customer of its own: what is credited to one counts for no other."""
+
+    def __missing__(self, order: str) -> Books:
+        self[order] = Books(customer_id=f"C-{order}")
+        return self[order]
+
+
 class Shop:
     """Tools over the books of many orders. Orders `NO-...` cannot be credited, `DOWN-...` cannot be read."""
 
     def __init__(self) -> None:
-        self.books: defaultdict[str, Books] = defaultdict(Books)
+        self.books = BooksByOrder()
         names = Books().toolbox().answers
         self.toolbox = RecordingToolbox({name: self._by_order(name) for name in names}, classes=CLASSES)
 

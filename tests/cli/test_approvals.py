@@ -1,6 +1,7 @@
 """`interlock approvals`: what people are shown is what they decide on, once, and whoever is late is told."""
 
 import asyncio
+import functools
 import json
 import shlex
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 from contracts.decisions import Decision, Verdict
 from tests.cli.conftest import CommandLine
 from tests.cli.shop import Shop
-from tests.cli.test_following import until, waiting_run
+from tests.cli.test_following import requester_of, until, waiting_run
 from workers.embedded.temporal_server import temporal_binary
 
 pytestmark = pytest.mark.timeout(90)
@@ -27,7 +28,7 @@ async def test_an_approval_is_listed_shown_approved_and_the_run_goes_on(
     approved = await interlock("approvals", "approve", entry["request_id"], "--as", "dana", "--note", "fine")
     watched = await interlock("runs", "watch", run)
 
-    assert entry["requester"] == "rita"
+    assert entry["requester"] == requester_of(order)
     assert approved.code == 0, approved.err
     assert approved.out.splitlines() == [f"{run}#1 is approved", f"next: interlock runs watch {run}"]
     assert approved.err == "development mode: this decision is not signed\n"
@@ -41,18 +42,92 @@ async def test_show_prints_the_exact_arguments_who_may_decide_and_until_when(
     run = await waiting_run(interlock, order)
     shown = (await interlock("approvals", "show", f"{run}#1")).out
 
-    assert shown.startswith(f"{run}#1: Credit 640.00 EUR for order {order}?\n")
+    assert shown.startswith(f"request: {run}#1\nasks:\n| Credit 640.00 EUR for order {order}?\n")
     for line in (
-        f"run: {run}, refund in state awaiting_approval",
-        "requester: rita",
-        "Claude advises: 640.00 EUR: one of two items arrived broken",
+        f"run: {run}",
+        "automation: refund",
+        "state: awaiting_approval",
+        f"requester: {requester_of(order)}",
+        "| Claude advises: 640.00 EUR: one of two items arrived broken",
+        "| cost of waiting: the customer waits; nothing has been paid",
         "action: payments.issue_credit",
-        '    "cents": 64000,',
-        f'    "order_id": "{order}",',
-        "answers: approve, reject, return",
+        '|   "cents": 64000,',
+        f'|   "order_id": "{order}",',
+        "  anybody but whoever asked: development mode, without a roster",
+        "  approve: exactly what is shown may happen",
+        f"next: interlock approvals ANSWER {run}#1 --as YOU; ANSWER is approve, reject, return",
     ):
         assert line in shown.splitlines()
     assert "until: 20" in shown
+
+
+async def test_people_are_listed_what_they_may_sign_and_told_how_much_else_there_is(
+    shop: Shop, interlock: CommandLine, order: str
+) -> None:
+    run = await waiting_run(interlock, order)
+
+    async def listed(*options: str) -> list[str]:
+        page = await interlock("approvals", "list", "--json", *options)
+        return [entry["workflow_id"] for entry in page.document]
+
+    assert run in await listed("--as", "dana")
+    assert run in await listed("--as", "dana", "--automation", "refund")
+    assert run not in await listed("--as", "dana", "--automation", "errand")
+    own = ("--as", requester_of(order).upper())
+    assert run not in await listed(*own)
+    assert run in await listed(*own, "--all")
+    assert "by other people only; --all lists them too" in (await interlock("approvals", "list", *own)).out
+
+
+async def test_small_credits_of_the_same_amount_are_told_together(shop: Shop, interlock: CommandLine) -> None:
+    orders = [f"A-{uuid.uuid4().hex[:8]}" for _ in range(2)]
+    amount = 50_000 + int(uuid.uuid4().hex[:3], 16)
+    for order in orders:
+        asked = ("--set", f"order_id={order}", "--set", f"limit_cents={amount}", "--as", requester_of(order))
+        await interlock("runs", "start", "refund", *asked)
+        watched = functools.partial(interlock, "runs", "show", f"refund/{order}", "--json")
+        await until(watched, lambda view: bool(view["waiting_for"]))
+    listed = (await interlock("approvals", "list", "--as", "dana")).out
+
+    each, total = f"{amount / 100:.2f} EUR", f"{2 * amount / 100:.2f} EUR"
+    assert f"2 alike: payments.issue_credit, {each} each, {total} in all" in listed
+    assert any(all(order in line for order in orders) for line in listed.splitlines())
+
+
+@pytest.mark.parametrize(("verdict", "code", "ending"), [("approve", 0, "refunded"), ("reject", 1, "rejected")])
+async def test_a_decision_that_waits_ends_with_what_happened(
+    shop: Shop, interlock: CommandLine, order: str, verdict: str, code: int, ending: str
+) -> None:
+    run = await waiting_run(interlock, order)
+    decided = await interlock("approvals", verdict, f"{run}#1", "--as", "dana", "--wait", "--timeout", "60s")
+
+    assert decided.code == code, decided.err
+    assert f"ended: {ending}" in decided.out
+    assert decided.out.splitlines()[-1] == f"next: interlock runs show {run}"
+
+
+async def test_a_decision_that_waits_for_another_one_is_told_when_its_time_is_up(
+    shop: Shop, interlock: CommandLine, order: str
+) -> None:
+    run = await waiting_run(interlock, order)
+    decided = await interlock(
+        "approvals", "return", f"{run}#1", "--as", "dana", "--note", "half?", "--wait", "--timeout", "3s"
+    )
+
+    assert decided.code == 4
+    assert decided.out.startswith(f"{run}#1 is returned\n")
+    assert f"`interlock runs watch {run}`" in decided.err
+
+
+async def test_a_timeout_without_waiting_is_wrong_input_and_decides_nothing(
+    shop: Shop, interlock: CommandLine, order: str
+) -> None:
+    run = await waiting_run(interlock, order)
+    decided = await interlock("approvals", "approve", f"{run}#1", "--as", "dana", "--timeout", "60s")
+
+    assert (decided.code, decided.out) == (2, "")
+    assert "give --wait as well" in decided.err
+    assert "closed: " not in (await interlock("approvals", "show", f"{run}#1")).out
 
 
 async def test_a_second_decision_is_told_what_was_decided(shop: Shop, interlock: CommandLine, order: str) -> None:
@@ -68,10 +143,10 @@ async def test_a_second_decision_is_told_what_was_decided(shop: Shop, interlock:
 
 async def test_who_asked_may_not_approve(shop: Shop, interlock: CommandLine, order: str) -> None:
     run = await waiting_run(interlock, order)
-    own = await interlock("approvals", "approve", f"{run}#1", "--as", "rita")
+    own = await interlock("approvals", "approve", f"{run}#1", "--as", requester_of(order))
 
     assert own.code == 1
-    assert "'rita' asked for this run and may not decide on it" in own.err
+    assert f"{requester_of(order).lower()!r} asked for this run and may not decide on it" in own.err
 
 
 async def test_a_return_needs_a_note_and_sends_the_run_back(shop: Shop, interlock: CommandLine, order: str) -> None:
@@ -98,7 +173,7 @@ async def test_a_verdict_that_a_request_does_not_offer_is_refused_with_its_optio
 async def test_an_escalation_is_answered_from_the_same_inbox(shop: Shop, interlock: CommandLine) -> None:
     order = f"NO-{uuid.uuid4().hex[:6]}"
     small = ("--set", f"order_id={order}", "--set", "limit_cents=4000")
-    await interlock("runs", "start", "refund", *small, "--as", "rita")
+    await interlock("runs", "start", "refund", *small, "--as", requester_of(order))
     run = f"refund/{order}"
     await until(lambda: interlock("runs", "show", run, "--json"), lambda view: bool(view["waiting_for"]))
     shown = await interlock("approvals", "show", f"{run}#1")
@@ -107,7 +182,8 @@ async def test_an_escalation_is_answered_from_the_same_inbox(shop: Shop, interlo
     watched = await interlock("runs", "watch", run)
 
     assert "kind: escalation" in shown.out
-    assert "answers: retry, take_over, abandon" in shown.out
+    assert "  retry: the failed step is tried again; it goes on in ruling" in shown.out.splitlines()
+    assert "ANSWER is retry, take-over, abandon" in shown.out
     assert (no_value.code, no_value.err[:20]) == (2, "--value is not JSON ")
     assert abandoned.code == 0, abandoned.err
     assert "ended: cancelled, abandoned by dana" in watched.out

@@ -1,21 +1,32 @@
-"""Which decisions are made at all: plain calls, no server."""
+"""Which decisions are made at all, and what is signed: plain calls, no server."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from activities.inbox import InboxEntry
 from activities.reads import ShownRequest
-from cli.deciding import Wish, decision_on, read_value, signal_command, written
+from cli.deciding import Wish, decide, decision_on, read_value, signal_command, signed, written
 from cli.exits import Refused, WrongInput
+from cli.keys import Keeping, SigningKey, make_key
 from contracts.decisions import APPROVAL_VERDICTS, Decision, RequestKind, Verdict
 from contracts.deployment import Deployment, Mode
 from contracts.policy import Obligation
+from contracts.signing import SignedFor, is_signed_by
+from tests.cli.enrolment import Machine
 
 NOW = datetime.now(UTC)
 APPROVAL = Wish(verdict=Verdict.APPROVE, approver="dana")
 DIGEST = "sha256:" + "a" * 64
+
+
+@pytest.fixture
+def machine(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """The approver's machine, without any key."""
+    return Machine.ready(tmp_path, capsys, monkeypatch)
 
 
 def a_request(mode: Mode = Mode.DEVELOPMENT, **changes: Any) -> ShownRequest:
@@ -69,16 +80,79 @@ def test_a_decision_never_outlives_the_deadline() -> None:
     assert decision_on(a_request(deadline=deadline), APPROVAL).expires_at == deadline
 
 
-def test_development_mode_is_said_loudly(capsys: pytest.CaptureFixture[str]) -> None:
-    decision_on(a_request(), APPROVAL)
+def test_development_without_a_key_is_unsigned_and_said_loudly(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decision = decide(a_request(), APPROVAL)
 
+    assert (decision.key_id, decision.nonce, decision.signature) == (None, None, None)
     assert capsys.readouterr() == ("", "development mode: this decision is not signed\n")
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_with_a_key_every_decision_is_signed(machine: Machine, capsys: pytest.CaptureFixture[str], mode: Mode) -> None:
+    key, _ = make_key("dana", "here", NOW + timedelta(days=1), Keeping.FILE)
+    first, second = (decide(a_request(mode), APPROVAL) for _ in range(2))
+
+    for decision in (first, second):
+        assert decision.key_id == key.key_id
+        assert is_signed_by(key.public, SignedFor.DECISION, decision, decision.signature or "")
+    assert first.nonce != second.nonce
+    assert len(first.nonce or "") == 32
+    assert capsys.readouterr() == ("", "")
+
+
+def test_production_without_a_key_is_refused_with_the_way_out(machine: Machine) -> None:
+    with pytest.raises(Refused, match=r"'dana' has no key on this machine .*`interlock approvers enrol dana`"):
+        decide(a_request(Mode.PRODUCTION), APPROVAL)
+
+
+def test_a_printed_decision_verifies_after_it_was_read_again(machine: Machine) -> None:
+    key, _ = make_key("dana", "here", NOW + timedelta(days=1), Keeping.FILE)
+    decision = decide(a_request(Mode.PRODUCTION), APPROVAL.model_copy(update={"note": 'grüße 🙂 \u2028 " end'}))
+    read = Decision.model_validate_json(written(decision))
+
+    assert is_signed_by(key.public, SignedFor.DECISION, read, read.signature or "")
+
+
+OTHERWISE: dict[str, Any] = {
+    "deployment": "elsewhere",
+    "namespace": "other",
+    "workflow_id": "refund/A-18",
+    "first_run_id": "second",
+    "approval_id": "refund/A-17#2",
+    "action_digest": "sha256:" + "b" * 64,
+    "verdict": Verdict.REJECT,
+    "approver": "erin",
+    "key_id": "k-" + "0" * 32,
+    "nonce": "n" * 32,
+    "issued_at": NOW - timedelta(seconds=1),
+    "expires_at": NOW + timedelta(days=9),
+    "display_digest": "sha256:" + "c" * 64,
+    "note": "another",
+    "value": "1",
+    "v": 2,
+}
+
+
+@pytest.mark.parametrize(("field", "value"), OTHERWISE.items())
+def test_a_signature_holds_for_exactly_what_was_signed(field: str, value: object) -> None:
+    key = SigningKey("dana", Ed25519PrivateKey.generate())
+    decision = signed(decision_on(a_request(), APPROVAL), key)
+    other = decision.model_copy(update={field: value})
+
+    assert other != decision
+    assert is_signed_by(key.public, SignedFor.DECISION, decision, decision.signature or "")
+    assert not is_signed_by(key.public, SignedFor.DECISION, other, decision.signature or "")
+
+
+def test_every_field_of_a_decision_is_among_those_that_were_changed() -> None:
+    assert set(OTHERWISE) == set(Decision.model_fields) - {"signature"}
 
 
 @pytest.mark.parametrize(
     ("request_", "reason"),
     [
-        (a_request(Mode.PRODUCTION), "runs in production, where only signed decisions count"),
         (a_request(deadline=NOW - timedelta(hours=1)), "the deadline of refund/A-17#1 passed"),
         (a_request(closed_at=NOW, outcome="rejected", by="dario"), "refund/A-17#1 was rejected by dario"),
         (a_request(options=(Verdict.RETRY,)), "'approve' is no answer to refund/A-17#1; answer one of: retry"),

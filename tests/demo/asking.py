@@ -9,6 +9,7 @@ Answer = dict[str, Any]  # a tool's structured content: JSON of any shape
 
 BOWL: Answer = {
     "order_id": "A-17",
+    "customer_id": "C-7",
     "cents": 4000,
     "currency": "EUR",
     "reason": "the bowl arrived broken",

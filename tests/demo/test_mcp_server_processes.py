@@ -5,10 +5,11 @@ import json
 import re
 import signal
 import socket
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -248,6 +249,15 @@ async def test_a_folder_that_cannot_be_used_is_told_in_one_line(tmp_path: Path) 
     ended = await run("demo.mcp_servers.orders", "--data", str(tmp_path / "file"))
     assert ended.code == 1
     assert re.fullmatch(r"orders: cannot create or open the database .*; give another --data folder\n", ended.err)
+
+
+async def test_a_database_made_by_another_version_is_refused_in_one_line_before_anybody_asks(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "payments.db")) as connection:
+        connection.execute("CREATE TABLE payments (order_id TEXT PRIMARY KEY)")
+        connection.execute("PRAGMA user_version = 1")
+    ended = await run("demo.mcp_servers.payments", "--data", str(tmp_path), "--port", "0")
+    assert ended.code == 1
+    assert re.fullmatch(r"payments: the database .* was made by another version of this demo; give .*\n", ended.err)
 
 
 async def test_first_starts_at_once_fill_the_database_once(tmp_path: Path) -> None:

@@ -62,7 +62,8 @@ async def test_a_repeated_key_returns_the_same_credit_and_counts_once(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "other", [{"cents": 3999}, {"reason": "another"}, {"reference": "another"}, {"order_id": "A-18"}]
+    "other",
+    [{"cents": 3999}, {"reason": "another"}, {"reference": "another"}, {"order_id": "A-18"}, {"customer_id": "C-8"}],
 )
 async def test_a_key_used_with_other_parameters_is_refused(tmp_path: Path, other: Answer) -> None:
     async with Client(payments_server(tmp_path)) as client:
@@ -84,7 +85,10 @@ async def test_a_key_of_a_credit_cannot_reverse_one(tmp_path: Path) -> None:
         ({"cents": 8901}, "order 'A-17' has 8900 of 8900 captured EUR cents left to give back; 8901 is more"),
         ({"currency": "USD"}, "order 'A-17' was paid in EUR; it cannot be credited in USD"),
         ({"order_id": "A-99"}, "no payment was captured for order 'A-99'"),
-        ({"order_id": "A-20", "cents": 1}, "order 'A-20' has 0 of 3000 captured EUR cents left"),
+        ({"customer_id": "C-8"}, "order 'A-17' was not paid by customer 'C-8', and a credit goes to whoever paid"),
+        ({"customer_id": "c-7"}, "order 'A-17' was not paid by customer 'c-7'"),
+        ({"customer_id": ""}, "customer_id"),
+        ({"order_id": "A-20", "customer_id": "C-10", "cents": 1}, "order 'A-20' has 0 of 3000 captured EUR cents left"),
         ({"cents": 0}, "cents"),
         ({"cents": -4000}, "cents"),
         ({"cents": 40.5}, "cents"),
@@ -134,7 +138,7 @@ async def test_a_reversal_that_found_nothing_succeeds_and_still_catches_a_late_c
 
 def test_twenty_simultaneous_calls_with_one_key_issue_one_credit(tmp_path: Path) -> None:
     ledger = PaymentLedger.open(tmp_path)
-    issue = partial(ledger.issue, "A-17", 4000, "EUR", "the bowl arrived broken", "refund/A-17", "key-1")
+    issue = partial(ledger.issue, "A-17", "C-7", 4000, "EUR", "the bowl arrived broken", "refund/A-17", "key-1")
     with ThreadPoolExecutor(20) as pool:
         answers = [pool.submit(issue) for _ in range(20)]
     assert len({answer.result().credit_id for answer in answers}) == 1
@@ -164,6 +168,7 @@ async def test_the_orders_of_the_stories_are_known_to_orders_and_payments(
         payment = await ask(client, "payment_of_order", order_id=order_id)
         credited = await ask(client, "credits_of_order", order_id=order_id)
     assert (order["customer_id"], order["status"]) == (customer_id, status)
+    assert payment["customer_id"] == customer_id
     assert order["total_cents"] == payment["captured_cents"] == total_cents
     assert order["total_cents"] == sum(i["quantity"] * i["unit_price_cents"] for i in order["items"])
     assert order["refunded_cents"] == credited["total_cents"] == refunded_cents

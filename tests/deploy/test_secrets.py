@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from contracts.signing import public_half
 from tests.deploy.compose import DEPLOY, REPOSITORY, load
+from workers.resources.key_file import KeyFileUnusable, read_key
 
 
 @pytest.fixture
@@ -33,7 +35,17 @@ def test_every_secret_that_compose_names_is_written_and_differs_from_the_others(
     assert {path.parent for path in named} == {Path("deploy/secrets")}
     assert set(written(clone)) == {path.name for path in named}
     assert len(set(written(clone).values())) == len(named)
-    assert all(len(value) == 48 and not value.isspace() for value in written(clone).values())
+    passwords = {name: value for name, value in written(clone).items() if name != "audit_key"}
+    assert all(len(value) == 48 and not value.isspace() for value in passwords.values())
+
+
+def test_the_audit_key_is_one_that_a_worker_takes_and_its_public_half_is_told(clone: Path) -> None:
+    said = make_secrets(clone).stdout
+    key_file = clone / "deploy" / "secrets" / "audit_key"
+    with pytest.raises(KeyFileUnusable, match="may be read by others"):
+        read_key(key_file)  # outside of a container its mode counts
+    key_file.chmod(0o600)
+    assert public_half(read_key(key_file)) in said.splitlines()
 
 
 def test_two_machines_get_different_passwords(clone: Path) -> None:

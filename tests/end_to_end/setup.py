@@ -38,8 +38,10 @@ from workers.embedded.temporal_server import NAMESPACE
 from workflows.catalog import Catalog, run_id
 
 COMPLAINED_OF = tuple(f"H-{number:04}" for number in range(1, 21))
-"""Orders that a customer asks a small refund for, beside those the demo begins with: one for each fault."""
-COMPLAINT = "The parcel of order {} arrived soaked through; kindly give us 12.00 EUR back for the spoiled part."
+"""Orders that a customer asks a very small refund for, beside those the demo begins with: one for each fault.
+
+Very small, because what one customer gets in a day is added up."""
+COMPLAINT = "The parcel of order {} arrived soaked through; kindly give us 1.20 EUR back for the spoiled part."
 CATALOG = Catalog.load()
 
 
@@ -162,12 +164,12 @@ class Setup:
 
 
 async def started(client: Client, deployment: str, automation: str, **request: object) -> Run:
-    """Start a run of `automation` for the requester `rita`."""
+    """Start a run of `automation`, each for a requester of its own: what one asks for in a day is added up."""
     entry = CATALOG.find(automation)
     given = entry.request.model_validate(request)
     key = entry.business_key(given)
     start = StartStatement(
-        requester="rita",
+        requester=f"rita of {key}"[:200],
         automation=automation,
         business_key=key,
         input_digest=digest(given.model_dump(mode="json")),

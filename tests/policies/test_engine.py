@@ -8,8 +8,8 @@ import pytest
 from contracts.policy import RulingEffect
 from contracts.tools import EffectClass, Purpose
 from policies.engine import CedarRules, PolicyBroken, PolicyEngine, PolicyQuestion, allowing_rule
+from tests.policies.oracle import some_question
 from tests.policies.questions import OURS, ask, credit
-from tests.policies.test_refund_rules import some_question
 
 ANYTHING = '@id("anything") permit(principal, action, resource);'
 SIGNED_BY_A_AND_B = """
@@ -175,7 +175,7 @@ def test_a_reason_stays_short_whatever_goes_wrong() -> None:
             (
                 f'@id("x") @approve("{role}") @quorum("{quorum}") @within("{within}")'
                 " forbid(principal, action, resource);",
-                "x: @approve is a role",
+                "x: @approve (and @hand_on_to) is a role",
             )
             for role, quorum, within in (
                 ("a", "two", "PT1H"),
@@ -199,7 +199,7 @@ def test_rules_that_cannot_be_used_are_refused_naming_the_file_and_what_is_wrong
 
 
 def test_an_id_may_not_be_used_in_two_files() -> None:
-    with pytest.raises(PolicyBroken, match=r"^b: the rule id 'anything' is used twice"):
+    with pytest.raises(PolicyBroken, match=r"^b:1: anything: the rule id 'anything' is used twice, first at a:1"):
         CedarRules({"a": ANYTHING, "b": ANYTHING})
 
 

@@ -1,70 +1,95 @@
-"""Every rule of every file in policies/, shown deciding one way and the other."""
+"""The shipped vectors: they hold, and show every rule at work from both sides."""
 
-import re
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from contracts.policy import RulingEffect
-from contracts.tools import EffectClass, Purpose
-from policies.engine import CedarRules, PolicyQuestion
-from tests.policies.questions import OURS, ask, credit
+from policies.engine import CedarRules, PolicyBroken
+from policies.vectors import Vector, VectorTable, read_vectors
+from tests.policies.questions import OURS
 from workers.settings import REPOSITORY
 
-UNDO = Purpose.COMPENSATION
-MAIL = "mail.send_mail"
-
-# Rule -> a question that goes well because of it (or with it satisfied), and one that fails by it or for want of it.
-VECTORS: dict[str, tuple[PolicyQuestion, PolicyQuestion]] = {
-    "reading": (
-        ask("orders.find_order", effect_class=EffectClass.READ),
-        ask("orders.find_order", effect_class=EffectClass.IDEMPOTENT),
-    ),
-    "refund-credit": (credit(100), credit(100, automation="errand")),
-    "refund-over-50": (credit(5001, signed=1), credit(5001)),
-    "refund-over-1000": (credit(100_001, signed=2), credit(100_001, signed=1)),
-    "refund-over-5000": (credit(500_000, signed=2), credit(500_001, signed=2)),
-    "refund-mark-order": (ask("orders.mark_refunded"), ask("orders.mark_refunded", automation="errand")),
-    "refund-tell-customer": (ask(MAIL), ask(MAIL, automation="payroll")),
-    "refund-undo-credit": (
-        ask("payments.reverse_credit", purpose=UNDO, undoes=True),
-        ask("payments.reverse_credit", purpose=UNDO),
-    ),
-    "refund-undo-mark": (
-        ask("orders.unmark_refunded", purpose=UNDO, undoes=True),
-        ask("orders.unmark_refunded", undoes=True),
-    ),
-    "errand-note": (ask("crm.add_note", automation="errand"), ask("crm.add_note", automation="refund")),
-    "errand-mail": (
-        ask(MAIL, automation="errand", approvals={"support_lead": 1}),
-        ask(MAIL, automation="payroll", approvals={"support_lead": 1}),
-    ),
-    "errand-mail-signed": (
-        ask(MAIL, automation="errand", approvals={"support_lead": 1}),
-        ask(MAIL, automation="errand"),
-    ),
-}
+TABLE = read_vectors(REPOSITORY / "policies" / "vectors.toml")
+RULES = [rule.id for rule in OURS.rules]
 
 
-TEXT = "\n".join(path.read_text() for path in sorted((REPOSITORY / "policies").glob("*.cedar")))
-RULES = re.split(r"^(?=@id)", TEXT, flags=re.MULTILINE)
+@pytest.mark.parametrize("vector", TABLE.vectors, ids=lambda vector: vector.name)
+def test_a_vector_comes_out_as_its_owner_expects(vector: Vector) -> None:
+    assert vector.misses(OURS.rule(TABLE.question(vector))) == ""
 
 
-def test_every_rule_has_its_vectors() -> None:
-    assert set(re.findall(r'@id\("([^"]+)"\)', TEXT)) == set(VECTORS)
+@pytest.mark.parametrize("rule_id", RULES)
+def test_a_rule_is_shown_letting_pass_stopping_and_at_both_sides_of_its_edge(rule_id: str) -> None:
+    own = [vector for vector in TABLE.vectors if vector.about == rule_id]
+    shown = Counter(vector.shows for vector in own)
+    assert shown["allow"] >= 1 and shown["deny"] >= 1 and shown["boundary"] >= 2
+    assert all((vector.expect is RulingEffect.PERMIT) for vector in own if vector.shows == "allow")
+    assert all((vector.expect is not RulingEffect.PERMIT) for vector in own if vector.shows == "deny")
+    assert len({(vector.expect, vector.rules) for vector in own if vector.shows == "boundary"}) >= 2
+    assert any(rule_id in (vector.rules or ()) for vector in own if vector.shows == "deny" or vector.rules)
 
 
-@pytest.mark.parametrize("rule_id", VECTORS)
-def test_a_rule_lets_something_through_and_stops_something(rule_id: str) -> None:
-    good, bad = (OURS.rule(question) for question in VECTORS[rule_id])
-    assert good.effect is RulingEffect.PERMIT
-    assert bad.effect is not RulingEffect.PERMIT
-    assert rule_id in good.rule_ids + bad.rule_ids
+def test_no_vector_is_about_a_rule_that_is_not_there() -> None:
+    assert {vector.about for vector in TABLE.vectors} == set(RULES)
 
 
-@pytest.mark.parametrize("rule_id", VECTORS)
+@pytest.mark.parametrize("rule_id", RULES)
 def test_without_a_rule_one_of_its_vectors_comes_out_otherwise(rule_id: str) -> None:
-    others = CedarRules({"others": "".join(rule for rule in RULES if f'"{rule_id}"' not in rule)})
-    for question in VECTORS[rule_id]:
-        if others.rule(question).effect is not OURS.rule(question).effect:
-            return
-    pytest.fail(f"{rule_id} changes nothing that its vectors show")
+    others = CedarRules({"others": "\n".join(rule.text for rule in OURS.rules if rule.id != rule_id)})
+    own = [vector for vector in TABLE.vectors if vector.about == rule_id]
+    assert any(vector.misses(others.rule(TABLE.question(vector))) for vector in own)
+
+
+# What a failure says.
+
+
+def of(text: str, tmp_path: Path) -> VectorTable:
+    """The table in this text."""
+    (tmp_path / "vectors.toml").write_text(text)
+    return read_vectors(tmp_path / "vectors.toml")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ('expect = "permit"', "expected permit, came out as needs_approval"),
+        ('expect = "needs_approval"\nrules = []', "expected by no rule, decided by refund-over-50"),
+        (
+            'expect = "needs_approval"\nroles = { finance_manager = 2 }',
+            "expected to be signed by 2 as finance_manager, asks 1 as finance_manager",
+        ),
+    ],
+)
+def test_a_vector_that_misses_says_what_was_expected_and_what_came_out(wrong: str, said: str, tmp_path: Path) -> None:
+    table = of(
+        '[tools."payments.issue_credit"]\narguments = { cents = "integer" }\n'
+        '[[vectors]]\nname = "60"\nabout = "refund-over-50"\nshows = "deny"\n'
+        'ask = { automation = "refund", tool = "payments.issue_credit", arguments = { cents = 6000 } }\n' + wrong,
+        tmp_path,
+    )
+    (vector,) = table.vectors
+    assert vector.misses(OURS.rule(table.question(vector))).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("vectors = 7", "vectors: "),
+        ("[[vectors]]\nname = 'x'", "about: Field required"),
+        ("[[vectors]", "cannot be read"),
+        (
+            "[[vectors]]\nname='x'\nabout='r'\nshows='deny'\nask={automation='a', tool='s.t', cent=1}\nexpect='permit'",
+            "ask.cent: Extra inputs are not permitted",
+        ),
+        (
+            "[[vectors]]\nname='x'\nabout='r'\nshows='deny'\nask={automation='a', tool='s.t'}\nexpect='forbid'\n" * 2,
+            "two vectors are called 'x'",
+        ),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused_naming_the_place(text: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(PolicyBroken) as broken:
+        of(text, tmp_path)
+    assert "vectors.toml" in str(broken.value) and said in str(broken.value)

@@ -10,9 +10,8 @@ from temporalio.worker import Replayer
 from contracts.runs import BuiltIn
 from contracts.wire import DATA_CONVERTER
 from tests.replay.histories import as_history, recorded
-from workers.assembly import workflow_runner
+from workers.assembly import WORKFLOW_INTERCEPTORS, workflow_runner
 from workflows.catalog import Catalog, CatalogEntry
-from workflows.machine.guard import MessageGuard
 
 CATALOG = Catalog.load()
 HISTORIES = recorded()
@@ -25,7 +24,7 @@ def replayer() -> Replayer:
         workflows=[entry.workflow for entry in CATALOG.entries()],
         workflow_runner=workflow_runner(CATALOG),
         data_converter=DATA_CONVERTER,
-        interceptors=[MessageGuard()],
+        interceptors=list(WORKFLOW_INTERCEPTORS),
         workflow_failure_exception_types=[pydantic.ValidationError],
     )
 

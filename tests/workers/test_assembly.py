@@ -13,7 +13,7 @@ from temporalio.client import Client
 from contracts.deployment import Mode
 from contracts.wire import DATA_CONVERTER
 from policies.engine import PolicyBroken
-from workers.assembly import HEAVY, PASSED_THROUGH, activities_of, open_ports, workflow_runner
+from workers.assembly import HEAVY, PASSED_THROUGH, activities_of, open_ports, open_store, workflow_runner
 from workers.settings import REPOSITORY, Settings
 from workflows.catalog import Catalog
 
@@ -52,13 +52,13 @@ def no_real_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_every_declared_activity_is_served_once(client: Client, settings: Settings) -> None:
-    async with open_ports(settings, client) as ports:
+    async with open_store(settings) as store, open_ports(settings, client, store) as ports:
         served = [_name_of(method) for method in activities_of(ports)]
     assert sorted(map(str, served)) == sorted(declared())
 
 
 async def test_ports_are_bound_as_the_settings_say(client: Client, settings: Settings) -> None:
-    async with open_ports(settings, client) as ports:
+    async with open_store(settings) as store, open_ports(settings, client, store) as ports:
         assert (ports.deployment.id, ports.deployment.namespace, ports.deployment.mode) == (
             "here",
             "elsewhere",
@@ -67,7 +67,7 @@ async def test_ports_are_bound_as_the_settings_say(client: Client, settings: Set
         assert ports.toolbox.servers() == ()
         assert ports.default_model == settings.model
         address = await ports.contents.put(b"kept")
-    async with open_ports(settings, client) as ports:
+    async with open_store(settings) as store, open_ports(settings, client, store) as ports:
         assert await ports.contents.get(address) == b"kept"
 
 
@@ -77,10 +77,10 @@ async def test_rules_that_are_broken_stop_a_worker_before_it_begins(
     (tmp_path / "policies").mkdir()
     (tmp_path / "policies" / "own.cedar").write_text("permit(principal, action, resource);")
     broken = settings.model_copy(update={"automations": tmp_path})
-    with pytest.raises(PolicyBroken, match=r"own\.cedar: a rule has no @id"):
-        async with open_ports(broken, client):
+    with pytest.raises(PolicyBroken, match=r"own\.cedar:1: a rule has no @id"):
+        async with open_store(broken) as store, open_ports(broken, client, store):
             pytest.fail("it began")
-    async with open_ports(settings, client):
+    async with open_store(settings) as store, open_ports(settings, client, store):
         pass  # what had been opened before was let go
 
 

@@ -168,11 +168,12 @@ async def test_everything_runs_and_every_address_is_printed_and_written(devs: De
     running = await dev.running()
     await dev.says("mode ")
     names = [process.name for process in running.processes]
-    assert names == ["temporal", "payments", "mail", "claude_simulator", "worker"]
+    assert names == ["temporal", "payments", "mail", "mail_sink", "claude_simulator", "worker"]
     assert running.worker_pids == (running.processes[-1].pid,)
     assert running.folder == tmp_path / ".interlock"
     assert running.store_url == f"sqlite:///{tmp_path}/.interlock/store.db"
     addresses = [running.web_ui, running.temporal_address, running.simulator_url, running.store_url]
+    addresses += [f"127.0.0.1:{running.smtp_port}", str(running.notices_file)]
     assert await answers(running.web_ui)
     for address in (*addresses, *(server.url for server in running.servers)):
         assert address is not None
@@ -276,7 +277,7 @@ async def test_a_killed_worker_runs_again_and_its_new_pid_is_written(devs: Devs)
     os.kill(before.worker_pids[0], signal.SIGKILL)
     after = await dev.running(lambda running: running.worker_pids != before.worker_pids)
     await dev.says(f"worker runs again (pid {after.worker_pids[0]})")
-    assert [process.restarts for process in after.processes] == [0, 0, 0, 0, 1]
+    assert [process.restarts for process in after.processes] == [0, 0, 0, 0, 0, 1]
 
 
 async def test_a_killed_temporal_server_runs_again_at_the_same_address(devs: Devs) -> None:
@@ -339,7 +340,7 @@ async def test_with_consent_the_worker_alone_gets_the_key(devs: Devs, tmp_path: 
     assert {name: environ[name] for name in MINE} == MINE
     assert (running.claude, running.simulator_url) == ("real", None)
     others = [process for process in running.processes if process.name != "worker"]
-    assert [process.name for process in others] == ["temporal", "payments", "mail"]
+    assert [process.name for process in others] == ["temporal", "payments", "mail", "mail_sink"]
     if sys.platform == "linux":
         for process in others:
             assert b"sk-mine" not in Path(f"/proc/{process.pid}/environ").read_bytes()
@@ -359,6 +360,8 @@ async def test_the_worker_is_told_where_everything_is(devs: Devs, tmp_path: Path
         "INTERLOCK_DEMO_DATA": str(tmp_path / ".interlock" / "demo"),
         "INTERLOCK_DEMO_PAYMENTS_URL": payments.url,
         "INTERLOCK_DEMO_MAIL_URL": mail.url,
+        "INTERLOCK_DEMO_SMTP_PORT": str(running.smtp_port),
+        "INTERLOCK_NOTICES": str(REPOSITORY / "demo" / "notices.toml"),
         "PYTHON": sys.executable,
         "TEMPORAL_ADDRESS": running.temporal_address,
         "TEMPORAL_NAMESPACE": "default",
@@ -369,7 +372,7 @@ async def test_the_worker_is_told_where_everything_is(devs: Devs, tmp_path: Path
 
 
 async def test_taken_ports_give_other_ones(devs: Devs) -> None:
-    usual = (7233, 8233, 8701, 8702, 8787)
+    usual = (7233, 8233, 8701, 8702, 8725, 8787)
     taken = [listener for port in usual if (listener := listening_at(port))]
     try:
         running = await devs.start().running()
@@ -378,6 +381,7 @@ async def test_taken_ports_give_other_ones(devs: Devs) -> None:
             listener.close()
     addresses = [running.temporal_address, running.web_ui, running.simulator_url or ""]
     addresses += [server.url.removesuffix("/mcp") for server in running.servers]
+    addresses.append(f"127.0.0.1:{running.smtp_port}")
     assert not {int(address.rpartition(":")[2]) for address in addresses} & set(usual)
 
 
@@ -410,13 +414,20 @@ def test_with_own_servers_no_demo_server_is_started(tmp_path: Path) -> None:
     assert [program.name for program in planned.outside] == ["temporal"]
     (worker,) = planned.workers
     assert worker.environment["INTERLOCK_SERVERS"] == str(own)
+    assert "INTERLOCK_NOTICES" not in worker.environment
+
+
+def test_own_notices_are_used_with_the_demos_servers_too(tmp_path: Path) -> None:
+    options = Options(parent=tmp_path, environ={"INTERLOCK_NOTICES": str(tmp_path / "mine.toml")})
+    (worker,) = plan(options, Folder.within(tmp_path)).workers
+    assert worker.environment["INTERLOCK_NOTICES"] == str(tmp_path / "mine.toml")
 
 
 def test_without_a_worker_everything_else_is_started(tmp_path: Path) -> None:
     planned = plan(Options(parent=tmp_path, environ={}, worker=False), Folder.within(tmp_path))
     assert planned.workers == ()
     names = [program.name for program in planned.outside]
-    assert names == ["temporal", "payments", "mail", "claude_simulator"]
+    assert names == ["temporal", "payments", "mail", "mail_sink", "claude_simulator"]
 
 
 if __name__ == "__main__":

@@ -35,6 +35,10 @@ def test_every_setting_is_an_environment_variable(monkeypatch: pytest.MonkeyPatc
         "model": "claude-of-tomorrow",
         "prices": str(tmp_path),
         "data": str(tmp_path),
+        "roster_root": "sha256:" + "0" * 64,
+        "audit_key_file": str(tmp_path),
+        "audit_checkpoints": str(tmp_path / "checkpoints.jsonl"),
+        "notices": str(tmp_path),
         "concurrency": "7",
     }
     assert set(given) == set(Settings.model_fields)

@@ -8,9 +8,11 @@ from typing import Any
 from pydantic import JsonValue
 from temporalio.testing import WorkflowEnvironment
 
+from contracts.roster import Roster
 from contracts.tools import EffectClass
 from policies.engine import CedarRules, PolicyEngine
-from tests.doubles import RecordingToolbox, ScriptedClaude, asks_for, says
+from tests.authority import NOBODY
+from tests.doubles import RecordingToolbox, ScriptedClaude, asks_for, says, says_no
 from tests.story import Story, StoryRun, a_story
 from workers.settings import REPOSITORY
 
@@ -38,6 +40,7 @@ def claude_advising(*cents: int) -> ScriptedClaude:
 class Books:
     """The systems of record, as the tools show them."""
 
+    customer_id: str = "C-7"
     total_cents: int = 900_000
     email: str = "dana@example.com"
     status: str = "delivered"
@@ -64,7 +67,7 @@ class Books:
         """What `orders.find_order` answers."""
         return {
             "order_id": "A-17",
-            "customer_id": "C-7",
+            "customer_id": self.customer_id,
             "customer_email": self.email,
             "status": self.status,
             "total_cents": self.total_cents,
@@ -72,8 +75,10 @@ class Books:
             "currency": "EUR",
         }
 
-    def credit(self, arguments: dict[str, Any]) -> JsonValue:
-        """Issue a credit."""
+    def credit(self, arguments: dict[str, Any]) -> Any:
+        """Issue a credit to whoever paid."""
+        if arguments["customer_id"] != self.customer_id:
+            return says_no("somebody else has paid")(arguments)
         self.credits.append(arguments["cents"])
         return {"credit_id": f"cr-{len(self.credits)}"}
 
@@ -110,12 +115,13 @@ async def a_refund(
     requester: str = "rita",
     limit_cents: int = 500_000,
     cached_runs: int = 1000,
+    roster: Roster = NOBODY,
 ) -> AsyncIterator[Refund]:
     """A story of one refund for order A-17: Claude reads, and advises these amounts one after the other."""
     books = books or Books()
     toolbox = toolbox or books.toolbox()
     claude = claude or claude_advising(*advised_cents)
-    async with a_story(temporal, claude, toolbox, policy=policy, cached_runs=cached_runs) as story:
+    async with a_story(temporal, claude, toolbox, policy=policy, cached_runs=cached_runs, roster=roster) as story:
         run = await story.start("refund", order_id="A-17", limit_cents=limit_cents, requester=requester)
         yield Refund(run, story, claude, toolbox, books)
 

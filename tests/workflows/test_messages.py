@@ -11,6 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 from contracts.decisions import MAX_DECISION_BYTES, Decision, Verdict
 from contracts.deployment import Deployment, Mode
 from contracts.runs import MAX_INBOX, RunView
+from tests.authority import Signer, roster_of
 from tests.story import DEPLOYMENT, a_story
 from tests.workflows.errand_world import DONE, FIND, MAIL, an_errand, tools
 from tests.workflows.refund_world import Books, a_refund, claude_advising
@@ -37,7 +38,7 @@ UNTIMELY: dict[str, tuple[dict[str, Any], str]] = {
     "for an unknown request": ({"approval_id": "refund/A-17#9"}, "'refund/A-17#9' is not open in this run; open: "),
     "an answer to another question": ({"verdict": Verdict.SKIP}, "verdict 'skip' is no answer to this request"),
     "for another deployment": ({"deployment": "elsewhere"}, "deployment is 'elsewhere'"),
-    "with a signature": ({"signature": "AAAA"}, "signed decisions cannot be verified by this version"),
+    "with a signature": ({"signature": "AAAA"}, "key_id, nonce and signature stand together"),
 }
 
 
@@ -200,17 +201,22 @@ async def signal_from_command_line(temporal: WorkflowEnvironment, decision: Deci
 
 async def test_nothing_unsigned_counts_in_production(temporal: WorkflowEnvironment) -> None:
     production = Deployment(id=DEPLOYMENT.id, namespace=DEPLOYMENT.namespace, mode=Mode.PRODUCTION)
-    toolbox = Books().toolbox()
-    async with a_story(temporal, claude_advising(64000), toolbox, deployment=production) as story:
+    toolbox, rita, dana = Books().toolbox(), Signer("rita"), Signer("dana", ("finance_manager",))
+    roster = roster_of(rita, dana)
+    async with a_story(temporal, claude_advising(64000), toolbox, deployment=production, roster=roster) as story:
         await story.accept_pins(toolbox)
-        run = await story.start("refund", order_id="A-17")
+        unsigned = await story.start("refund", order_id="A-16", requester="rita")
+        stopped = await unsigned.ending()
+        run = await story.start("refund", order_id="A-17", signer=rita)
         why = await run.refused(await run.decision(Verdict.APPROVE))
         await run.signals(await run.decision(Verdict.APPROVE))
         view = await run.until(lambda seen: seen.refused_count == 2)
-        await story.fast_forward(run, timedelta(days=3))
+        assert toolbox.effects() == []
+        await run.sends(dana.signed(await run.decision(Verdict.APPROVE)))
         ending = await run.ending()
 
-    assert why == "unsigned decisions count in development mode only; this deployment runs in production"
+    assert why.startswith("unsigned decisions count in development mode only; this deployment runs in production")
     assert last_refusal(view) == why
-    assert ending.state == "expired"
-    assert toolbox.effects() == []
+    assert stopped.reason.startswith("unsigned start statements count in development only")
+    assert (stopped.state, ending.state) == ("cancelled", "refunded")
+    assert toolbox.effects()[0] == "payments.issue_credit"

@@ -26,7 +26,7 @@ from workers.assembly import activities_of
 CREDIT = ToolCall(
     server="payments",
     tool="issue_credit",
-    arguments={"order_id": "A-17", "cents": 64000, "currency": "EUR"},
+    arguments={"order_id": "A-17", "customer_id": "C-7", "cents": 64000, "currency": "EUR"},
     step="payments.issue_credit",
 )
 WANDERER = """

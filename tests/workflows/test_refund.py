@@ -57,7 +57,7 @@ async def test_a_credit_that_policy_forbids_is_declined(temporal: WorkflowEnviro
         states = await refund.run.states()
 
     assert states == ["intake", "assessing", "ruling", "declined"]
-    assert ending.reason == "forbidden by refund-over-5000"
+    assert ending.reason == "forbidden by refund-day-over-5000, refund-over-5000"
     assert refund.toolbox.effects() == []
 
 

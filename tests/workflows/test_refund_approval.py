@@ -93,7 +93,7 @@ async def test_whoever_asked_for_a_refund_may_not_approve_it(temporal: WorkflowE
         await refund.run.decides(Verdict.APPROVE, by="erik")
         ending = await refund.run.ending()
 
-    assert why == "'Dana' asked for this run and may not decide on it; somebody else must"
+    assert why == "'dana' asked for this run and may not decide on it; somebody else must"
     assert ending.state == "refunded"
 
 

@@ -13,7 +13,7 @@ def for_another_worker(running: RunningDevelopment, environ: Mapping[str, str]) 
     demo = {f"INTERLOCK_DEMO_{server.name.upper()}_URL": server.url for server in running.servers}
     interlock = {
         **environment.temporal_connection(running.temporal_address, running.namespace),
-        "INTERLOCK_MODE": "development",
+        **environment.for_authority(running.mode, running.folder),
         "INTERLOCK_DEPLOYMENT": running.deployment,
         "INTERLOCK_STORE": running.store_url,
         "INTERLOCK_SERVERS": str(running.servers_file),
@@ -21,5 +21,6 @@ def for_another_worker(running: RunningDevelopment, environ: Mapping[str, str]) 
         "INTERLOCK_DATA": str(running.folder),
         "PYTHON": sys.executable,
         **demo,
+        **environment.for_notices(running.notices_file, running.smtp_port),
     }
     return environment.for_worker(environ, claude=claude, interlock=interlock)

@@ -4,10 +4,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from contracts.deployment import Mode
 from workers.embedded.ports import LOCALHOST
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HARMLESS = frozenset({"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"})
+NOTICES = "INTERLOCK_NOTICES"
 NOT_A_KEY = "not-a-key-the-simulator-asks-for-none"
 
 
@@ -47,6 +49,31 @@ def temporal_connection(address: str, namespace: str) -> dict[str, str]:
         "TEMPORAL_NAMESPACE": namespace,
         "TEMPORAL_CONFIG_FILE": os.devnull,
     }
+
+
+def for_notices(file: Path | None, smtp_port: int | None) -> dict[str, str]:
+    """How people are told, and where the demo's mail server listens."""
+    named = {NOTICES: file, "INTERLOCK_DEMO_SMTP_PORT": smtp_port}
+    return {name: str(value) for name, value in named.items() if value is not None}
+
+
+def for_authority(mode: Mode, folder: Path) -> dict[str, str]:
+    """What counts as signed, and with which key and where the audit chain is attested; `folder` is `.interlock/`."""
+    return {
+        "INTERLOCK_MODE": mode.value,
+        "INTERLOCK_AUDIT_KEY_FILE": str(audit_key(folder)),
+        "INTERLOCK_AUDIT_CHECKPOINTS": str(audit_checkpoints(folder)),
+    }
+
+
+def audit_key(folder: Path) -> Path:
+    """The key that signs checkpoints of the audit chain."""
+    return folder / "audit.key"
+
+
+def audit_checkpoints(folder: Path) -> Path:
+    """Where those checkpoints are appended."""
+    return folder / "audit-checkpoints.jsonl"
 
 
 def _python(environ: Mapping[str, str]) -> dict[str, str]:

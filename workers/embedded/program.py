@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from workers.embedded.polling import until
+from workers.embedded.ports import LOCALHOST
 from workers.embedded.temporal_server import until_serving
 
 TAIL_BYTES = 64 * 1024  # a log may be huge
@@ -72,6 +74,23 @@ class HealthUrl:
             return False
         finally:
             connection.close()
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Ready when it takes connections on this port of this machine."""
+
+    port: int
+
+    async def until_ready(self, log: LogSection) -> None:
+        await until(lambda: asyncio.to_thread(self._answers))
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection((LOCALHOST, self.port), timeout=2).close()
+        except OSError:
+            return False
+        return True
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from contracts.deployment import Mode
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -37,11 +39,16 @@ class RunningDevelopment(_Frozen):
     namespace: str
     web_ui: str
     deployment: str
+    mode: Mode = Mode.DEVELOPMENT
     store_url: str
     claude: Literal["simulator", "real"]
     simulator_url: str | None
     servers_file: Path
     servers: tuple[RunningServer, ...]
+    notices_file: Path | None = None
+    """How people are told; None: they are not."""
+    smtp_port: int | None = None
+    """Where the demo's mail server listens."""
     worker_pids: tuple[int, ...]
     processes: tuple[RunningProcess, ...]
 

@@ -1,21 +1,19 @@
 """The one TOML file that declares the MCP servers: who owns them, how they are reached, what operators say of them."""
 
 import os
-import re
-import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BeforeValidator, Field, JsonValue, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import Field, JsonValue, StrictBool, ValidationError, model_validator
 
 from contracts.model import Model
-from contracts.tools import EffectClass, KeyDelivery
+from contracts.tools import EffectClass, KeyDelivery, Risk, Taint
+from workers.resources.tables_file import CREDENTIAL, Duration, TablesUnusable, fields_of, read_tables, sentence
 
-_VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+_EXPANDING = ("command", "url", "env")
 _NEVER_SHOWN = ("credential", "env")
 """Fields into which somebody may have pasted a secret."""
 _HEADER = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
@@ -23,16 +21,6 @@ _HEADER = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 
 class ServersFileUnusable(Exception):
     """The servers file cannot be used; the message names the file, the server, the field and the way out."""
-
-
-def _iso_8601(value: object) -> object:
-    if not isinstance(value, str) or not value.startswith("P"):
-        raise ValueError('must be an ISO 8601 duration in quotes, for example "PT30S" or "P1D"')
-    return value
-
-
-Duration = Annotated[timedelta, BeforeValidator(_iso_8601), Field(gt=timedelta(0))]
-"""A positive ISO 8601 duration."""
 
 
 class KeyRule(Model):
@@ -59,7 +47,21 @@ class KeyRule(Model):
         )
 
 
-class ToolRule(Model):
+class Stakes(Model):
+    """What is at stake when a tool is called: said of one tool, or of every tool of a server with no word of its own.
+
+    Where neither says anything the worst is assumed (`mcp_connections/definitions.py`).
+    """
+
+    risk: Risk | None = None
+    """What it can do at worst: high, unless it is a read."""
+    reads: tuple[Taint, ...] | None = None
+    """What a run has read once it has read an answer; [] is neither private data nor untrusted text."""
+    sends_out: StrictBool | None = None
+    """Whether what it is given can reach somebody outside."""
+
+
+class ToolRule(Stakes):
     """What the operator says of one tool. It comes before anything the server says of itself."""
 
     effect_class: EffectClass | None = None
@@ -73,7 +75,7 @@ class ToolRule(Model):
         return self
 
 
-class ServerDeclaration(Model):
+class ServerDeclaration(Stakes):
     """One MCP server."""
 
     name: str = Field(pattern=_NAME)
@@ -83,7 +85,7 @@ class ServerDeclaration(Model):
     command: tuple[str, ...] | None = Field(default=None, min_length=1)
     url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
     env: dict[str, str] = Field(default={})
-    credential: str | None = Field(default=None, pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$")
+    credential: str | None = Field(default=None, pattern=CREDENTIAL)
     header: str = Field(default="Authorization", pattern=_HEADER)
     scheme: str = Field(default="Bearer", pattern=r"^[A-Za-z0-9._~+-]*$")
     """Stands before the value in the header; empty for the bare value."""
@@ -101,8 +103,11 @@ class ServerDeclaration(Model):
         return self
 
     def rule(self, tool: str) -> ToolRule:
-        """What the operator says of this tool, or the defaults."""
-        return self.tools.get(tool, _SILENCE)
+        """What the operator says of this tool, else of its server."""
+        rule = self.tools.get(tool, _SILENCE)
+        return rule.model_copy(
+            update={name: getattr(self, name) for name in Stakes.model_fields if getattr(rule, name) is None}
+        )
 
 
 _SILENCE = ToolRule()
@@ -133,72 +138,16 @@ def _http_problem(server: ServerDeclaration) -> str:
 def load_servers(path: Path, environment: Mapping[str, str] = os.environ) -> tuple[ServerDeclaration, ...]:
     """The declared servers, in the order of the file. Raises ServersFileUnusable."""
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ServersFileUnusable(
-            f"{path}: cannot be read as TOML: {error}; give --servers or INTERLOCK_SERVERS "
-            "a file with [servers.NAME] tables"
-        ) from error
-    tables = document.pop("servers", None)
-    if document or not isinstance(tables, dict) or not tables:
-        found = f"found {', '.join(map(repr, document))}" if document else "found none"
-        raise ServersFileUnusable(f"{path}: only tables named [servers.NAME] belong here, at least one; {found}")
-    return tuple(_declared(path, name, table, environment) for name, table in tables.items())
+        tables = read_tables(path, "servers", "--servers or INTERLOCK_SERVERS")
+        return tuple(_declared(path, name, table, environment) for name, table in tables.items())
+    except TablesUnusable as unusable:
+        raise ServersFileUnusable(str(unusable)) from unusable
 
 
 def _declared(path: Path, name: str, table: JsonValue, environment: Mapping[str, str]) -> ServerDeclaration:
-    if not isinstance(table, dict):
-        raise ServersFileUnusable(f"{path}: servers.{name} must be a table; write [servers.{name}]")
-    fields = dict(table)
-    for field in fields.keys() & {"command", "url", "env"}:
-        fields[field] = _expanded(path, name, field, fields[field], environment)
+    place = f"servers.{name}"
+    fields = fields_of(path, place, table, _EXPANDING, environment)
     try:
         return ServerDeclaration.model_validate({**fields, "name": name})
     except ValidationError as error:
-        raise ServersFileUnusable(f"{path}: {_sentences(name, error)}") from error
-
-
-def _expanded(path: Path, server: str, field: str, value: JsonValue, environment: Mapping[str, str]) -> JsonValue:
-    """`value` with every ${NAME} in it taken from the environment."""
-
-    def variable(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name not in environment:
-            raise ServersFileUnusable(
-                f"{path}: servers.{server}.{field} needs the environment variable {name!r}, which is not set; "
-                f"export {name}=... and try again"
-            )
-        return environment[name]
-
-    if isinstance(value, str):
-        return _VARIABLE.sub(variable, value)
-    if isinstance(value, list):
-        return [_expanded(path, server, field, item, environment) for item in value]
-    if isinstance(value, dict):
-        return {key: _expanded(path, server, field, item, environment) for key, item in value.items()}
-    return value
-
-
-def _sentences(server: str, error: ValidationError) -> str:
-    first, *more = error.errors(include_url=False, include_context=False)
-    rest = f" (and {len(more)} more problems)" if more else ""
-    return f"{_place(server, first)} {_problem(first)}{rest}"
-
-
-def _place(server: str, problem: ErrorDetails) -> str:
-    loc = () if problem["loc"] == ("name",) else problem["loc"]
-    return ".".join(["servers", server, *map(str, loc)])
-
-
-def _problem(problem: ErrorDetails) -> str:
-    match problem["type"]:
-        case "extra_forbidden":
-            return "is not a field this file knows; correct its spelling or remove it"
-        case "missing":
-            return "is missing; add it"
-        case "value_error":
-            return problem["msg"].removeprefix("Value error, ")
-        case _ if problem["loc"][0] in _NEVER_SHOWN:
-            return 'is not what belongs here; a credential is a reference, "env:NAME" or "file:/path", never a value'
-        case _:
-            return f"is {problem['input']!r}: {problem['msg']}; correct it"
+        raise ServersFileUnusable(f"{path}: {sentence(place, error, _NEVER_SHOWN)}") from error

@@ -1,8 +1,8 @@
 """Ask people and wait: approval requests, escalations, quorums and deadlines."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 from temporalio import workflow
@@ -12,13 +12,16 @@ from contracts.decisions import (
     APPROVAL_VERDICTS,
     DEFAULT_ESCALATION_WITHIN,
     ApprovalRequest,
+    CheckedDecision,
     DecidedRequest,
     Decision,
-    DecisionToCheck,
+    DecisionsToCheck,
     DisplayLine,
+    RequestEvent,
     RequestKind,
     RequestToClose,
     RequestToOpen,
+    RequestToPass,
     Verdict,
 )
 from contracts.policy import Obligation, Ruling
@@ -71,7 +74,6 @@ class DecidedByPeople(TakesDecisions[CaseT]):
         for known in self.case.requests:
             if known.action_digest == ruling.action_digest:
                 return known
-        within = min(obligation.within for obligation in ruling.obligations)
         lines = (*context, DisplayLine(label="rules", text=", ".join(ruling.rule_ids) or "none"))
         return await self._open(
             RequestKind.APPROVAL,
@@ -79,7 +81,6 @@ class DecidedByPeople(TakesDecisions[CaseT]):
             ruling.action_digest,
             ruling.obligations,
             APPROVAL_VERDICTS,
-            within,
             lines,
         )
 
@@ -95,8 +96,7 @@ class DecidedByPeople(TakesDecisions[CaseT]):
                 return Choice(verdict=answer.verdict, approver=answer.approver, value=answer.value)
 
     async def _open_escalation(self, escalation: Escalation, role: str) -> None:
-        within = DEFAULT_ESCALATION_WITHIN
-        owner = Obligation(role=role, within=within, rule_id="escalation")
+        owner = Obligation(role=role, within=DEFAULT_ESCALATION_WITHIN, rule_id="escalation")
         lines = tuple(
             DisplayLine(label=f"option {option.value}", text=f"goes on in {target}")
             for option, target in escalation.options.items()
@@ -106,7 +106,7 @@ class DecidedByPeople(TakesDecisions[CaseT]):
         named: dict[str, Any] = {"run": workflow.info().first_execution_run_id, "number": self.case.request_count + 1}
         about = digest(named | escalation.model_dump(mode="json"))
         options = tuple(escalation.options)
-        await self._open(RequestKind.ESCALATION, escalation.problem, about, (owner,), options, within, lines)
+        await self._open(RequestKind.ESCALATION, escalation.problem, about, (owner,), options, lines)
 
     async def _open(
         self,
@@ -115,7 +115,6 @@ class DecidedByPeople(TakesDecisions[CaseT]):
         action_digest: str,
         obligations: tuple[Obligation, ...],
         options: tuple[Verdict, ...],
-        within: timedelta,
         context: tuple[DisplayLine, ...],
     ) -> ApprovalRequest:
         number = self.case.request_count + 1
@@ -133,7 +132,7 @@ class DecidedByPeople(TakesDecisions[CaseT]):
                 action_digest=action_digest,
                 obligations=obligations,
                 options=options,
-                deadline=opened_at + within,
+                asked_at=opened_at,
                 context=(path, *context),
             )
         )
@@ -146,7 +145,9 @@ class DecidedByPeople(TakesDecisions[CaseT]):
             obligations=obligations,
             options=options,
             opened_at=opened_at,
-            deadline=opened_at + within,
+            deadline=stored.deadline,
+            remind_at=stored.remind_at,
+            hand_on_at=stored.hand_on_at,
         )
         self.note(requests=(*self.case.requests, request))
         self._publish_details()
@@ -162,14 +163,31 @@ class DecidedByPeople(TakesDecisions[CaseT]):
         return answer
 
     async def _decided_or_expired(self) -> Answer:
+        """What has arrived counts before what is due; and however much arrives, what is due is done."""
         while True:
-            if answer := await self._take_decisions():
+            if answer := await self._take_decisions() or await self._time_has_come():
                 return answer
-            nearest = min(self.case.requests, key=lambda request: request.deadline or _NEVER)
-            summary = f"waiting for people: {nearest.title}"
-            decided = await self.wait_for(lambda: bool(self.case.inbox), nearest.deadline, summary)
-            if not decided and nearest.deadline is not None and workflow.now() >= nearest.deadline:
-                return await self._close(nearest, Answer(**_about(nearest), outcome=EXPIRED))
+            following = min((_next_of(request) for request in self.case.requests), key=lambda due: due.at)
+            summary = f"waiting for people; then {following.what}: {following.title}"
+            until = following.at if following.at != _NEVER else None
+            await self.wait_for(lambda: bool(self.case.inbox), until, summary)
+
+    async def _time_has_come(self) -> Answer | None:
+        """What is due by now: reminders, handing on, and at last the request expires; never an automatic yes."""
+        for request in self.case.requests:
+            now = workflow.now()
+            if request.deadline is not None and request.deadline <= now:
+                return await self._close(request, Answer(**_about(request), outcome=EXPIRED))
+            if request.hand_on_at is not None and request.hand_on_at <= now:
+                await self._pass(request, RequestEvent.HANDED_ON, hand_on_at=None, handed_on=True, remind_at=None)
+            elif request.remind_at is not None and request.remind_at <= now:
+                await self._pass(request, RequestEvent.REMINDED, remind_at=None)
+        return None
+
+    async def _pass(self, request: ApprovalRequest, event: RequestEvent, **changes: object) -> None:
+        await steps.pass_request(RequestToPass(request_id=request.id, event=event))
+        self._replace(request.model_copy(update=changes))
+        steps.heed_cancellation(self)
 
     async def withdraw_requests(self, outcome: str) -> None:
         """Close every open request without an answer; waiting senders are told."""
@@ -189,38 +207,30 @@ class DecidedByPeople(TakesDecisions[CaseT]):
         self.note(inbox=tuple(decision for decision in self.case.inbox if decision not in late))
 
     async def _take_decisions(self) -> Answer | None:
-        while self.case.inbox:
-            decision = self.case.inbox[0]
-            answer = await self._take(decision)
-            self.note(inbox=self.case.inbox[1:])
+        """Check everything that has arrived in one batch; the first decision that closes its request ends it."""
+        self._refuse_late()
+        arrived = self.case.inbox
+        if not arrived:
+            return None
+        counted = tuple(given for request in self.case.requests for given in request.approvals)
+        checked = await steps.check_decisions(DecisionsToCheck(arrived=arrived, counted=counted))
+        for decision, answer_to_it in zip(arrived, checked.checked, strict=True):
+            answer = await self._take(decision, answer_to_it)
+            self.note(inbox=tuple(other for other in self.case.inbox if other is not decision))
             if answer is not None:
-                return answer
+                return answer  # what arrived with it is checked again, should its request still be open
         return None
 
-    async def _take(self, decision: Decision) -> Answer | None:
+    async def _take(self, decision: Decision, checked: CheckedDecision) -> Answer | None:
         request = self._open_request(decision.approval_id)
-        if request is None:
-            self._refuse(decision.approval_id, decision.approver, self._why_closed(decision.approval_id))
+        if request is None or not checked.counts:
+            reason = checked.reason if request is not None else self._why_closed(decision.approval_id)
+            self._refuse(decision.approval_id, decision.approver, reason)
             return None
-        check = DecisionToCheck(decision=decision, action_digest=request.action_digest)
-        checked = await steps.check_decision(check)
-        if not checked.counts:
-            self._refuse(request.id, decision.approver, checked.reason)
-            return None
-        return await self._count(request, decision)
-
-    async def _count(self, request: ApprovalRequest, decision: Decision) -> Answer | None:
         given = request.approvals
         if decision.verdict is Verdict.APPROVE:
-            if _person(decision) in map(_person, given):
-                self._refuse(
-                    request.id,
-                    decision.approver,
-                    "this approver has approved already; a quorum counts people",
-                )
-                return None
             given = (*given, decision)
-            if len(given) < max(obligation.quorum for obligation in request.obligations):
+            if not checked.fulfilled:
                 self._replace(request.model_copy(update={"approvals": given}))
                 return None
         answer = Answer(
@@ -249,5 +259,15 @@ def _about(request: ApprovalRequest) -> dict[str, Any]:
     return {"request_id": request.id, "action_digest": request.action_digest}
 
 
-def _person(decision: Decision) -> str:
-    return decision.approver.strip().casefold()
+class _Due(NamedTuple):
+    """What happens to a request next if nobody decides."""
+
+    at: datetime
+    what: str
+    title: str
+
+
+def _next_of(request: ApprovalRequest) -> _Due:
+    moments = {"handing on": request.hand_on_at, "reminder": request.remind_at, "deadline": request.deadline}
+    known = [_Due(at, what, request.title) for what, at in moments.items() if at is not None]
+    return min(known, key=lambda due: due.at, default=_Due(_NEVER, "nothing", request.title))

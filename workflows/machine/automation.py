@@ -262,6 +262,7 @@ class Automation(DecidedByPeople[CaseT]):
             usage=case.usage,
             turns=case.turns,
             tool_calls=case.tool_calls,
+            taint=case.taint,
             reason=case.reason,
             answer_ref=self.answer_ref(),
             facts=dict(self.facts()),

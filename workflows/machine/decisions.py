@@ -1,10 +1,11 @@
 """Take the decisions of people: as an update (answered at once) or as a signal (noted in the case).
 
-Handlers only enqueue. What is enqueued is verified outside the workflow while the run waits, one by one, and
+Handlers only enqueue. What is enqueued is verified outside the workflow while the run waits, in batches, and
 counts only then. A decision that is malformed, untimely or not entitled never harms the run: an update is refused
 with the reason, a signal's refusal is noted in the case.
 """
 
+from collections.abc import Callable
 from typing import ClassVar, Generic
 
 from pydantic import ValidationError
@@ -14,9 +15,12 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from contracts.decisions import MAX_DECISION_BYTES, ApprovalRequest, Decision, Receipt, Verdict
+from contracts.policy import people_demanded
 from contracts.runs import MAX_INBOX, CaseT, RefusedDecision
 
 KEPT_DECISIONS = 20
+ON_SIGHT = "interlock_decision_on_sight"
+"""The worker's own check of signatures, by the roster as it last read it."""
 _OUTCOMES = {Verdict.APPROVE: "approved", Verdict.REJECT: "rejected", Verdict.RETURN: "returned"}
 _MISSING = RawValue(Payload())
 
@@ -53,7 +57,8 @@ class TakesDecisions(Generic[CaseT]):
 
     @decide.validator
     def _validate_decision(self, decision: Decision) -> None:
-        if problem := self._problem_with(decision):
+        # Never at replay: a validator has ruled before the first event of its update is written.
+        if problem := self._problem_with(decision) or on_sight(decision):
             raise ApplicationError(problem, type="DecisionRefused", non_retryable=True)
 
     @workflow.signal(
@@ -112,8 +117,8 @@ class TakesDecisions(Generic[CaseT]):
                 return Receipt(approval_id=decided.id, outcome=decided.outcome, message=message)
         request = self._open_request(decision.approval_id)
         if request is not None and decision in request.approvals:
-            quorum = max(obligation.quorum for obligation in request.obligations)
-            message = f"{request.id}: {len(request.approvals)} of {quorum} approvals"
+            wanted = sum(people_demanded(request.obligations).values())
+            message = f"{request.id}: {len(request.approvals)} of {wanted} approvals"
             return Receipt(approval_id=request.id, outcome="counted", message=message)
         raise ApplicationError(self._last_refusal(decision), type="DecisionRefused", non_retryable=True)
 
@@ -147,6 +152,12 @@ class TakesDecisions(Generic[CaseT]):
             refused_count=self.case.refused_count + 1,
         )
         self._publish_details()
+
+
+def on_sight(decision: Decision) -> str:
+    """Why the decision is not genuine, as far as this worker can tell at once; empty when it cannot tell."""
+    says: Callable[[Decision], str] | None = workflow.extern_functions().get(ON_SIGHT)
+    return says(decision) if says is not None else ""
 
 
 def _parse(raw: RawValue) -> Decision:

@@ -1,5 +1,6 @@
 """A malformed signal or update must never wedge a run: what handlers cannot take is refused, not retried forever."""
 
+from collections.abc import Callable
 from typing import Any
 
 from temporalio import workflow
@@ -12,17 +13,25 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
+from contracts.decisions import Decision
 from workflows.machine.approvals import DecidedByPeople
+from workflows.machine.decisions import ON_SIGHT
 
 
 class MessageGuard(Interceptor):
     """Give it to every worker and every replayer."""
+
+    def __init__(self, on_sight: Callable[[Decision], str] | None = None) -> None:
+        """`on_sight` says why a decision is not genuine, without waiting for anything; a replayer needs none."""
+        self._on_sight = on_sight
 
     def workflow_interceptor_class(
         self,
         input: WorkflowInterceptorClassInput,  # noqa: A002 - the SDK's name
     ) -> type[WorkflowInboundInterceptor] | None:
         """See temporalio.worker.Interceptor."""
+        if self._on_sight is not None:
+            input.unsafe_extern_functions[ON_SIGHT] = self._on_sight
         return _Guard
 
 

@@ -58,6 +58,13 @@ def _waiting_for(request: ApprovalRequest) -> Iterable[str]:
         people = "one person" if obligation.quorum == 1 else f"{obligation.quorum} people"
         yield f"- who: {people} as {markdown(obligation.role)} (rule {markdown(obligation.rule_id)})"
     yield (f"- until: {request.deadline:%Y-%m-%d %H:%M} UTC" if request.deadline else "- until: somebody answers")
+    if request.remind_at is not None:
+        yield f"- reminder: {request.remind_at:%Y-%m-%d %H:%M} UTC"
+    next_roles = ", ".join(dict.fromkeys(one.hand_on_to for one in request.obligations if one.hand_on_to))
+    if request.handed_on:
+        yield f"- handed on: {markdown(next_roles)} may decide as well"
+    elif request.hand_on_at is not None:
+        yield f"- handed on to {markdown(next_roles)}: {request.hand_on_at:%Y-%m-%d %H:%M} UTC"
     yield f"- answers: {', '.join(option.value for option in request.options)}"
     yield f"- read it: `interlock approvals show {request.id}`"
     yield f"- or send the signal `decide` with what `interlock approvals sign {request.id} --print` prints"
@@ -73,6 +80,8 @@ def _table(case: Case, facts: Mapping[str, str]) -> Iterable[str]:
     yield f"| turns with Claude, tool calls | {case.turns}, {case.tool_calls} |"
     yield f"| tokens in, out | {case.usage.all_input_tokens}, {case.usage.output_tokens} |"
     yield f"| cost | {case.usage.cost_micros / 1_000_000:.4f} |"
+    if case.taint:
+        yield f"| has read | {markdown(' and '.join(case.taint))} content |"
     if case.compensations:
         yield f"| would be undone | {markdown(', '.join(undo.undoes for undo in reversed(case.compensations)))} |"
     if case.refused_count:

@@ -87,6 +87,11 @@ class RefundCase(Case):
         return str(self.facts.currency or "")
 
     @property
+    def customer(self) -> str:
+        """Whom the order belongs to."""
+        return str(self.facts.customer_id or "")
+
+    @property
     def money(self) -> str:
         """`40.00 EUR`."""
         return f"{self.cents / 100:.2f} {self.currency}"
@@ -105,7 +110,7 @@ class RefundCase(Case):
     def credit_arguments(self, reference: str) -> dict[str, JsonValue]:
         """What `payments.issue_credit` is called with."""
         words = {"currency": self.currency, "reason": self.why, "reference": reference}
-        return self.order | {"cents": self.cents} | words
+        return self.order | {"customer_id": self.customer, "cents": self.cents} | words
 
     def mail(self) -> dict[str, JsonValue] | None:
         """What the customer is told; None without an address."""

@@ -17,8 +17,8 @@ AnswerT = TypeVar("AnswerT", bound=Record)
 
 TABLES = (
     """CREATE TABLE payments (
-        order_id TEXT PRIMARY KEY, payment_id TEXT NOT NULL UNIQUE, captured_cents INTEGER NOT NULL,
-        currency TEXT NOT NULL, captured_on TEXT NOT NULL, method TEXT NOT NULL)""",
+        order_id TEXT PRIMARY KEY, customer_id TEXT NOT NULL, payment_id TEXT NOT NULL UNIQUE,
+        captured_cents INTEGER NOT NULL, currency TEXT NOT NULL, captured_on TEXT NOT NULL, method TEXT NOT NULL)""",
     """CREATE TABLE credits (
         number INTEGER PRIMARY KEY AUTOINCREMENT, order_id TEXT NOT NULL REFERENCES payments,
         cents INTEGER NOT NULL, currency TEXT NOT NULL, reason TEXT NOT NULL, reference TEXT NOT NULL,
@@ -56,14 +56,18 @@ class PaymentLedger:
             order_id=order_id, count=len(standing), total_cents=total_cents, currency=currency, credits=every
         )
 
-    def issue(self, order_id: str, cents: int, currency: str, reason: str, reference: str, key: str) -> Credit:
+    def issue(
+        self, order_id: str, customer_id: str, cents: int, currency: str, reason: str, reference: str, key: str
+    ) -> Credit:
         """Give money back, once per key; the credit, its key and the answer are committed together."""
-        request = json.dumps(["issue_credit", order_id, cents, currency, reason, reference])
+        request = json.dumps(["issue_credit", order_id, customer_id, cents, currency, reason, reference])
         with self._datafile.writing() as connection:
             answered = _answered(connection, key, request, Credit)
             if answered is not None:
                 return answered
-            _refuse_credit(_payment(connection, order_id), _standing(connection, order_id), cents, currency)
+            payment = _payment(connection, order_id)
+            _refuse_other_payer(payment, customer_id)
+            _refuse_credit(payment, _standing(connection, order_id), cents, currency)
             _insert_credit(connection, order_id, cents, currency, reason, reference)
             credit = list(_credits(connection, order_id))[-1]
             _remember(connection, key, request, credit)
@@ -102,6 +106,14 @@ def _answered(connection: sqlite3.Connection, key: str, request: str, kind: type
 
 def _remember(connection: sqlite3.Connection, key: str, request: str, answer: Record) -> None:
     connection.execute("INSERT INTO answers VALUES (?, ?, ?)", (key, request, answer.model_dump_json()))
+
+
+def _refuse_other_payer(payment: Payment, customer_id: str) -> None:
+    if customer_id != payment.customer_id:
+        raise Refused(
+            f"order {payment.order_id!r} was not paid by customer {customer_id!r}, and a credit goes to whoever paid; "
+            "look the order up and name its customer"
+        )
 
 
 def _refuse_credit(payment: Payment, standing: list[Credit], cents: int, currency: str) -> None:
@@ -155,9 +167,10 @@ def _reversal(order_id: str, reference: str, currency: str, credits_: list[Credi
 def _fill(connection: sqlite3.Connection) -> None:
     for number, order in enumerate(world.orders(world.today()), start=1):
         connection.execute(
-            "INSERT INTO payments VALUES (?, ?, ?, ?, ?, 'card')",
+            "INSERT INTO payments VALUES (?, ?, ?, ?, ?, ?, 'card')",
             (
                 order.order_id,
+                order.customer_id,
                 f"PAY-{number:05}",
                 order.total_cents,
                 world.CURRENCY,

@@ -16,6 +16,7 @@ class CreditStatus(StrEnum):
 class Payment(Record):
     payment_id: str
     order_id: str
+    customer_id: str
     captured_cents: int
     currency: str
     captured_on: date

@@ -15,6 +15,7 @@ from demo.mcp_servers.tools import (
     READ,
     Cents,
     Currency,
+    CustomerId,
     IdempotencyKey,
     OrderId,
     Reason,
@@ -64,16 +65,17 @@ def _add_effects(server: MCPServer, ledger: PaymentLedger, hold: AnswerHold) -> 
     @server.tool(annotations=KEYED_EFFECT_OUTSIDE)
     async def issue_credit(
         order_id: OrderId,
+        customer_id: CustomerId,
         cents: Cents,
         currency: Currency,
         reason: Reason,
         reference: Reference,
         idempotency_key: IdempotencyKey,
     ) -> Credit:
-        """Give money back for an order, at most what was captured. A repeated key returns the same credit."""
+        """Give money back to whoever paid an order, at most what was captured. A repeated key gives the same credit."""
         with saying_why():
             credit = await anyio.to_thread.run_sync(
-                ledger.issue, order_id, cents, currency, reason, reference, idempotency_key
+                ledger.issue, order_id, customer_id, cents, currency, reason, reference, idempotency_key
             )
         await hold.released()
         return credit

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -68,9 +69,9 @@ class HttpServerProcess:
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
-    async def start(self, *options: str) -> None:
+    async def start(self, *options: str, **environment: str) -> None:
         command = [*SDK, "--http", str(self.port), *options]
-        self._process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+        self._process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, env=os.environ | environment)
         stderr = self._process.stderr
         assert stderr
         async with asyncio.timeout(PATIENCE):
@@ -85,16 +86,16 @@ class HttpServerProcess:
             self._process.stderr.close()
             self._process = None
 
-    async def restart(self, *options: str) -> None:
+    async def restart(self, *options: str, **environment: str) -> None:
         self.kill()
-        await self.start(*options)
+        await self.start(*options, **environment)
 
 
 @asynccontextmanager
-async def http_server(*options: str) -> AsyncIterator[HttpServerProcess]:
+async def http_server(*options: str, **environment: str) -> AsyncIterator[HttpServerProcess]:
     server = HttpServerProcess()
     try:
-        await server.start(*options)
+        await server.start(*options, **environment)
         yield server
     finally:
         server.kill()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.tools import EffectClass, KeyDelivery
+from contracts.tools import EffectClass, KeyDelivery, Risk, Taint
 from tests.workers.resources.doubles import ROOT
 from workers.resources.servers_file import ServerDeclaration, ServersFileUnusable, load_servers
 
@@ -53,6 +53,21 @@ def test_servers_come_in_the_order_of_the_file_with_all_they_declare(tmp_path: P
     assert a.rule("unheard of").effect_class is None
 
 
+def test_what_is_said_of_a_tool_comes_before_what_is_said_of_its_server(tmp_path: Path) -> None:
+    said = 'risk = "low"\nreads = ["private"]\nsends_out = false\n'
+    text = HTTP + said + '[servers.pay.tools.a]\nrisk = "high"\nreads = []\n[servers.pay.tools.b]\nsends_out = true\n'
+    (pay,) = loaded(tmp_path, text)
+    a, b, other = pay.rule("a"), pay.rule("b"), pay.rule("unheard of")
+    assert (a.risk, a.reads, a.sends_out) == (Risk.HIGH, (), False)
+    assert (b.risk, b.reads, b.sends_out) == (Risk.LOW, (Taint.PRIVATE,), True)
+    assert (other.risk, other.reads, other.sends_out) == (Risk.LOW, (Taint.PRIVATE,), False)
+
+
+def test_where_nothing_is_said_nothing_is_known(tmp_path: Path) -> None:
+    (pay,) = loaded(tmp_path, HTTP)
+    assert (pay.rule("a").risk, pay.rule("a").reads, pay.rule("a").sends_out) == (None, None, None)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -74,6 +89,17 @@ def test_servers_come_in_the_order_of_the_file_with_all_they_declare(tmp_path: P
         (HTTP + '[servers.pay.tools.a]\nkey = { horizon = "P1D" }\n', ["servers.pay.tools.a.key", "nowhere"]),
         (HTTP + '[servers.pay.tools.a]\neffect_class = "safe"\n', ["servers.pay.tools.a.effect_class", "'safe'"]),
         (STDIO + '[servers.pay.tools.a]\nkey = { header = "K" }\n', ["servers.pay", "tools.a.key", "no headers"]),
+        (HTTP + '[servers.pay.tools.a]\nrisk = "huge"\n', ["servers.pay.tools.a.risk", "'huge'", "'low'"]),
+        (
+            HTTP + '[servers.pay.tools.a]\nreads = "private"\n',
+            ["servers.pay.tools.a.reads", "'private'", "write a list"],
+        ),
+        (
+            HTTP + '[servers.pay.tools.a]\nreads = ["public"]\n',
+            ["servers.pay.tools.a.reads.0", "'public'", "untrusted"],
+        ),
+        (HTTP + '[servers.pay.tools.a]\nsends_out = "no"\n', ["servers.pay.tools.a.sends_out", "'no'", "boolean"]),
+        (HTTP + "sends_out = 0\n", ["servers.pay.sends_out", "boolean"]),
         (STDIO.replace("servers.pay", 'servers."a b"'), ["servers.a b", "'a b'"]),
         ('[server.pay]\nowner = "x"\n', ["[servers.NAME]", "'server'"]),
         ("servers = 1\n", ["[servers.NAME]"]),

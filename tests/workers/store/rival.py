@@ -6,8 +6,12 @@ import sys
 
 from activities.conversations import RunKey
 from activities.inbox import CaseTaken
-from tests.workers.store.samples import NINE, RUN, answered, started
+from contracts.tools import Share
+from tests.workers.store.samples import NINE, RUN, answered, at, started
 from workers.resources.store import Store
+
+CREDITED = Share(total="requester", of="rita on 2026-11-20", amount=999)
+KILLED = 9
 
 
 async def mark_sent(store: Store, me: str) -> str:
@@ -35,7 +39,24 @@ async def pseudonym(store: Store, me: str) -> str:
     return await store.starts.pseudonym("ada")
 
 
-DEEDS = {deed.__name__: deed for deed in (mark_sent, answer, register, pseudonym)}
+async def reserve(store: Store, me: str) -> str:
+    """What Rita's day came to by this process's credit."""
+    return str((await store.totals.reserve(me, (CREDITED,), NINE))["requester"])
+
+
+async def reserve_and_die(store: Store, _: str) -> str:
+    """Reserve, and end at once, as when killed between the commit and the answer."""
+    await store.totals.reserve("key-1", (CREDITED,), NINE)
+    os._exit(KILLED)
+
+
+async def lease(store: Store, me: str) -> str:
+    """The notices this process may send."""
+    leased = await store.outbox.lease("mail", me, at(5), NINE, 10)
+    return " ".join(sorted(row.notice.id for row in leased))
+
+
+DEEDS = {deed.__name__: deed for deed in (mark_sent, answer, register, pseudonym, reserve, reserve_and_die, lease)}
 
 
 def say(line: str) -> None:

@@ -7,6 +7,7 @@ from pydantic import JsonValue
 from activities.conversations import RunKey
 from activities.inbox import InboxEntry, StartRecord
 from activities.ledger import Claim
+from activities.notices import Notice, NoticeEvent
 from contracts.canonical import digest
 from contracts.claude import StopReason, TurnOutcome
 from contracts.decisions import RequestKind, Verdict
@@ -94,4 +95,19 @@ def asked(
         requester="ada",
         opened_at=opened_at,
         deadline=deadline,
+    )
+
+
+def notice(number: int = 1, recipient: str = "fiona", event: NoticeEvent = NoticeEvent.REQUEST) -> Notice:
+    """Somebody is told of the request."""
+    return Notice(
+        id=f"n-{number}",
+        event=event,
+        recipient=recipient,
+        address=f"{recipient}@example.com" if recipient else "",
+        subject="approval wanted",
+        body="read it",
+        request_id="refund/A-17#1",
+        workflow_id=RUN.workflow_id,
+        first_run_id=RUN.first_run_id,
     )

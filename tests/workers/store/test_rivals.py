@@ -3,22 +3,24 @@
 import subprocess
 import sys
 from collections import Counter
+from itertools import accumulate
 
 from activities.conversations import Delta
+from activities.notices import Route
 from tests.workers.store.rival import DEEDS
-from tests.workers.store.samples import NINE, RUN, claim
+from tests.workers.store.samples import NINE, RUN, at, claim, notice
 from workers.resources.store import Store
 
 RIVALS = 6
 PATIENCE_SECONDS = 60
 
 
-def race(deed: str, url: str) -> Counter[str]:
-    """What `RIVALS` processes say came of doing the same thing at the same moment."""
+def race(deed: str, url: str, rivals_in_all: int = RIVALS) -> Counter[str]:
+    """What so many processes say came of doing the same thing at the same moment."""
     assert deed in DEEDS
     command = [sys.executable, "-m", "tests.workers.store.rival", deed, url]
     pipe = subprocess.PIPE
-    rivals = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(RIVALS)]
+    rivals = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(rivals_in_all)]
     try:
         for rival in rivals:
             assert rival.stdout is not None
@@ -55,5 +57,21 @@ def test_of_six_runs_of_one_case_one_gets_it_and_the_others_are_told_which(store
     assert list(race("register", store_url).values()) == [RIVALS]
 
 
+def test_of_ten_credits_reserved_by_ten_processes_each_comes_to_another_sum(store_url: str) -> None:
+    assert race("reserve", store_url, 10) == dict.fromkeys(map(str, accumulate([999] * 10)), 1)
+
+
 def test_six_processes_that_open_a_new_store_at_once_share_it_and_its_pseudonyms(store_url: str) -> None:
     assert list(race("pseudonym", store_url).values()) == [RIVALS]
+
+
+async def test_every_notice_is_leased_by_exactly_one_of_six_processes(store: Store, store_url: str) -> None:
+    routed = Store.open(store_url, (Route(channel="mail", personal=True),))
+    await routed.outbox.put(tuple(notice(number) for number in range(40)), NINE)
+    routed.close()
+
+    leased = " ".join(race("lease", store_url).elements()).split()
+
+    assert sorted(leased) == sorted(f"n-{number}" for number in range(40))
+    assert {row.attempts for row in await store.outbox.waiting(99)} == {1}
+    assert await store.outbox.lease("mail", "late", at(6), at(1), 10) == ()

@@ -3,9 +3,10 @@
 from mcp_types import Tool
 from pydantic import JsonValue
 
-from contracts.tools import EffectClass, KeyDelivery, ToolDefinition
+from contracts.tools import EffectClass, KeyDelivery, Risk, Taint, ToolDefinition
 from workers.resources.mcp_connections.listing import Listing
-from workers.resources.servers_file import ServerDeclaration
+from workers.resources.mcp_connections.published import Published
+from workers.resources.servers_file import ServerDeclaration, ToolRule
 
 LIST_RESOURCES = "resources/list"
 READ_RESOURCE = "resources/read"
@@ -22,7 +23,7 @@ _URI: dict[str, JsonValue] = {
 
 def definitions_of(server: ServerDeclaration, listing: Listing) -> tuple[ToolDefinition, ...]:
     """Everything the server offers, sorted by name."""
-    found = [_tool(server, tool) for tool in listing.tools.values()]
+    found = [_tool(server, tool, listing.published[name]) for name, tool in listing.tools.items()]
     if listing.has_resources:
         found += [
             _resource(server, LIST_RESOURCES, "Lists the resources of this server and their templates.", _NOTHING),
@@ -31,9 +32,11 @@ def definitions_of(server: ServerDeclaration, listing: Listing) -> tuple[ToolDef
     return tuple(sorted(found, key=lambda definition: definition.name))
 
 
-def _tool(server: ServerDeclaration, tool: Tool) -> ToolDefinition:
+def _tool(server: ServerDeclaration, tool: Tool, published: Published) -> ToolDefinition:
     rule = server.rule(tool.name)
     key = rule.key.delivery() if rule.key else None
+    effect_class = _effect_class(server, tool)
+    closed = server.trusted and tool.annotations is not None and tool.annotations.open_world_hint is False
     return ToolDefinition(
         server=server.name,
         name=tool.name,
@@ -41,9 +44,14 @@ def _tool(server: ServerDeclaration, tool: Tool) -> ToolDefinition:
         input_schema=_without_key(tool.input_schema, key),
         output_schema=tool.output_schema,
         annotations=_annotations(tool),
-        effect_class=_effect_class(server, tool),
+        effect_class=effect_class,
         key=key,
         timeout_seconds=rule.timeout.total_seconds(),
+        risk=_risk(rule, effect_class),
+        taints=_taints(rule, closed),
+        sends_out=_sends_out(rule, effect_class, closed),
+        credential=server.credential or "",
+        published=published,
     )
 
 
@@ -57,7 +65,27 @@ def _resource(server: ServerDeclaration, name: str, description: str, schema: di
         effect_class=EffectClass.READ,
         timeout_seconds=rule.timeout.total_seconds(),
         kind="resource",
+        risk=_risk(rule, EffectClass.READ),
+        taints=_taints(rule, closed=False),
+        sends_out=_sends_out(rule, EffectClass.READ, closed=False),
+        credential=server.credential or "",
     )
+
+
+def _risk(rule: ToolRule, effect_class: EffectClass) -> Risk:
+    """The operator's word; else high for whatever is not a read."""
+    return rule.risk or (Risk.LOW if effect_class is EffectClass.READ else Risk.HIGH)
+
+
+def _taints(rule: ToolRule, closed: bool) -> tuple[Taint, ...]:
+    """The operator's word; else everything an answer may hold. In a closed world nobody outside has written it."""
+    reads = rule.reads if rule.reads is not None else ((Taint.PRIVATE,) if closed else tuple(Taint))
+    return tuple(taint for taint in Taint if taint in reads)
+
+
+def _sends_out(rule: ToolRule, effect_class: EffectClass, closed: bool) -> bool:
+    """The operator's word; else yes, but for reads in a closed world: what fetches a page tells its address."""
+    return rule.sends_out if rule.sends_out is not None else not (closed and effect_class is EffectClass.READ)
 
 
 def _annotations(tool: Tool) -> dict[str, JsonValue]:

@@ -9,6 +9,9 @@ ANSWER_BYTES = 4 * 1024 * 1024
 SCHEMA_BYTES = 64 * 1024
 """One input or output schema; a tool with a larger one is not offered."""
 
+DEFINITION_BYTES = 256 * 1024
+"""All that is published of one tool, with the server's instructions; a tool with more is not offered."""
+
 TOOLS = 256
 """Tools of one server."""
 

@@ -1,7 +1,5 @@
 """What a server publishes: all pages of its tools, and whether it has resources."""
 
-import json
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -12,20 +10,23 @@ from mcp_types import METHOD_NOT_FOUND, ListToolsResult, PaginatedResult, Resour
 
 from activities.toolbox import NotSent
 from workers.resources.mcp_connections import limits
+from workers.resources.mcp_connections.published import Published, published
 
 _DEFAULT_SECONDS = 60.0
 _LONGEST_SECONDS = 3600.0
 
 P = TypeVar("P", bound=PaginatedResult)
 
-logger = logging.getLogger(__name__)
-
 
 class Listing:
     """The tools of one server as last published."""
 
-    def __init__(self, tools: dict[str, Tool], has_resources: bool, fresh_seconds: float) -> None:
+    def __init__(
+        self, tools: dict[str, Tool], published: dict[str, Published], has_resources: bool, fresh_seconds: float
+    ) -> None:
+        """`tools` and `published` have the same names."""
         self.tools = tools
+        self.published = published
         self.has_resources = has_resources
         self._stale_at = time.monotonic() + fresh_seconds
 
@@ -45,10 +46,12 @@ async def listed(server: str, client: Client) -> Listing:
     pages: list[ListToolsResult] = []
     if capabilities.tools is not None:
         pages = await _pages(server, lambda cursor: client.list_tools(cursor=cursor, cache_mode="bypass"))
-    tools = {tool.name: tool for page in pages for tool in page.tools if _fits(server, tool)}
+    tools = {tool.name: tool for page in pages for tool in page.tools}
     if len(tools) > limits.TOOLS:
         raise NotSent(f"server {server!r} publishes {len(tools)} tools, more than {limits.TOOLS}; split it")
-    return Listing(tools, capabilities.resources is not None, _fresh_seconds(pages))
+    taken = {name: whole for name, tool in tools.items() if (whole := published(server, tool, client.instructions))}
+    kept = {name: tools[name] for name in taken}
+    return Listing(kept, taken, capabilities.resources is not None, _fresh_seconds(pages))
 
 
 async def resources(server: str, client: Client) -> tuple[list[Resource], list[ResourceTemplate]]:
@@ -80,14 +83,6 @@ def _fresh_seconds(pages: list[ListToolsResult]) -> float:
     """The shortest time to live of the pages. 0 is what SDKs send when nothing was said, so it counts as that."""
     said = [page.ttl_ms / 1000 for page in pages if page.ttl_ms > 0]
     return min([*said, _LONGEST_SECONDS]) if said else _DEFAULT_SECONDS
-
-
-def _fits(server: str, tool: Tool) -> bool:
-    sizes = [len(json.dumps(schema)) for schema in (tool.input_schema, tool.output_schema) if schema]
-    if max(sizes, default=0) <= limits.SCHEMA_BYTES:
-        return True
-    logger.warning("mcp_tool_left_out", extra={"server": server, "tool": tool.name, "schema_bytes": max(sizes)})
-    return False
 
 
 class OneTool:

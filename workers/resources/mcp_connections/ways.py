@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 import httpx2
-from mcp import Client
+from mcp import Client, MCPError
 from mcp.client import Transport
 from mcp.client.caching import CacheConfig
 from mcp.client.session import IncomingMessage
@@ -18,6 +18,7 @@ from mcp_types import DiscoverResult, Implementation, ToolListChangedNotificatio
 from activities.toolbox import NotSent
 from workers.resources.credentials import Credential, CredentialMissing
 from workers.resources.mcp_connections.connection import Connection
+from workers.resources.mcp_connections.failures import worth_reopening
 from workers.resources.mcp_connections.http_containment import ContainingTransport
 from workers.resources.mcp_connections.listing import Listing, OneTool, listed
 from workers.resources.mcp_connections.stdio_pipe import stdio_pipe
@@ -152,11 +153,28 @@ class HttpWay:
 
     async def listing(self) -> Listing:
         """As last listed, or asked for now."""
-        if self._listing is None or not self._listing.fresh:
-            async with self.client("") as client:
-                if self._listing is None or not self._listing.fresh:
-                    self._listing = await listed(self._server.name, client)
+        if self._stale() and (self._discovered is not None or not await self._listed_in_session()):
+            # Begins with a listing, and in the modern era with discovering anew: the instructions stand there.
+            await self._connection.open()
+        assert self._listing
         return self._listing
+
+    def _stale(self) -> bool:
+        return self._listing is None or not self._listing.fresh
+
+    async def _listed_in_session(self) -> bool:
+        """Ask for the listing; False when the server no longer knows the session."""
+        async with self.client("") as client:
+            if not self._stale():
+                return True
+            try:
+                self._listing = await listed(self._server.name, client)
+            except MCPError as error:
+                if not worth_reopening(error):
+                    raise
+                self._connection.retire(client)
+                return False
+        return True
 
     async def reconsider(self, client: Client) -> bool:
         """Probe again: a lost session is opened anew; another era is another way."""

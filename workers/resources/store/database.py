@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from workers.resources.store.address import is_sqlite, place_of
-from workers.resources.store.engine import for_reading, open_engine
+from workers.resources.store.engine import for_looking_back, for_reading, open_engine
 from workers.resources.store.errors import StoreUnreachable
 
 T = TypeVar("T")
@@ -46,6 +46,11 @@ class Database:
     def read_now(self, work: Callable[[Connection], T]) -> T:
         """As `read`, in the calling thread."""
         with self._reachable(), self._reading_engine.connect() as connection:
+            return work(connection)
+
+    def read_at_once_now(self, work: Callable[[Connection], T]) -> T:
+        """The result of `work`, all of whose statements only read, and see the store at one moment. Blocks."""
+        with self._reachable(), for_looking_back(self._engine).connect() as connection:
             return work(connection)
 
     def write_now(self, work: Callable[[Connection], T]) -> T:

@@ -27,6 +27,13 @@ def for_reading(engine: Engine) -> Engine:
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
+def for_looking_back(engine: Engine) -> Engine:
+    """The same connections for several statements that only read, and see the store at one moment."""
+    if engine.dialect.name == "sqlite":
+        return for_reading(engine)
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
 def _postgresql(url: URL, connections: int) -> Engine:
     # A connection that died while idle is found before use: a lost answer to `mark_sent` costs an escalation.
     timeouts = {

@@ -1,22 +1,29 @@
-"""The inbox: requests to people, one row each, open until they are closed."""
+"""The inbox: requests to people, one row each, open until they are closed; people are told in the same transaction."""
+
+from collections.abc import Sequence
 
 from pydantic import JsonValue
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, select, update
 
-from activities.inbox import InboxEntry
-from contracts.model import Moment
+from activities.inbox import InboxEntry, Passing
+from activities.notices import Notice, Route
+from contracts.audit import AuditKind, AuditRecord
+from contracts.model import Moment, rfc3339
+from workers.resources.store.audit import append
 from workers.resources.store.database import Database, insert_new
+from workers.resources.store.outbox import put_notices
 from workers.resources.store.schema import REQUESTS
 
 
 class SqlInbox:
     """The port `activities.inbox.Inbox`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, routes: Sequence[Route] = ()) -> None:
         self._database = database
+        self._routes = tuple(routes)
 
-    async def open(self, entry: InboxEntry) -> None:
-        """List a request; opening the same request of the same run again changes nothing."""
+    async def open(self, entry: InboxEntry, notices: tuple[Notice, ...] = ()) -> None:
+        """List a request and enter the notices of it; opening it again changes nothing."""
         row = {
             "request_id": entry.request_id,
             "first_run_id": entry.first_run_id,
@@ -25,14 +32,52 @@ class SqlInbox:
             "opened_at": entry.opened_at,
             "deadline": entry.deadline,
         }
-        await self._database.write(lambda connection: insert_new(connection, REQUESTS, row))
+        facts: dict[str, JsonValue] = {
+            "kind": entry.kind.value,
+            "action": entry.action_digest,
+            "display": entry.display_digest,
+            "demanded": [f"{one.quorum} {one.role}" for one in entry.obligations],
+            "until": rfc3339(entry.deadline) if entry.deadline else "",
+        }
 
-    async def close(self, request_id: str, outcome: str, by: str, at: Moment) -> None:
-        """Take a request out of the open ones; closing it again changes nothing."""
+        def work(connection: Connection) -> None:
+            if insert_new(connection, REQUESTS, row):
+                append(connection, _record(AuditKind.REQUEST_OPENED, entry, entry.opened_at, facts))
+                put_notices(connection, notices, self._routes, entry.opened_at)
+
+        await self._database.write(work)
+
+    async def pass_on(self, entry: InboxEntry, passing: Passing, notices: tuple[Notice, ...] = ()) -> None:
+        """Record a reminder, or that a request was handed on, and enter the notices of it; each once."""
+        field = f"{passing.event.value}_at"
+
+        def work(connection: Connection) -> None:
+            standing = connection.execute(select(REQUESTS).where(_is(entry)).with_for_update()).mappings().one()
+            passed: dict[str, JsonValue] = standing["passed"] or {}
+            if field in passed or standing["closed_at"] is not None:
+                return
+            passed = passed | {field: rfc3339(passing.at)}
+            connection.execute(update(REQUESTS).where(_is(entry)).values(passed=passed))
+            facts: dict[str, JsonValue] = {"event": passing.event.value}
+            append(connection, _record(AuditKind.REQUEST_PASSED, entry, passing.at, facts))
+            put_notices(connection, notices, self._routes, passing.at)
+
+        await self._database.write(work)
+
+    async def close(
+        self, entry: InboxEntry, outcome: str, by: str, at: Moment, notices: tuple[Notice, ...] = ()
+    ) -> None:
+        """Take a request out of the open ones and enter the notices of that; closing it again changes nothing."""
         closing: dict[str, JsonValue] = {"outcome": outcome, "by": by}
-        still_open = update(REQUESTS).where(REQUESTS.c.request_id == request_id, REQUESTS.c.closed_at.is_(None))
-        change = still_open.values(closed_at=at, closing=closing)
-        await self._database.write(lambda connection: connection.execute(change).rowcount)
+        change = update(REQUESTS).where(_is(entry), REQUESTS.c.closed_at.is_(None))
+        change = change.values(closed_at=at, closing=closing)
+
+        def work(connection: Connection) -> None:
+            if connection.execute(change).rowcount:
+                append(connection, _record(AuditKind.REQUEST_CLOSED, entry, at, {"outcome": outcome}, by))
+                put_notices(connection, notices, self._routes, at)
+
+        await self._database.write(work)
 
     async def waiting(self, limit: int) -> tuple[InboxEntry, ...]:
         """Open requests: those with a deadline first, the nearest first, then the oldest."""
@@ -43,14 +88,32 @@ class SqlInbox:
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
         return tuple(_entry(row) for row in rows)
 
-    async def find(self, request_id: str) -> InboxEntry | None:
-        """One request, open or closed, or None; that of the latest run when a case was started anew."""
+    async def find(self, request_id: str, first_run_id: str = "") -> InboxEntry | None:
+        """One request, open or closed, or None; of this run, or of the latest one when a case was started anew."""
         query = select(REQUESTS).where(REQUESTS.c.request_id == request_id)
+        if first_run_id:
+            query = query.where(REQUESTS.c.first_run_id == first_run_id)
         query = query.order_by(REQUESTS.c.opened_at.desc()).limit(1)
         row = await self._database.read(lambda connection: connection.execute(query).mappings().one_or_none())
         return None if row is None else _entry(row)
 
 
+def _is(entry: InboxEntry) -> ColumnElement[bool]:
+    return and_(REQUESTS.c.request_id == entry.request_id, REQUESTS.c.first_run_id == entry.first_run_id)
+
+
+def _record(kind: AuditKind, entry: InboxEntry, at: Moment, facts: dict[str, JsonValue], who: str = "") -> AuditRecord:
+    return AuditRecord(
+        kind=kind,
+        at=at,
+        workflow_id=entry.workflow_id,
+        first_run_id=entry.first_run_id,
+        who=who,
+        about=entry.request_id,
+        facts=facts,
+    )
+
+
 def _entry(row: RowMapping) -> InboxEntry:
-    closed = {"closed_at": row["closed_at"], **(row["closing"] or {})}
-    return InboxEntry.model_validate({**row["entry"], **closed})
+    since = {"closed_at": row["closed_at"], **(row["closing"] or {}), **(row["passed"] or {})}
+    return InboxEntry.model_validate({**row["entry"], **since})

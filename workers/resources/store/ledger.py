@@ -1,4 +1,4 @@
-"""The ledger: one row per idempotency key, moved only by compare-and-set."""
+"""The ledger: one row per idempotency key, moved only by compare-and-set; every move is in the audit chain with it."""
 
 from sqlalchemy import Connection, RowMapping, bindparam, case, exists, func, null, select, update
 
@@ -6,12 +6,16 @@ from activities.ledger import Claim, LedgerEntry, LedgerState
 from contracts.canonical import digest
 from contracts.model import Moment
 from contracts.tools import CallStatus, EffectClass, Purpose, ToolOutcome
+from workers.resources.store import ledger_records
+from workers.resources.store.audit import append
 from workers.resources.store.columns import JsonText, MomentText
 from workers.resources.store.contents import put_content
 from workers.resources.store.database import Database, insert_new
 from workers.resources.store.schema import LEDGER
 
 UNFINISHED = (LedgerState.CLAIMED, LedgerState.SENT, LedgerState.UNKNOWN)
+COLUMNS = {name for name in Claim.model_fields if name in LEDGER.c}
+"""Of a claim; the rest, which says by what it is permitted, stands in the audit chain alone."""
 RECORDABLE = (LedgerState.UNKNOWN, LedgerState.DONE, LedgerState.SAID_NO, LedgerState.REFUSED)
 
 # Built once: that costs more than running them.
@@ -39,7 +43,7 @@ _FINISH = _CHANGE.values(
     outcome=bindparam("final_outcome", type_=JsonText),
     content=bindparam("address"),
     finished_at=bindparam("at", type_=MomentText),
-)
+).returning(LEDGER)
 # The generation stays, so that it never means two sends. What an earlier send did is still to be found out.
 _SENT_BEFORE = LEDGER.c.sends > 1
 _RELEASE = (
@@ -51,6 +55,7 @@ _RELEASE = (
         first_sent_at=case((_SENT_BEFORE, LEDGER.c.first_sent_at), else_=null()),
         outcome=case((_SENT_BEFORE, bindparam("earlier_outcome", type_=JsonText)), else_=null()),
     )
+    .returning(LEDGER)
 )
 _HAS_SENT = select(
     exists().where(
@@ -72,11 +77,12 @@ class SqlLedger:
 
     async def claim(self, claim: Claim, at: Moment) -> LedgerEntry:
         """Enter `claim`, or return the entry that stands under its key, unchanged."""
-        row = claim.model_dump(mode="json")
+        row = claim.model_dump(mode="json", include=COLUMNS)
         row |= {"claimed_at": at, "state": LedgerState.CLAIMED.value, "generation": 0, "sends": 0}
 
         def work(connection: Connection) -> LedgerEntry | None:
-            insert_new(connection, LEDGER, row)
+            if insert_new(connection, LEDGER, row) and ledger_records.is_told_in_full(claim.effect_class.value):
+                append(connection, ledger_records.claimed(claim, at))
             return _find(connection, claim.key)
 
         entry = await self._database.write(work)
@@ -92,7 +98,11 @@ class SqlLedger:
 
         def work(connection: Connection) -> LedgerEntry | None:
             row = connection.execute(_MARK_SENT, values).mappings().one_or_none()
-            return None if row is None else _entry(row)
+            if row is None:
+                return None
+            if ledger_records.is_told_in_full(row["effect_class"]):
+                append(connection, ledger_records.sent(row, at))
+            return _entry(row)
 
         return await self._database.write(work)
 
@@ -117,22 +127,31 @@ class SqlLedger:
         values |= {"final_state": state.value, "final_outcome": outcome, "address": address}
 
         def work(connection: Connection) -> bool:
-            if connection.execute(_FINISH, values).rowcount == 0:
+            row = connection.execute(_FINISH, values).mappings().one_or_none()
+            if row is None:
                 return _stands(_find(connection, key), generation, state, outcome)
             if content is not None:
                 put_content(connection, content)
+            append(connection, ledger_records.finished(row, at))
             return True
 
         return await self._database.write(work)
 
-    async def release(self, key: str, generation: int) -> None:
+    async def release(self, key: str, generation: int, at: Moment | None = None) -> None:
         """Take a send back: nothing reached the server. Only for the current generation, and once.
 
-        Back to claimed; to unknown when an earlier send was never answered.
+        Back to claimed; to unknown when an earlier send was never answered. Without `at` the audit chain has the
+        moment of the send.
         """
         earlier = ToolOutcome(status=CallStatus.UNKNOWN, message="an earlier send was never answered")
         values = {"of_key": key, "of_generation": generation, "earlier_outcome": earlier}
-        await self._database.write(lambda connection: connection.execute(_RELEASE, values).rowcount)
+
+        def work(connection: Connection) -> None:
+            row = connection.execute(_RELEASE, values).mappings().one_or_none()
+            if row is not None and ledger_records.is_told_in_full(row["effect_class"]):
+                append(connection, ledger_records.released(row, at or row["last_sent_at"]))
+
+        await self._database.write(work)
 
     async def find(self, key: str) -> LedgerEntry | None:
         """The entry of `key`, or None."""

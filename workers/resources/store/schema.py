@@ -1,6 +1,17 @@
 """The tables, the same on SQLite and PostgreSQL; a change comes with a migration. No row is ever deleted."""
 
-from sqlalchemy import Column, ForeignKeyConstraint, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
 
 from workers.resources.store.columns import JsonText, MomentText
 
@@ -112,6 +123,7 @@ REQUESTS = Table(
     Column("deadline", MomentText),
     Column("closed_at", MomentText),
     Column("closing", JsonText),
+    Column("passed", JsonText),
 )
 """Requests to people. A case started anew under the same workflow id counts its requests from one again."""
 
@@ -123,15 +135,150 @@ OPEN_REQUESTS = Index(
     postgresql_where=REQUESTS.c.closed_at.is_(None),
 )
 
-PINS = Table(
-    "pins",
+ACTIVATIONS = Table(
+    "activations",
     METADATA,
-    Column("server", Text, primary_key=True),
-    Column("tool", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
-    Column("pin", Text, nullable=False),
-    Column("definition", Text, nullable=False),
-    Column("pinned_at", MomentText, nullable=False),
-    ForeignKeyConstraint(["definition"], ["contents.address"]),
+    Column("digest", Text, primary_key=True),
+    Column("activation", JsonText, nullable=False),
+    Column("proposed_at", MomentText, nullable=False),
+    Column("activated_at", MomentText),
+    ForeignKeyConstraint(["digest"], ["contents.address"]),
 )
-"""Accepted tool definitions: the row with the highest `version` is in force; the others were before."""
+"""Documents that are or were in force, and proposals that wait for signatures. The highest active version counts."""
+
+ACTIVE = Index(
+    "ix_activations_active",
+    ACTIVATIONS.c.kind,
+    ACTIVATIONS.c.version,
+    unique=True,
+    sqlite_where=ACTIVATIONS.c.activated_at.is_not(None),
+    postgresql_where=ACTIVATIONS.c.activated_at.is_not(None),
+)
+"""Of any number of rivals one becomes version n of its kind."""
+
+ENDORSEMENTS = Table(
+    "endorsements",
+    METADATA,
+    Column("kind", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("digest", Text, primary_key=True),
+    Column("signer", Text, primary_key=True),
+    Column("endorsement", JsonText, nullable=False),
+    Column("endorsed_at", MomentText, nullable=False),
+)
+
+GRANTS = Table(
+    "grants",
+    METADATA,
+    Column("nonce", Text, primary_key=True),
+    Column("grant", JsonText, nullable=False),
+    Column("recorded_at", MomentText, nullable=False),
+)
+"""Roles taken in an emergency (break-glass)."""
+
+DECISIONS = Table(
+    "decisions",
+    METADATA,
+    Column("nonce", Text, primary_key=True),
+    Column("statement", Text, nullable=False),
+    Column("approver", Text, nullable=False),
+    Column("approval_id", Text, nullable=False),
+    Column("first_run_id", Text, nullable=False),
+    Column("used_at", MomentText, nullable=False),
+    Index(None, "approver", "used_at"),
+)
+"""A nonce and the digest of the one statement that has used it."""
+
+START_NONCES = Table(
+    "start_nonces",
+    METADATA,
+    Column("nonce", Text, primary_key=True),
+    Column("workflow_id", Text, nullable=False),
+    Column("first_run_id", Text, nullable=False),
+)
+
+TOTALS = Table(
+    "totals",
+    METADATA,
+    Column("total", Text, primary_key=True),
+    Column("of", Text, primary_key=True),
+    Column("amount", BigInteger, nullable=False),
+)
+"""Running totals: what was reserved and not released."""
+
+RESERVATIONS = Table(
+    "reservations",
+    METADATA,
+    Column("key", Text, primary_key=True),
+    Column("total", Text, primary_key=True),
+    Column("of", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("reached", BigInteger, nullable=False),
+    Column("reserved_at", MomentText, nullable=False),
+    Column("released", Boolean, nullable=False),
+)
+"""What one action has added to each total, and what the total came to by it."""
+
+TAINTS = Table(
+    "taints",
+    METADATA,
+    Column("workflow_id", Text, primary_key=True),
+    Column("first_run_id", Text, primary_key=True),
+    Column("taint", Text, primary_key=True),
+    Column("tool", Text, nullable=False),
+    Column("tainted_at", MomentText, nullable=False),
+)
+
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("stream", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("previous", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("workflow_id", Text, nullable=False),
+    Column("first_run_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("once", Text),
+    Index(None, "workflow_id", "first_run_id"),
+)
+"""The audit chain. Rows are only ever inserted; what follows `payload` repeats parts of it for look-ups."""
+
+AUDITED_ONCE = Index(
+    "ix_audit_once",
+    AUDIT.c.workflow_id,
+    AUDIT.c.first_run_id,
+    AUDIT.c.kind,
+    AUDIT.c.once,
+    unique=True,
+    sqlite_where=AUDIT.c.once.is_not(None),
+    postgresql_where=AUDIT.c.once.is_not(None),
+)
+
+AUDIT_HEADS = Table(
+    "audit_heads",
+    METADATA,
+    Column("stream", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("notice", JsonText, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("entered_at", MomentText, nullable=False),
+    Column("next_at", MomentText, nullable=False),
+    Column("leased_by", Text),
+    Column("leased_until", MomentText),
+    Column("last_problem", Text, nullable=False),
+    Index(None, "state", "next_at"),
+)
+"""Notices to people: one row per message, recipient and channel."""

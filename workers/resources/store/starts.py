@@ -8,12 +8,14 @@ from pydantic import JsonValue
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, or_, select, update
 
 from activities.conversations import RunKey
-from activities.inbox import CaseTaken, StartRecord
-from contracts.canonical import canonical_json
+from activities.inbox import CaseTaken, NonceUsed, StartRecord
+from contracts.audit import AuditKind, AuditRecord
+from contracts.canonical import canonical_json, digest
 from contracts.model import Moment
 from contracts.runs import KnownCase, StartStatement
+from workers.resources.store.audit import append
 from workers.resources.store.database import Database, insert_new
-from workers.resources.store.schema import CASES, META, STARTS
+from workers.resources.store.schema import CASES, META, START_NONCES, STARTS
 
 PSEUDONYM_KEY = "pseudonym_key"
 
@@ -28,12 +30,15 @@ class SqlStarts:
     async def register(self, record: StartRecord, at: Moment) -> StartRecord:
         """Register a run and take its business key; when it is registered already, return that record.
 
-        Raises CaseTaken when another run holds the key and `start.again` is empty; nothing is kept then.
+        Raises CaseTaken when another run holds the key and `start.again` is empty, NonceUsed when another run was
+        started with this statement; nothing is kept then.
         """
 
         def work(connection: Connection) -> StartRecord:
             if insert_new(connection, STARTS, _row(record, at)):
+                _use_nonce(connection, record)
                 _take_case(connection, record, at)
+                append(connection, _started(record, at))
                 return record
             return _record(connection.execute(_start_of(record.run)).mappings().one())
 
@@ -49,7 +54,14 @@ class SqlStarts:
         """Record the ending of a run; a later one replaces it, as a reset run ends again."""
         later = or_(STARTS.c.ended_at.is_(None), STARTS.c.ended_at <= at)
         change = update(STARTS).where(_is(run), later).values(ending=ending, ended_at=at)
-        await self._database.write(lambda connection: connection.execute(change).rowcount)
+        record = AuditRecord(kind=AuditKind.RUN_ENDED, at=at, **run.model_dump(), facts={"state": ending})
+
+        def work(connection: Connection) -> None:
+            before = connection.scalar(select(STARTS.c.ending).where(_is(run)).with_for_update())
+            if connection.execute(change).rowcount and before != ending:
+                append(connection, record)
+
+        await self._database.write(work)
 
     async def look_up(self, automation: str, business_key: str, request: dict[str, JsonValue]) -> KnownCase:
         """What is known of a business case, and which top-level fields of its input differ from `request`."""
@@ -85,6 +97,25 @@ def _take_case(connection: Connection, record: StartRecord, at: Moment) -> None:
             "taken_at": at,
         }
         taken = insert_new(connection, CASES, row)
+
+
+def _use_nonce(connection: Connection, record: StartRecord) -> None:
+    row = {"nonce": record.start.nonce, **record.run.model_dump()}
+    if record.start.nonce and not insert_new(connection, START_NONCES, row):
+        raise NonceUsed("another run was started with this very statement; sign a new one")
+
+
+def _started(record: StartRecord, at: Moment) -> AuditRecord:
+    start = record.start
+    facts: dict[str, JsonValue] = {
+        "automation": start.automation,
+        "business_key": digest(start.business_key.encode()),
+        "input": start.input_digest,
+        "signer": start.signer,
+        "key_id": start.key_id,
+        "nonce": start.nonce,
+    }
+    return AuditRecord(kind=AuditKind.RUN_STARTED, at=at, **record.run.model_dump(), who=start.requester, facts=facts)
 
 
 def _holder_of(automation: str, business_key: str) -> Select[*tuple[int, str, str]]:

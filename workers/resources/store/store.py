@@ -1,38 +1,60 @@
 """The store as a worker holds it: one database, one attribute per port."""
 
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from activities.conversations import Contents, Conversations
+from activities.decided import Decided
 from activities.inbox import Inbox, Starts
 from activities.ledger import Ledger
+from activities.notices import Route
+from activities.taints import Taints
+from activities.totals import Totals
 from workers.resources.store.address import read_url
+from workers.resources.store.audit import SqlAudit
 from workers.resources.store.contents import SqlContents
 from workers.resources.store.conversations import SqlConversations
 from workers.resources.store.database import Database, reason_of
+from workers.resources.store.decided import SqlDecided
+from workers.resources.store.documents import Documents
 from workers.resources.store.errors import StoreUnreachable
 from workers.resources.store.inbox import SqlInbox
 from workers.resources.store.ledger import SqlLedger
 from workers.resources.store.migrate import bring_up_to_date, revision_of
-from workers.resources.store.pins import Pins
+from workers.resources.store.outbox import SqlOutbox
 from workers.resources.store.starts import SqlStarts
+from workers.resources.store.taints import SqlTaints
+from workers.resources.store.totals import SqlTotals
+
+T = TypeVar("T")
 
 
 class Store:
     """Everything DESIGN section 5 keeps outside of Temporal's history. `open` it, `close` it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, routes: Sequence[Route] = ()) -> None:
         self._database = database
         self.ledger: Ledger = SqlLedger(database)
         self.conversations: Conversations = SqlConversations(database)
         self.contents: Contents = SqlContents(database)
-        self.inbox: Inbox = SqlInbox(database)
+        self.inbox: Inbox = SqlInbox(database, routes)
         self.starts: Starts = SqlStarts(database)
-        self.pins = Pins(database)
+        self.totals: Totals = SqlTotals(database)
+        self.taints: Taints = SqlTaints(database)
+        self.documents = Documents(database)
+        self.decided: Decided = SqlDecided(database)
+        self.audit = SqlAudit(database)
+        self.outbox = SqlOutbox(database, routes)
 
     @classmethod
-    def open(cls, url: str) -> "Store":
-        """Connect, migrate if needed. Blocks. Raises StoreUrlWrong, StoreUnreachable, StoreTooNew."""
+    def open(cls, url: str, routes: Sequence[Route] = ()) -> "Store":
+        """Connect, migrate if needed; notices leave by `routes`. Blocks.
+
+        Raises StoreUrlWrong, StoreUnreachable, StoreTooNew.
+        """
         database = Database(read_url(url))
         try:
             bring_up_to_date(database)
@@ -42,11 +64,15 @@ class Store:
         except BaseException:
             database.close()
             raise
-        return cls(database)
+        return cls(database, routes)
 
     def check(self) -> str:
         """One line for `interlock doctor`. Blocks. Raises StoreUnreachable."""
         return self._database.read_now(lambda connection: f"{self._database.place}, {_facts(connection)}")
+
+    def at_one_moment(self, work: Callable[[Connection], T]) -> T:
+        """The result of `work`, which only reads and sees the store at one moment. Blocks. Raises StoreUnreachable."""
+        return self._database.read_at_once_now(work)
 
     def close(self) -> None:
         """Finish what was begun, then let go of the database."""

@@ -21,6 +21,8 @@ KEYED = {
     "properties": {"cents": {"type": "integer"}, "idempotency_key": {"type": "string"}},
     "required": ["cents", "idempotency_key"],
 }
+TTL_MS = int(os.environ.get("TTL_MS", "0"))
+"""How long listings may be kept, in the modern era; 0 says nothing."""
 PAGES = [
     [
         types.Tool(name="wait", input_schema=OBJECT),
@@ -49,7 +51,8 @@ PAGES = [
 
 async def list_tools(context: Any, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
     second = params is not None and params.cursor == "2"
-    return types.ListToolsResult(tools=PAGES[1] if second else PAGES[0], next_cursor=None if second else "2")
+    page, following = (PAGES[1], None) if second else (PAGES[0], "2")
+    return types.ListToolsResult(tools=page, next_cursor=following, ttl_ms=TTL_MS)
 
 
 async def call_tool(context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
@@ -100,6 +103,7 @@ async def read_resource(context: Any, params: types.ReadResourceRequestParams) -
 
 SERVER: Server[Any] = Server(
     "sdk",
+    instructions=os.environ.get("INSTRUCTIONS"),
     on_list_tools=list_tools,
     on_call_tool=call_tool,
     on_list_resources=list_resources,

@@ -1,0 +1,162 @@
+"""Rule on a prepared call: the policy in force, asked about exactly these bytes, with what the gate knows by itself."""
+
+from dataclasses import dataclass
+
+from activities.authority import Authority, NothingInForce
+from activities.clock import Clock
+from activities.decided import Decided
+from activities.evidence import Circumstances, approver_of, problem_with
+from activities.inbox import Inbox
+from activities.preparing import Prepared, Refused
+from activities.quorum import tally
+from activities.sending import Permission
+from activities.taints import Taints
+from activities.totals import CannotReserve, Totals
+from contracts.canonical import digest
+from contracts.decisions import Decision
+from contracts.deployment import Deployment, Mode
+from contracts.model import Moment
+from contracts.policy import Ruling, RulingEffect
+from contracts.roster import Roster
+from contracts.tools import Share
+from policies.engine import PolicyEngine, PolicyQuestion
+from policies.totals import CannotTotal
+
+MAX_EVIDENCE = 12
+"""Decisions that are looked at for one call; no rule demands more people."""
+
+
+@dataclass(frozen=True)
+class _InForce:
+    """What is in force at this moment."""
+
+    policy: PolicyEngine
+    roster: Roster
+    now: Moment
+
+
+class Rulings:
+    """The part of the gate that asks policy."""
+
+    def __init__(
+        self,
+        authority: Authority,
+        inbox: Inbox,
+        decided: Decided,
+        totals: Totals,
+        taints: Taints,
+        clock: Clock,
+        deployment: Deployment,
+    ) -> None:
+        self._authority, self._inbox, self._decided = authority, inbox, decided
+        self._totals, self._taints = totals, taints
+        self._clock, self._deployment = clock, deployment
+
+    async def rule(self, prepared: Prepared, *, spending: bool) -> Permission:
+        """The ruling, with the decisions that count for it. Raises Refused when there is nothing to rule by.
+
+        `spending`: the call is about to be made, so what it adds to running totals is reserved once it is permitted.
+        That is released only with an ending without effect: of attempts at one call, none takes away what another
+        is about to send.
+        """
+        try:
+            in_force = _InForce(await self._authority.policy(), await self._authority.roster(), await self._clock.now())
+        except NothingInForce as nothing:
+            raise Refused(str(nothing)) from nothing
+        question = await self._question(prepared, in_force)
+        shares = self._shares(in_force, question)
+        question = question.model_copy(update={"totals": await self._totals.peek(prepared.action.key, shares)})
+        ruling, evidence = await self._ruling(prepared, in_force, question)
+        if spending and shares and ruling.effect is RulingEffect.PERMIT:
+            reached = await self._reserved(prepared, in_force, shares)
+            if reached != question.totals:  # a rival was faster
+                question = question.model_copy(update={"totals": reached})
+                ruling, evidence = await self._ruling(prepared, in_force, question)
+        hint = ruling.allowing_rule if self._deployment.mode is Mode.DEVELOPMENT else ""
+        known = {"action_digest": prepared.action_digest, "allowing_rule": hint, "totals": question.totals}
+        return Permission(
+            ruling=ruling.model_copy(update=known),
+            roster_digest=digest(in_force.roster),
+            evidence=tuple(each.nonce or each.statement_digest() for each in evidence),
+        )
+
+    async def _question(self, prepared: Prepared, in_force: _InForce) -> PolicyQuestion:
+        start, definition = prepared.start.start, prepared.definition
+        return PolicyQuestion(
+            requester=in_force.roster.subject_of(start.requester),
+            roles=in_force.roster.roles_of(start.requester, in_force.now),
+            on_behalf_of=start.on_behalf_of,
+            automation=start.automation,
+            state=prepared.call.state,
+            step=prepared.call.step,
+            server=prepared.call.server,
+            tool=prepared.call.tool,
+            kind=definition.kind,
+            purpose=prepared.call.purpose,
+            effect_class=definition.effect_class,
+            risk=definition.risk,
+            sends_out=definition.sends_out,
+            worded_by="claude" if prepared.call.chosen is not None else "automation",
+            taint=tuple(sorted(await self._taints.of(prepared.run))),
+            undoes_recorded_effect=prepared.undoes_recorded_effect,
+            arguments=prepared.action.arguments,
+            input_schema=definition.input_schema,
+        )
+
+    async def _ruling(
+        self, prepared: Prepared, in_force: _InForce, question: PolicyQuestion
+    ) -> tuple[Ruling, tuple[Decision, ...]]:
+        ruling = in_force.policy.rule(question)
+        if ruling.effect is RulingEffect.NEEDS_APPROVAL and prepared.call.evidence:
+            return await self._with_evidence(prepared, in_force, question, ruling)
+        return ruling, ()
+
+    def _shares(self, in_force: _InForce, question: PolicyQuestion) -> tuple[Share, ...]:
+        """What this call adds to running totals."""
+        try:
+            return in_force.policy.shares(question, in_force.now)
+        except CannotTotal as cannot:
+            raise Refused(str(cannot)) from cannot
+
+    async def _reserved(self, prepared: Prepared, in_force: _InForce, shares: tuple[Share, ...]) -> dict[str, int]:
+        """What each running total comes to with this call, which counts from now on."""
+        try:
+            return await self._totals.reserve(prepared.action.key, shares, in_force.now)
+        except CannotReserve as cannot:
+            raise Refused(str(cannot)) from cannot
+
+    async def _with_evidence(
+        self, prepared: Prepared, in_force: _InForce, question: PolicyQuestion, demanded: Ruling
+    ) -> tuple[Ruling, tuple[Decision, ...]]:
+        """The ruling with the people whose approval of exactly this action verifies, here and now."""
+        counting: list[Decision] = []
+        problems: list[str] = []
+        about = await self._circumstances(prepared, in_force, demanded)
+        for decision in prepared.call.evidence[:MAX_EVIDENCE]:
+            if problem := problem_with(decision, about):
+                problems.append(f"the decision of {decision.approver!r} does not count: {problem.sentence}")
+            elif not await self._decided.use(decision, approver_of(decision, in_force.roster), in_force.now):
+                problems.append(f"the decision of {decision.approver!r} does not count: its nonce was used before")
+            else:
+                counting.append(decision)
+        approvals = tally(tuple(counting), about)
+        ruling = in_force.policy.rule(question.model_copy(update={"approvals": approvals}))
+        if ruling.effect is not RulingEffect.PERMIT and problems:
+            ruling = ruling.model_copy(update={"reason": f"{problems[0]}; {ruling.reason}"[:400]})
+        return ruling, tuple(counting)
+
+    async def _circumstances(self, prepared: Prepared, in_force: _InForce, demanded: Ruling) -> Circumstances:
+        """All evidence of a call answers one request of this run; it is held against what policy demands today."""
+        request = await self._inbox.find(prepared.call.evidence[0].approval_id, prepared.run.first_run_id)
+        if request is not None:
+            request = request.model_copy(update={"obligations": demanded.obligations})
+        return Circumstances(
+            deployment=self._deployment,
+            roster=in_force.roster,
+            grants=await self._authority.break_glass(),
+            run=prepared.run,
+            start=prepared.start.start,
+            request=request,
+            action_digest=prepared.action_digest,
+            now=in_force.now,
+        )

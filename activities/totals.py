@@ -1,0 +1,32 @@
+"""The port to running totals: what somebody has come to on a day, reserved before it is spent."""
+
+from typing import Protocol
+
+from contracts.model import Moment
+from contracts.tools import Share
+
+
+class CannotReserve(ValueError):
+    """An action cannot be added to its totals; it must be refused. The message says why, and names nobody."""
+
+
+class Totals(Protocol):
+    """Every write commits before it returns."""
+
+    async def peek(self, key: str, shares: tuple[Share, ...]) -> dict[str, int]:
+        """Total -> what `reserve` would return now, nothing written: what the total would come to with this action.
+
+        `key` is the action's. Where its own share stands reserved, that is what the total came to by it: it counts
+        once, and what others have added since counts for them.
+        """
+
+    async def reserve(self, key: str, shares: tuple[Share, ...], at: Moment) -> dict[str, int]:
+        """Add the shares atomically, once per key, and return what each total then came to.
+
+        Of rivals, each sees what those before it have reserved. Again for the same key: what it came to the first
+        time, nothing added; after a release it is added anew. Raises CannotReserve when the key stands with
+        another amount, for two shares of one total, and for a total too large to be counted; nothing is kept then.
+        """
+
+    async def release(self, key: str) -> None:
+        """Take the shares of this action back: it has no effect. Releasing what is not reserved changes nothing."""

@@ -1,0 +1,1 @@
+"""A pretend mail server: it takes every mail, keeps it as a file, and delivers none."""

@@ -1,0 +1,177 @@
+"""Running totals at the gate: what counts, from when, and that nothing which may be sent is ever forgotten."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from pydantic import JsonValue
+
+from activities.keys import idempotency_key
+from activities.toolbox import NotSent
+from activities.totals import Totals
+from contracts.model import Moment
+from contracts.policy import RulingEffect
+from contracts.tools import CallStatus, EffectClass, Share, ToolCall
+from tests.activities.bench import NINE, OURS, RUN, Bench, a_bench
+from tests.doubles import Answer, RecordingToolbox, says_no
+
+REQUESTER, CUSTOMER = "credits_of_requester_today", "credits_of_customer_today"
+TODAY = '{"day": "2026-11-20", "requester": "rita"}'
+SCHEMA: dict[str, JsonValue] = {
+    "type": "object",
+    "properties": {
+        "order_id": {"type": "string"},
+        "customer_id": {"type": "string"},
+        "cents": {"type": "integer"},
+    },
+    "required": ["order_id", "cents"],
+}
+
+
+def payments(answer: Answer | None = None) -> RecordingToolbox:
+    """A payments server whose credits are keyed."""
+    name = "payments.issue_credit"
+    return RecordingToolbox(
+        {name: answer or {"credit": "C-1"}}, classes={name: EffectClass.KEYED}, schemas={name: SCHEMA}
+    )
+
+
+def credit(cents: int, occurrence: str = "1", **more: Any) -> ToolCall:
+    """Credit something to C-7."""
+    arguments: dict[str, JsonValue] = {"order_id": "A-17", "customer_id": "C-7", "cents": cents}
+    words = {"server": "payments", "tool": "issue_credit", "step": "payments.issue_credit", "occurrence": occurrence}
+    return ToolCall.model_validate({**words, "arguments": arguments} | more)
+
+
+def share(cents: int) -> Share:
+    """What is added to Rita's day."""
+    return Share(total=REQUESTER, of=TODAY, amount=cents)
+
+
+async def counted(bench: Bench) -> int:
+    """What Rita has come to today."""
+    return (await bench.store.totals.peek("nobody's", (share(0),)))[REQUESTER]
+
+
+class Interrupted:
+    """Totals at which something else happens first, once, before one of these questions is answered."""
+
+    def __init__(self, totals: Totals, first: Callable[[], Awaitable[object]], *before: str) -> None:
+        self._totals, self._before = totals, before
+        self._first: Callable[[], Awaitable[object]] | None = first
+
+    async def peek(self, key: str, shares: tuple[Share, ...]) -> dict[str, int]:
+        """See activities.totals.Totals."""
+        await self._interrupted("peek")
+        return await self._totals.peek(key, shares)
+
+    async def reserve(self, key: str, shares: tuple[Share, ...], at: Moment) -> dict[str, int]:
+        """See activities.totals.Totals."""
+        await self._interrupted("reserve")
+        return await self._totals.reserve(key, shares, at)
+
+    async def release(self, key: str) -> None:
+        """See activities.totals.Totals."""
+        await self._totals.release(key)
+
+    async def _interrupted(self, question: str) -> None:
+        if self._first is not None and question in self._before:
+            first, self._first = self._first, None
+            await first()
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_ten_credits_of_9_99_need_the_signature_that_one_of_99_90_needs(at_once: bool) -> None:
+    async with a_bench(payments(), policy=OURS) as bench:
+        calls = [credit(999, str(number)) for number in range(10)]
+        if at_once:
+            outcomes = await asyncio.gather(*map(bench.call, calls))
+        else:
+            outcomes = [await bench.call(call) for call in calls]
+    assert Counter(outcome.status for outcome in outcomes) == {CallStatus.DONE: 5, CallStatus.NEEDS_APPROVAL: 5}
+    assert len(bench.toolbox.called) == 5
+
+
+async def test_a_ruling_shows_what_the_totals_come_to_and_counts_nothing() -> None:
+    async with a_bench(payments(), policy=OURS) as bench:
+        await bench.call(credit(4000))
+        ruling = await bench.rule(credit(999, "2"))
+        assert (ruling.effect, ruling.totals) == (RulingEffect.PERMIT, {REQUESTER: 4999, CUSTOMER: 4999})
+        assert await counted(bench) == 4000
+
+
+async def test_a_credit_that_people_must_sign_counts_from_when_it_is_signed() -> None:
+    async with a_bench(payments(), policy=OURS) as bench:
+        assert (await bench.call(credit(9000))).status is CallStatus.NEEDS_APPROVAL
+        assert await counted(bench) == 0
+        evidence = (bench.decision((await bench.rule(credit(9000))).action_digest),)
+        assert (await bench.call(credit(9000, evidence=evidence))).status is CallStatus.DONE
+        assert await counted(bench) == 9000
+
+
+async def test_a_credit_that_the_server_refuses_does_not_count() -> None:
+    async with a_bench(payments(says_no("the account is closed")), policy=OURS) as bench:
+        assert (await bench.call(credit(4000))).status is CallStatus.SAID_NO
+        assert await counted(bench) == 0
+
+
+async def test_a_credit_that_may_yet_be_sent_counts_once_however_often_it_is_tried() -> None:
+    async with a_bench(payments(NotSent("down")), policy=OURS) as bench:
+        for _ in range(3):
+            with pytest.raises(Exception, match="down"):
+                await bench.call(credit(4000))
+        assert await counted(bench) == 4000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"order_id": "A-17", "cents": 999}, "needs the customer at /customer_id to be counted"),
+        ({"order_id": "A-17", "customer_id": " ", "cents": 999}, "needs the customer at /customer_id"),
+        ({"order_id": "A-17", "customer_id": "C-7", "cents": -999}, "needs an amount at /cents to be counted"),
+    ],
+)
+async def test_a_credit_that_cannot_be_counted_is_refused(arguments: dict[str, JsonValue], sentence: str) -> None:
+    async with a_bench(payments(), policy=OURS) as bench:
+        outcome = await bench.call(credit(999, arguments=arguments))
+    assert outcome.status is CallStatus.REFUSED
+    assert sentence in outcome.message
+    assert bench.toolbox.called == []
+
+
+async def test_an_attempt_without_evidence_does_not_make_a_signed_one_of_the_same_call_uncounted() -> None:
+    async with a_bench(payments(), policy=OURS) as bench:
+        signed = credit(9000, evidence=(bench.decision((await bench.rule(credit(9000))).action_digest),))
+        bench.store.totals = Interrupted(bench.store.totals, lambda: bench.call(signed), "peek", "reserve")
+
+        assert (await bench.call(credit(9000))).status is CallStatus.NEEDS_APPROVAL
+
+        assert len(bench.toolbox.called) == 1
+        assert await counted(bench) == 9000
+
+
+async def test_a_rival_that_is_counted_between_ruling_and_reserving_is_seen() -> None:
+    async with a_bench(payments(), policy=OURS) as bench:
+        totals, rivals = bench.store.totals, (share(4000),)
+        bench.store.totals = Interrupted(totals, lambda: totals.reserve("a rival's", rivals, NINE), "reserve")
+
+        outcome = await bench.call(credit(4000))
+
+    assert outcome.status is CallStatus.NEEDS_APPROVAL
+    assert outcome.ruling is not None
+    assert outcome.ruling.totals[REQUESTER] == 8000
+    assert bench.toolbox.called == []
+
+
+async def test_a_key_that_counts_for_another_amount_is_refused() -> None:
+    async with a_bench(payments(), policy=OURS) as bench:
+        key = idempotency_key(bench.deployment.id, RUN, "payments.issue_credit", "1")
+        await bench.store.totals.reserve(key, (share(1),), NINE)
+
+        outcome = await bench.call(credit(4000))
+
+    assert outcome.status is CallStatus.REFUSED
+    assert "stands in the running total 'credits_of_requester_today' with another amount" in outcome.message
+    assert bench.toolbox.called == []

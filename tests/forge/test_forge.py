@@ -1,0 +1,29 @@
+"""Nothing forged counts: a seeded selection of what `make forge` does by the hundred thousand."""
+
+from contracts.decisions import Check
+from tests.forge.in_process import forge, genuine_ones_count
+from tests.forge.kinds import KINDS
+
+SEED = 20261125
+SELECTED = 8 * len(KINDS)
+
+
+async def test_the_genuine_pair_of_decisions_counts_and_the_credit_is_issued() -> None:
+    assert await genuine_ones_count()
+
+
+async def test_no_forged_decision_counts_and_each_is_refused_by_its_own_check() -> None:
+    tally = await forge(SELECTED, SEED)
+    assert tally.not_new == []
+    assert tally.accepted == []
+    assert tally.wrong_check == []
+    assert (tally.tried, tally.effects) == (SELECTED, 0)
+
+
+def test_there_are_thirty_kinds_of_forgery_twenty_of_them_signed_by_an_enrolled_key() -> None:
+    assert len({kind.name for kind in KINDS}) == len(KINDS) >= 30
+    assert sum(kind.resigned for kind in KINDS) >= 20
+
+
+def test_every_check_of_a_decision_is_the_one_that_refuses_some_kind() -> None:
+    assert {kind.refused_by for kind in KINDS} == set(Check)

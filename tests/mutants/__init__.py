@@ -1,0 +1,1 @@
+"""Each protection switched off in turn: some test must fail each time."""

@@ -1,0 +1,173 @@
+"""What the shipped rules should say, in plain Python: written from what their owners want, not from the Cedar text."""
+
+import random
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import product
+
+from contracts.policy import Obligation, Ruling, RulingEffect
+from contracts.tools import EffectClass, Purpose, Risk, Taint
+from policies.question import PolicyQuestion
+from tests.policies.questions import CREDIT_SCHEMA, ask
+
+REQUESTER_DAY, CUSTOMER_DAY = "credits_of_requester_today", "credits_of_customer_today"
+EUR = 100  # cents
+REFUND_DOES = {
+    "payments.issue_credit": "refund-credit",
+    "orders.mark_refunded": "refund-mark-order",
+    "mail.send_mail": "refund-tell-customer",
+}
+REFUND_UNDOES = {"payments.reverse_credit": "refund-undo-credit", "orders.unmark_refunded": "refund-undo-mark"}
+ERRAND_DOES = {"crm.add_note": "errand-note", "mail.send_mail": "errand-mail"}
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What should come out."""
+
+    effect: RulingEffect
+    rule_ids: frozenset[str] = frozenset()
+    asked: frozenset[Obligation] = field(default=frozenset())
+
+    def agrees_with(self, ruling: Ruling) -> bool:
+        """Effect, rules and everything that people must do."""
+        found = Expected(ruling.effect, frozenset(ruling.rule_ids), frozenset(ruling.obligations))
+        return found == self
+
+
+def expected(question: PolicyQuestion) -> Expected:
+    """First what is never allowed, then what people must sign, then what somebody may do at all."""
+    allowed, never, unsigned = _allowed(question), _never(question), _unsigned(question)
+    if never:
+        return Expected(RulingEffect.FORBID, never | {each.rule_id for each in unsigned})
+    if unsigned:
+        rule_ids = frozenset(each.rule_id for each in unsigned)
+        asks = RulingEffect.NEEDS_APPROVAL
+        return Expected(asks, rule_ids, unsigned) if allowed else Expected(RulingEffect.FORBID, rule_ids)
+    return Expected(RulingEffect.PERMIT, allowed) if allowed else Expected(RulingEffect.FORBID)
+
+
+def _allowed(question: PolicyQuestion) -> frozenset[str]:
+    found = {"reading"} if question.effect_class is EffectClass.READ else set()
+    if question.automation == "refund":
+        found |= {REFUND_DOES.get(question.action, "")}
+    if question.automation == "errand":
+        found |= {ERRAND_DOES.get(question.action, "")}
+    if question.purpose is Purpose.COMPENSATION and question.undoes_recorded_effect:
+        found |= {REFUND_UNDOES.get(question.action, "")}
+    return frozenset(found - {""})
+
+
+def _never(question: PolicyQuestion) -> frozenset[str]:
+    """More than 5000.00 is never given: not at once, and not within a day."""
+    if question.action != "payments.issue_credit":
+        return frozenset()
+    at_once = {"refund-over-5000"} if _cents(question) > 5000 * EUR else set()
+    within_a_day = {"refund-day-over-5000"} if any(day > 5000 * EUR for day in _days(question)) else set()
+    return frozenset(at_once | within_a_day)
+
+
+def _unsigned(question: PolicyQuestion) -> frozenset[Obligation]:
+    wanted = {*_credit_signatures(question), *_letter_signatures(question)}
+    return frozenset(each for each in wanted if question.approvals.get(each.role, 0) < each.quorum)
+
+
+def _credit_signatures(question: PolicyQuestion) -> set[Obligation]:
+    """A credit needs as many as its size asks for; the days ask only for more than the size does."""
+    if question.action != "payments.issue_credit":
+        return set()
+    by_size, by_day = _people_for(_cents(question)), {_people_for(day) for day in _days(question)}
+    found = {_finance(by_size, "refund-over")} if by_size in (1, 2) else set()
+    return found | {_finance(people, "refund-day-over") for people in by_day if by_size < people < 3}
+
+
+def _people_for(cents: int) -> int:
+    """How many finance managers; 3 stands for never."""
+    return sum(cents > limit * EUR for limit in (50, 1000, 5000))
+
+
+def _finance(people: int, rule: str) -> Obligation:
+    hours = 48 if people == 1 else 24
+    return Obligation(
+        role="finance_manager",
+        quorum=people,
+        within=timedelta(hours=hours),
+        rule_id=f"{rule}-{50 if people == 1 else 1000}",
+        remind=timedelta(hours=hours / 2),
+        hand_on=timedelta(hours=hours * 3 / 4),
+        hand_on_to="finance_director",
+    )
+
+
+def _letter_signatures(question: PolicyQuestion) -> set[Obligation]:
+    """A support lead signs an errand's letters, and what leaves after a run has read what could leak or mislead."""
+    rules = {"errand-mail-signed"} if (question.automation, question.action) == ("errand", "mail.send_mail") else set()
+    refund_worded_it = question.automation == "refund" and question.worded_by == "automation"
+    if question.sends_out and {*question.taint} == {*Taint} and not refund_worded_it:
+        rules |= {"taint-sends-out"}
+    return {Obligation(role="support_lead", within=timedelta(hours=24), rule_id=rule) for rule in rules}
+
+
+def _cents(question: PolicyQuestion) -> int:
+    cents = question.arguments["cents"]
+    assert isinstance(cents, int)
+    return cents
+
+
+def _days(question: PolicyQuestion) -> list[int]:
+    return [question.totals[day] for day in (REQUESTER_DAY, CUSTOMER_DAY) if day in question.totals]
+
+
+# Questions.
+
+EDGES = [cents for limit in (5_000, 100_000, 500_000) for cents in (limit - 1, limit, limit + 1)]
+ACTIONS = sorted({*REFUND_DOES, *REFUND_UNDOES, *ERRAND_DOES, "payments.close_account", "orders.find_order"})
+
+
+def some_question(chance: random.Random) -> PolicyQuestion:
+    """Any question, amounts and totals mostly at an edge."""
+
+    def amount() -> int:
+        return chance.choice([*EDGES, 0, 1, 10**9, -5001, chance.randrange(600_000)])
+
+    days = {day: amount() for day in (REQUESTER_DAY, CUSTOMER_DAY, "another") if chance.random() < 0.5}
+    quiet = chance.random() < 0.5
+    question = ask(
+        chance.choice([*ACTIONS, *["payments.issue_credit"] * 4, *["mail.send_mail"] * 2]),
+        automation=chance.choice(["refund", "refund", "refund", "errand", "payroll"]),
+        arguments={"order_id": "A-17", "cents": amount()},
+        schema=CREDIT_SCHEMA,
+        approvals={
+            role: chance.randrange(4)
+            for role in ("finance_manager", "support_lead", "finance_director")
+            if chance.random() < 0.6
+        },
+        purpose=chance.choice(list(Purpose)),
+        effect_class=chance.choice(list(EffectClass)),
+        undoes=chance.random() < 0.5,
+    )
+    return question.model_copy(
+        update={
+            "totals": {day: min(total, 5_000) for day, total in days.items()} if quiet else days,
+            "taint": tuple(taint for taint in Taint if chance.random() < 0.7),
+            "worded_by": chance.choice(["claude", "automation"]),
+            "sends_out": chance.random() < 0.6,
+            "risk": chance.choice(list(Risk)),
+            "roles": tuple(role for role in ("finance_manager", "clerk") if chance.random() < 0.3),
+            "requester": chance.choice(["rita", "sven"]),
+        }
+    )
+
+
+def edge_questions() -> list[PolicyQuestion]:
+    """Every edge of every amount with every number of signatures."""
+    return [
+        ask(
+            "payments.issue_credit",
+            arguments={"order_id": "A-17", "cents": cents},
+            schema=CREDIT_SCHEMA,
+            approvals={"finance_manager": signed},
+        ).model_copy(update={"totals": totals})
+        for cents, signed in product([1, *EDGES], range(4))
+        for totals in ({}, *({day: total} for day in (REQUESTER_DAY, CUSTOMER_DAY) for total in EDGES))
+    ]

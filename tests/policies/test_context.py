@@ -1,0 +1,75 @@
+"""What rules can know of an action beside its arguments: who asks, who worded it, what was read, what it adds up to."""
+
+from typing import Any
+
+import pytest
+
+from contracts.policy import RulingEffect
+from contracts.tools import Risk, Taint
+from policies.engine import CedarRules
+from tests.policies.questions import ask
+
+
+def permitted(condition: str, head: str = "principal, action, resource", **known: Any) -> bool:
+    """Does a rule with this head and condition permit an action of which this is known?"""
+    engine = CedarRules({"rules.cedar": f'@id("r") permit({head}) when {{ {condition} }};'})
+    return engine.rule(ask("s.t").model_copy(update=known)).effect is RulingEffect.PERMIT
+
+
+@pytest.mark.parametrize(
+    ("condition", "yes", "no"),
+    [
+        ('context.worded_by == "claude"', {"worded_by": "claude"}, {"worded_by": "automation"}),
+        ('context.risk == "high"', {"risk": Risk.HIGH}, {"risk": Risk.LOW}),
+        ("context.sends_out", {"sends_out": True}, {"sends_out": False}),
+        ("context.taint.private", {"taint": (Taint.PRIVATE,)}, {"taint": (Taint.UNTRUSTED,)}),
+        ("context.taint.untrusted", {"taint": (Taint.UNTRUSTED,)}, {"taint": (Taint.PRIVATE,)}),
+        ("context.taint.private && context.taint.untrusted", {"taint": tuple(Taint)}, {"taint": ()}),
+        ('context.on_behalf_of.contains("rita")', {"on_behalf_of": ("sven", "rita")}, {"on_behalf_of": ("sven",)}),
+        ("context.totals has day && context.totals.day > 5", {"totals": {"day": 6}}, {"totals": {"day": 5}}),
+        ("context.totals has day", {"totals": {"day": 0}}, {"totals": {"week": 0}}),
+        ("!(context.totals has day)", {"totals": {"week": 9}}, {"totals": {"day": 9, "week": 9}}),
+    ],
+)
+def test_rules_see_what_the_gate_knows(condition: str, yes: dict[str, Any], no: dict[str, Any]) -> None:
+    assert permitted(condition, **yes)
+    assert not permitted(condition, **no)
+
+
+def test_what_nobody_said_is_the_usual() -> None:
+    assert permitted('context.worded_by == "automation" && context.risk == "medium" && !context.sends_out')
+    assert permitted("!context.taint.private && !context.taint.untrusted && context.on_behalf_of.isEmpty()")
+
+
+def test_a_rule_may_ask_for_a_role_of_the_requester_in_its_head() -> None:
+    head = 'principal in Role::"finance_clerk", action, resource'
+    assert permitted("true", head, roles=("porter", "finance_clerk"))
+    assert not permitted("true", head, roles=("porter",))
+    assert not permitted("true", head, requester="finance_clerk")
+
+
+def test_a_rule_may_ask_for_a_role_of_the_requester_in_its_condition() -> None:
+    assert permitted('principal in Role::"clerk"', roles=("clerk",))
+    assert not permitted('principal in Role::"clerk"', roles=())
+
+
+@pytest.mark.parametrize("role", ['a"b', "größe", "", "Role::x", "\x00"])
+def test_a_strange_role_is_no_other_role(role: str) -> None:
+    assert not permitted('principal in Role::"clerk"', roles=(role,))
+
+
+def test_a_total_is_read_safely_or_not_at_all() -> None:
+    engine = CedarRules(
+        {
+            "rules.cedar": '@id("may") permit(principal, action, resource);'
+            '@id("much") forbid(principal, action, resource) when { context.totals.day > 5 };'
+        }
+    )
+    ruling = engine.rule(ask("s.t"))
+    assert ruling.effect is RulingEffect.FORBID
+    assert ruling.reason.startswith("the rules could not be evaluated")
+
+
+@pytest.mark.parametrize("total", [2**63, -(2**70)])
+def test_a_total_beyond_every_number_is_forbidden(total: int) -> None:
+    assert not permitted("context.totals has day", totals={"day": total})

@@ -1,0 +1,220 @@
+"""What is in force: believed when the right people have signed it, and seen by every worker at once."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, JsonValue
+
+from activities.authority import NothingInForce
+from contracts.authority import Activation, DocumentKind, Endorsement
+from contracts.deployment import Deployment, Mode
+from contracts.roster import Roster
+from contracts.signing import SignedFor, sign
+from contracts.tools import EffectClass, ToolDefinition
+from policies.document import document_of
+from tests.authority import Signer, roster_of
+from tests.workers.store.samples import NINE
+from workers.resources.authority import StoredAuthority, activate_files
+from workers.resources.store import Store
+from workers.resources.store.documents import Overtaken, next_activation
+from workers.settings import REPOSITORY
+
+PRODUCTION = Deployment(id="here", namespace="default", mode=Mode.PRODUCTION)
+DEVELOPMENT = PRODUCTION.model_copy(update={"mode": Mode.DEVELOPMENT})
+RULES = document_of([REPOSITORY / "policies"])
+ADMIN, OPERATOR = ("roster_admin",), ("operator",)
+TOOL = ToolDefinition(server="orders", name="find", input_schema={}, effect_class=EffectClass.READ)
+
+
+@dataclass
+class Desk:
+    """A store, and the people who put documents in force in it."""
+
+    store: Store
+    ada: Signer = field(default_factory=lambda: Signer("ada", ADMIN))
+    alan: Signer = field(default_factory=lambda: Signer("alan", ADMIN))
+    omar: Signer = field(default_factory=lambda: Signer("omar", OPERATOR))
+    minutes: int = 0
+
+    def now(self) -> datetime:
+        """A minute later each time."""
+        self.minutes += 1
+        return NINE + timedelta(minutes=self.minutes)
+
+    def authority(self, deployment: Deployment = PRODUCTION, **more: Any) -> StoredAuthority:
+        """As another worker would begin."""
+        return StoredAuthority(self.store.documents, self.store.contents, deployment, **more)
+
+    async def put(
+        self, kind: DocumentKind, content: JsonValue | BaseModel, *signers: Signer, deployment: str = "here"
+    ) -> Activation:
+        """Make it active with these signatures, whoever checked them."""
+        plain = content.model_dump(mode="json") if isinstance(content, BaseModel) else content
+        standing = await self.store.documents.in_force(kind)
+        activation = next_activation(kind, deployment, standing, plain, "a test")
+        for signer in signers:
+            await self.store.documents.propose(activation, plain, self.endorsed(activation, signer), self.now())
+        await self.store.documents.activate(activation, plain, "a test", self.now())
+        return activation
+
+    def endorsed(self, activation: Activation, signer: Signer) -> Endorsement:
+        """The signer's signature under it."""
+        unsigned = Endorsement(activation=activation, signer=signer.subject, key_id=signer.key_id, signed_at=self.now())
+        return unsigned.model_copy(update={"signature": sign(signer.key, SignedFor.ACTIVATION, unsigned)})
+
+    def roster(self, *others: Signer, **more: Any) -> Roster:
+        """Everybody."""
+        return roster_of(self.ada, self.alan, self.omar, *others, **more)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    """An empty store."""
+    store = Store.open(f"sqlite:///{tmp_path}/store.db")
+    yield Desk(store)
+    store.close()
+
+
+async def test_in_production_nothing_is_in_force_until_somebody_has_signed_it(desk: Desk) -> None:
+    authority = desk.authority()
+    with pytest.raises(NothingInForce, match="no roster is in force"):
+        await authority.roster()
+    with pytest.raises(NothingInForce, match="no policy is in force"):
+        await authority.policy()
+    assert await authority.pinned(TOOL, NINE) is None
+
+
+async def test_two_roster_admins_put_a_roster_in_force_and_an_operator_the_rules(desk: Desk) -> None:
+    await desk.put(DocumentKind.ROSTER, desk.roster(), desk.ada, desk.alan)
+    activation = await desk.put(DocumentKind.POLICY, RULES, desk.omar)
+    authority = desk.authority()
+    assert await authority.roster() == desk.roster()
+    assert (await authority.policy()).digest == activation.digest
+
+
+@pytest.mark.parametrize("signing", ["nobody", "one admin", "one admin twice", "an admin and an operator"])
+async def test_a_roster_that_two_admins_have_not_signed_does_not_count(desk: Desk, signing: str) -> None:
+    signers = {
+        "nobody": (),
+        "one admin": (desk.ada,),
+        "one admin twice": (desk.ada, desk.ada),
+        "an admin and an operator": (desk.ada, desk.omar),
+    }[signing]
+    await desk.put(DocumentKind.ROSTER, desk.roster(), *signers)
+    with pytest.raises(NothingInForce, match=r"lacks . signature"):
+        await desk.authority().roster()
+
+
+async def test_a_roster_cannot_appoint_those_who_sign_it(desk: Desk) -> None:
+    await desk.put(DocumentKind.ROSTER, desk.roster(), desk.ada, desk.alan)
+    mallory, mark = Signer("mallory", ADMIN), Signer("mark", ADMIN)
+    await desk.put(DocumentKind.ROSTER, desk.roster(mallory, mark), mallory, mark)
+    with pytest.raises(NothingInForce, match="roster version 2 lacks 2 signature"):
+        await desk.authority().roster()
+
+
+async def test_rules_that_no_operator_has_signed_do_not_count(desk: Desk) -> None:
+    await desk.put(DocumentKind.ROSTER, desk.roster(), desk.ada, desk.alan)
+    await desk.put(DocumentKind.POLICY, RULES, desk.ada)
+    with pytest.raises(NothingInForce, match="policy version 1 lacks 1 signature"):
+        await desk.authority().policy()
+
+
+async def test_a_signature_under_another_document_is_none_under_this(desk: Desk) -> None:
+    await desk.put(DocumentKind.ROSTER, desk.roster(), desk.ada, desk.alan)
+    other = next_activation(DocumentKind.POLICY, "here", None, {"files": {}}, "another")
+    rules = next_activation(DocumentKind.POLICY, "here", None, RULES, "a test")
+    forged = desk.endorsed(other, desk.omar).model_copy(update={"activation": rules})
+    await desk.store.documents.propose(rules, RULES, forged, desk.now())
+    await desk.store.documents.activate(rules, RULES, "mallory", desk.now())
+    with pytest.raises(NothingInForce, match="lacks 1 signature"):
+        await desk.authority().policy()
+
+
+async def test_a_document_of_another_deployment_does_not_count(desk: Desk) -> None:
+    await desk.put(DocumentKind.ROSTER, desk.roster(), desk.ada, desk.alan, deployment="elsewhere")
+    with pytest.raises(NothingInForce, match="was made for deployment 'elsewhere', not for 'here'"):
+        await desk.authority().roster()
+
+
+async def test_the_first_roster_must_be_the_one_that_operators_have_named(desk: Desk) -> None:
+    first = await desk.put(DocumentKind.ROSTER, desk.roster(), desk.ada, desk.alan)
+    assert await desk.authority(roster_root=first.digest).roster() == desk.roster()
+    with pytest.raises(NothingInForce, match="INTERLOCK_ROSTER_ROOT"):
+        await desk.authority(roster_root="sha256:" + "0" * 64).roster()
+
+
+async def test_rules_signed_by_somebody_who_has_left_stay_in_force_and_those_of_a_revoked_key_do_not(
+    desk: Desk,
+) -> None:
+    await desk.put(DocumentKind.ROSTER, desk.roster(), desk.ada, desk.alan)
+    await desk.put(DocumentKind.POLICY, RULES, desk.omar)
+    olive = Signer("olive", OPERATOR)
+    left = roster_of(desk.ada, desk.alan, olive)
+    await desk.put(DocumentKind.ROSTER, left, desk.ada, desk.alan)
+    assert await desk.authority().policy()
+
+    person = desk.omar.person()
+    revoked = person.model_copy(
+        update={"keys": (person.keys[0].model_copy(update={"revoked_at": NINE + timedelta(days=1)}),)}
+    )
+    with_revoked = left.model_copy(update={"people": (*left.people, revoked)})
+    await desk.put(DocumentKind.ROSTER, with_revoked, desk.ada, desk.alan)
+    with pytest.raises(NothingInForce, match="signed with a key of 'omar' that was revoked since"):
+        await desk.authority().policy()
+    await desk.put(DocumentKind.POLICY, RULES, olive)
+    assert await desk.authority().policy()
+
+
+async def test_another_version_is_in_force_for_a_worker_that_runs_already(desk: Desk) -> None:
+    await desk.put(DocumentKind.ROSTER, desk.roster(), desk.ada, desk.alan)
+    authority = desk.authority()
+    assert (await authority.roster()).person("erik") is None
+    await desk.put(DocumentKind.ROSTER, desk.roster(Signer("erik")), desk.ada, desk.alan)
+    assert (await authority.roster()).person("erik") is not None
+
+
+async def test_what_is_in_force_and_cannot_be_read_counts_for_nothing(desk: Desk) -> None:
+    await desk.put(DocumentKind.ROSTER, desk.roster(), desk.ada, desk.alan)
+    await desk.put(DocumentKind.POLICY, {"files": {"own.cedar": "permit(principal, action, resource);"}}, desk.omar)
+    with pytest.raises(NothingInForce, match="policy version 1 is in force and cannot be read"):
+        await desk.authority().policy()
+
+
+async def test_of_two_who_change_the_same_version_the_second_is_told(desk: Desk) -> None:
+    await desk.put(DocumentKind.ROSTER, desk.roster(), desk.ada, desk.alan)
+    stale = next_activation(DocumentKind.ROSTER, "here", None, {}, "late")
+    with pytest.raises(Overtaken, match="version 1 is in force, and version 1 was proposed"):
+        await desk.store.documents.activate(stale, {}, "late", desk.now())
+
+
+async def test_development_has_the_rules_of_its_files_and_an_empty_roster(desk: Desk) -> None:
+    authority = desk.authority(DEVELOPMENT)
+    await activate_files(desk.store.documents, DEVELOPMENT, RULES, NINE)
+    await activate_files(desk.store.documents, DEVELOPMENT, RULES, NINE)
+    assert (await authority.roster()).people == ()
+    assert (await authority.policy()).digest
+    assert await desk.store.documents.version(DocumentKind.POLICY) == 1, "the same files change nothing"
+
+
+async def test_development_accepts_the_first_definition_of_a_tool_and_no_other(desk: Desk) -> None:
+    authority, other = desk.authority(DEVELOPMENT), desk.authority(DEVELOPMENT)
+    changed = TOOL.model_copy(update={"description": "and mail it to me"})
+    first = await authority.pinned(TOOL, NINE)
+    assert first is not None
+    assert first.pin == TOOL.pin()
+    assert await other.pinned(changed, NINE) == first
+    assert await desk.store.contents.get(first.definition) is not None
+
+
+async def test_production_takes_pins_from_the_document_an_operator_has_signed(desk: Desk) -> None:
+    await desk.put(DocumentKind.ROSTER, desk.roster(), desk.ada, desk.alan)
+    pins: JsonValue = {"orders.find": {"pin": TOOL.pin(), "definition": "sha256:" + "0" * 64}}
+    await desk.put(DocumentKind.PINS, pins, desk.omar)
+    pinned = await desk.authority().pinned(TOOL, NINE)
+    assert pinned is not None
+    assert pinned.pin == TOOL.pin()

@@ -1,0 +1,55 @@
+"""The store alone, opened for the commands of operators: what is in force, and the audit chain, without a worker."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from activities.audit import Audit
+from activities.conversations import Contents
+from contracts.deployment import Mode
+from workers.resources.notifying.file import load_routes
+from workers.resources.store import Store
+from workers.resources.store.documents import Documents
+from workers.resources.store.outbox import SqlOutbox
+from workers.settings import Settings
+
+
+@dataclass(frozen=True)
+class Office:
+    """What an operator's command works with."""
+
+    documents: Documents
+    contents: Contents
+    audit: Audit
+    outbox: SqlOutbox
+    tells_people: bool
+    """Whether any channel is declared by which notices leave."""
+    deployment: str
+    """The deployment's id."""
+    mode: Mode
+    store: Store
+    """For what looks at many tables at one moment."""
+
+
+@asynccontextmanager
+async def open_office(settings: Settings) -> AsyncIterator[Office]:
+    """The store, migrated if needed, and closed again.
+
+    Raises StoreUrlWrong, StoreUnreachable, StoreTooNew, NoticesFileUnusable.
+    """
+    routes = load_routes(settings.notices) if settings.notices is not None else ()
+    store = await asyncio.to_thread(Store.open, settings.store_url(), routes)
+    try:
+        yield Office(
+            documents=store.documents,
+            contents=store.contents,
+            audit=store.audit,
+            outbox=store.outbox,
+            tells_people=bool(routes),
+            deployment=settings.deployment,
+            mode=settings.mode,
+            store=store,
+        )
+    finally:
+        await asyncio.to_thread(store.close)

@@ -1,0 +1,65 @@
+"""Verify the audit chain of a store: every link, every checkpoint, and every row that the chain tells of."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from contracts.canonical import digest
+from workers.resources.audit import rows
+from workers.resources.audit.findings import LISTED, Finding, Report
+from workers.resources.audit.links import LinkCheck
+from workers.resources.audit.signed_heads import SignedHeads
+from workers.resources.audit.told import Accounts, compared
+
+
+def verify_store(connection: Connection, signed: SignedHeads, now: datetime) -> tuple[Report, Accounts]:
+    """The report, and what the chain tells. `connection` must see the store at one moment."""
+    check, accounts = LinkCheck(signed), Accounts()
+    for link, repeated in rows.links(connection):
+        record = check.take(link, repeated)
+        if record is not None:
+            accounts.take(link, record)
+    check.finish(rows.heads(connection))
+    erased: list[str] = []
+    disagreeing = [
+        *compared("ledger entry", accounts.ledger, rows.ledger(connection)),
+        *compared("decision", accounts.decisions, rows.decisions(connection)),
+        *compared("activation", accounts.activations, rows.activations(connection)),
+        *compared("start record", accounts.starts, rows.starts(connection)),
+        *contents_changed(accounts, rows.contents(connection), erased),
+    ]
+    return report_of(check, disagreeing, now, tuple(erased)), accounts
+
+
+def contents_changed(accounts: Accounts, contents: Iterable[tuple[str, bytes]], erased: list[str]) -> Iterator[Finding]:
+    """Contents that no longer match the address by which a record names them; what is gone is added to `erased`."""
+    missing = dict(accounts.contents)
+    for address, content in contents:
+        place = missing.pop(address, None)
+        if place is not None and digest(content) != address:
+            problem = f"the content {address} that this names was changed"
+            yield Finding(stream=place[0], seq=place[1], problem=problem)
+    gone = sorted(missing.items(), key=lambda each: each[1])
+    erased.extend(f"{stream} {seq}: {address} was erased" for address, (stream, seq) in gone[:LISTED])
+    erased.extend([f"{len(gone) - LISTED} more contents were erased"] * (len(gone) > LISTED))
+
+
+def report_of(check: LinkCheck, disagreeing: Iterable[Finding], now: datetime, notes: tuple[str, ...] = ()) -> Report:
+    """What was found, the most precise first."""
+    signed = check.signed
+    findings = [*_in_order(check.precise), *_in_order(check.between), *signed.findings, *_in_order(disagreeing)]
+    return Report(
+        records=check.records,
+        checkpoints=signed.count,
+        uncovered=check.uncovered(),
+        overdue=not signed.unverifiable and check.is_overdue(now),
+        unverifiable=signed.unverifiable,
+        findings=tuple(findings[:LISTED]),
+        found=len(findings),
+        notes=(*signed.notes, *notes),
+    )
+
+
+def _in_order(findings: Iterable[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda found: (found.stream, found.seq, found.through))

@@ -1,0 +1,117 @@
+"""Running totals in the store: added to under the total's row lock, so that of rivals each sees those before it."""
+
+from sqlalchemy import Connection, and_, bindparam, false, func, select, update
+
+from activities.totals import CannotReserve
+from contracts.canonical import digest
+from contracts.model import Moment
+from contracts.tools import LARGEST_AMOUNT, Share
+from workers.resources.store.columns import MomentText
+from workers.resources.store.database import Database, insert_new
+from workers.resources.store.schema import RESERVATIONS, TOTALS
+
+# Built once: that costs more than running them.
+_OF_TOTAL = and_(TOTALS.c.total == bindparam("of_total"), TOTALS.c.of == bindparam("of_whom"))
+_ADD = update(TOTALS).where(_OF_TOTAL).values(amount=TOTALS.c.amount + bindparam("more")).returning(TOTALS.c.amount)
+_OF_KEY = RESERVATIONS.c.key == bindparam("of_key")
+_OF_KEY_AND_TOTAL = and_(_OF_KEY, RESERVATIONS.c.total == bindparam("of_total"))
+_STANDS = RESERVATIONS.c.released == false()
+_LOCKED = select(RESERVATIONS).where(_OF_KEY_AND_TOTAL).with_for_update()  # SQLite, with one writer, leaves that out
+_ENTER = (
+    update(RESERVATIONS)
+    .where(_OF_KEY_AND_TOTAL)
+    .values(
+        of=bindparam("of_whom"),
+        amount=bindparam("more"),
+        reached=bindparam("new_reached"),
+        reserved_at=bindparam("at", type_=MomentText),
+        released=False,
+    )
+)
+_STANDING = select(RESERVATIONS.c.total).where(_OF_KEY, _STANDS)
+_TAKE_BACK = (
+    update(RESERVATIONS)
+    .where(_OF_KEY_AND_TOTAL, _STANDS)
+    .values(released=True)
+    .returning(RESERVATIONS.c.of, RESERVATIONS.c.amount)
+)
+_REACHED = select(RESERVATIONS.c.reached).where(_OF_KEY_AND_TOTAL, _STANDS, RESERVATIONS.c.amount == bindparam("more"))
+_AMOUNT = select(TOTALS.c.amount).where(_OF_TOTAL)
+_WOULD_REACH = select(
+    func.coalesce(_REACHED.scalar_subquery(), func.coalesce(_AMOUNT.scalar_subquery(), 0) + bindparam("more"))
+)
+
+
+class SqlTotals:
+    """The port `activities.totals.Totals`. Rows are locked in the order of the totals' names: no rivals deadlock."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def peek(self, key: str, shares: tuple[Share, ...]) -> dict[str, int]:
+        """Total -> what `reserve` would return now; nothing is written."""
+        return {share.total: await self._peek(key, share) for share in shares}
+
+    async def reserve(self, key: str, shares: tuple[Share, ...], at: Moment) -> dict[str, int]:
+        """Add the shares in one transaction, once per key, and return what each total then came to.
+
+        Again for the same key: what it came to the first time, nothing added; after a release it is added anew.
+        Raises CannotReserve when the key stands with another amount, for two shares of one total, and for a total
+        too large to be counted; nothing is kept then.
+        """
+        by_total = {share.total: share for share in shares}
+        if len(by_total) < len(shares):
+            raise CannotReserve("an action adds to a total once; name each total once")
+
+        def work(connection: Connection) -> dict[str, int]:
+            return {total: _reserve(connection, key, by_total[total], at) for total in sorted(by_total)}
+
+        return await self._database.write(work)
+
+    async def release(self, key: str) -> None:
+        """Take the shares of this action back: it has no effect. Releasing what is not reserved changes nothing."""
+
+        def work(connection: Connection) -> None:
+            for total in sorted(connection.scalars(_STANDING, {"of_key": key})):
+                _take_back(connection, key, total)
+
+        await self._database.write(work)
+
+    async def _peek(self, key: str, share: Share) -> int:
+        values = {"of_key": key, "of_total": share.total, "of_whom": digest(share.of), "more": share.amount}
+        return await self._database.read(lambda connection: int(connection.execute(_WOULD_REACH, values).scalar_one()))
+
+
+def _reserve(connection: Connection, key: str, share: Share, at: Moment) -> int:
+    values = {"of_key": key, "of_total": share.total, "of_whom": digest(share.of), "more": share.amount, "at": at}
+    # Entered as a released one, so that whoever holds the row's lock decides whether it is still to be added.
+    new = {"key": key, "total": share.total, "of": values["of_whom"], "amount": 0, "reached": 0}
+    insert_new(connection, RESERVATIONS, new | {"reserved_at": at, "released": True})
+    standing = connection.execute(_LOCKED, {"of_key": key, "of_total": share.total}).one()
+    if not standing.released:
+        if standing.amount != share.amount:
+            raise CannotReserve(
+                f"the key of this action stands in the running total {share.total!r} with another amount; "
+                "a changed action needs a key of its own"
+            )
+        return int(standing.reached)
+    reached = _add(connection, share.total, digest(share.of), share.amount)
+    connection.execute(_ENTER, values | {"new_reached": reached})
+    return reached
+
+
+def _take_back(connection: Connection, key: str, total: str) -> None:
+    taken = connection.execute(_TAKE_BACK, {"of_key": key, "of_total": total}).one_or_none()
+    if taken is not None:  # a rival was not faster
+        _add(connection, total, taken.of, -taken.amount)
+
+
+def _add(connection: Connection, total: str, whom: str, amount: int) -> int:
+    values = {"of_total": total, "of_whom": whom, "more": amount}
+    reached = connection.scalar(_ADD, values)
+    if reached is None:
+        insert_new(connection, TOTALS, {"total": total, "of": whom, "amount": 0})
+        reached = connection.execute(_ADD, values).scalar_one()
+    if reached > LARGEST_AMOUNT:
+        raise CannotReserve(f"the running total {total!r} would come to more than {LARGEST_AMOUNT}; ask for less")
+    return int(reached)
