@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help demo test stories check lock docs clean
+.PHONY: help demo test stories forge check lock docs clean
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
 
@@ -23,6 +23,9 @@ test: $(READY)   ## the tests
 
 stories: $(READY) ## the stories of automations outside the repository: make stories OUTSIDE=/path/to/folder
 	INTERLOCK_AUTOMATIONS=$(OUTSIDE) $(BIN)/python -m pytest -p tests.conftest -c pyproject.toml --rootdir . $(OUTSIDE)/tests
+
+forge: $(READY)  ## forged decisions by the hundred thousand, impostors, and policy against its oracle; at most 40 minutes
+	$(BIN)/python -m tests.forge
 
 check: $(READY)  ## what CI runs beside the tests: style, types, import directions, generated pages
 	$(BIN)/ruff check .

@@ -225,6 +225,7 @@ class Story:
         run_id: str = "",
         task_queue: str = "",
         signer: Signer | None = None,
+        on_behalf_of: tuple[str, ...] = (),
         **request: Any,
     ) -> StoryRun:
         """Start a run, for `signer` if there is one. Its clock stands still unless `skipping`: see fast_forward."""
@@ -234,7 +235,8 @@ class Story:
         key = entry.business_key(given)
         workflow_id = run_id or f"{automation}/{key}-{uuid.uuid4().hex[:6]}"
         start = StartStatement(
-            requester=signer.subject if signer else requester,
+            requester=signer.subject if signer and not signer.service else requester,
+            on_behalf_of=on_behalf_of,
             automation=automation,
             business_key=key,
             input_digest=digest(given.model_dump(mode="json")),
@@ -305,6 +307,7 @@ async def a_story(
     policy: PolicyEngine | None = None,
     deployment: Deployment = DEPLOYMENT,
     roster: Roster = NOBODY,
+    on_sight: Callable[[Decision], str] | None = None,
     cached_runs: int = 1000,
 ) -> AsyncIterator[Story]:
     """A worker on a task queue of its own, with a store of its own."""
@@ -330,7 +333,7 @@ async def a_story(
                 deployment=deployment,
                 default_model="scripted",
             )
-            story = Story(environment, catalog, ports, store, task_queue, authority)
+            story = Story(environment, catalog, ports, store, task_queue, authority, on_sight)
             async with story.worker(task_queue, cached_runs):
                 yield story
                 for run in story.runs:

@@ -146,7 +146,7 @@ async def test_who_asked_may_not_approve(shop: Shop, interlock: CommandLine, ord
     own = await interlock("approvals", "approve", f"{run}#1", "--as", requester_of(order))
 
     assert own.code == 1
-    assert f"{requester_of(order).lower()!r} asked for this run and may not decide on it" in own.err
+    assert f"{requester_of(order)!r} asked for this run and may not decide on it" in own.err
 
 
 async def test_a_return_needs_a_note_and_sends_the_run_back(shop: Shop, interlock: CommandLine, order: str) -> None:
@@ -182,7 +182,7 @@ async def test_an_escalation_is_answered_from_the_same_inbox(shop: Shop, interlo
     watched = await interlock("runs", "watch", run)
 
     assert "kind: escalation" in shown.out
-    assert "  retry: the failed step is tried again; it goes on in ruling" in shown.out.splitlines()
+    assert "  abandon: what was done is undone, and the run ends; it goes on in cancelled" in shown.out.splitlines()
     assert "ANSWER is retry, take-over, abandon" in shown.out
     assert (no_value.code, no_value.err[:20]) == (2, "--value is not JSON ")
     assert abandoned.code == 0, abandoned.err

@@ -26,7 +26,7 @@ async def until(call: Callable[[], Awaitable[Outcome]], reached: Callable[[Any],
 
 def requester_of(order: str) -> str:
     """Somebody who has asked for nothing else today: small sums of one requester are one large sum."""
-    return f"rita.{order}"
+    return f"rita.{order.lower()}"
 
 
 async def waiting_run(interlock: CommandLine, order: str) -> str:

@@ -14,6 +14,8 @@ import pytest
 from cli.main import run
 from contracts.authority import DocumentKind, InForce, PinnedTool
 from contracts.canonical import digest
+from workers.embedded.environment import audit_key
+from workers.resources.key_file import read_or_make_key
 from workers.resources.store import Store
 
 REPOSITORY = Path(__file__).parents[2]
@@ -317,6 +319,7 @@ def test_beside_a_running_development_its_servers_and_store_are_looked_at(tmp_pa
         "processes": [],
     }
     (folder / "dev.json").write_text(json.dumps(running))
+    read_or_make_key(audit_key(tmp_path))  # as `interlock dev` does before it starts a worker
     bare = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "HOME": str(tmp_path)}
     for words, said in (
         (("tools", "pin", "--all", *SIGNED), "pins version 1: in force"),

@@ -188,3 +188,14 @@ async def test_any_text_can_be_told(store: Store) -> None:
     await store.outbox.put((strange,), NINE)
     (row,) = await leased(store)
     assert row.notice == strange
+
+
+async def test_whoever_was_sending_when_it_was_sent_anew_has_lost_the_lease(store: Store) -> None:
+    await store.outbox.put((notice(1),), NINE)
+    (slow,) = await leased(store, 0, "slow")
+    await store.outbox.again("n-1", "grace", at(1))
+    (row,) = await leased(store, 1, "other")
+    assert row.attempts == slow.attempts
+
+    assert not await store.outbox.failed(slow, "slow", at(99), "late")
+    assert await store.outbox.failed(row, "other", at(2), "no answer")
