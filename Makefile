@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help demo test stories forge check lock docs clean
+.PHONY: help demo demo-production test stories forge mutants check lock docs clean
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
 
@@ -18,6 +18,9 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY)   ## a refund from request to outcome, with its approval and a worker killed on the way
 	$(BIN)/python -m demo.story
 
+demo-production: $(READY) ## the same in production mode: people with keys, and nothing counts unsigned
+	$(BIN)/python -m demo.story --mode production
+
 test: $(READY)   ## the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
@@ -26,6 +29,9 @@ stories: $(READY) ## the stories of automations outside the repository: make sto
 
 forge: $(READY)  ## forged decisions by the hundred thousand, impostors, and policy against its oracle; at most 40 minutes
 	$(BIN)/python -m tests.forge
+
+mutants: $(READY)  ## every named protection switched off in turn, and a test that fails without it; about ten minutes
+	$(BIN)/python -m tests.mutants
 
 check: $(READY)  ## what CI runs beside the tests: style, types, import directions, generated pages
 	$(BIN)/ruff check .

@@ -76,7 +76,7 @@ class Rulings:
         known = {"action_digest": prepared.action_digest, "allowing_rule": hint, "totals": question.totals}
         return Permission(
             ruling=ruling.model_copy(update=known),
-            roster_digest=digest(in_force.roster),
+            roster_digest=digest(in_force.roster) if in_force.roster.people else "",
             evidence=tuple(each.nonce or each.statement_digest() for each in evidence),
         )
 

@@ -130,7 +130,7 @@ def _told(report: "Report") -> Iterator[str]:
         yield f"note: {note}"
     yield f"{report.records} records, {report.checkpoints} checkpoints"
     if report.uncovered:
-        yield f"{report.uncovered} records after the last checkpoint: their loss would not show yet"
+        yield f"after the last checkpoint, where a loss would not show yet: {report.uncovered} records"
     for reason in (report.unverifiable, report.cut_off):
         if reason:
             yield reason

@@ -106,6 +106,21 @@ def _claude(running: RunningDevelopment) -> str:
     return f"the simulator at {running.simulator_url}; nothing is spent"
 
 
+def _first_commands(running: RunningDevelopment) -> list[str]:
+    start = f"      interlock runs start refund{_example(running)}"
+    match running.mode:
+        case Mode.DEVELOPMENT:
+            return ["next: interlock machines list", start, "      interlock approvals list"]
+        case Mode.PRODUCTION:
+            return [
+                "next: interlock approvers enrol NAME --role ROLE, two as roster_admin, one as operator",
+                "      interlock approvers apply --as NAME --reason WHY, by two of roster_admin",
+                "      interlock policy activate --as OPERATOR --reason WHY",
+                "      interlock tools pin --all --as OPERATOR --reason WHY",
+                start,
+            ]
+
+
 def _example(running: RunningDevelopment) -> str:
     """A request that the demo's servers know something about; own servers know other things."""
     return f" --from {REPOSITORY / 'demo' / 'requests' / 'refund.json'}" if running.servers else " --help"
@@ -116,8 +131,6 @@ def _hints(running: RunningDevelopment, options: Options) -> list[str]:
     return [
         *(["", "The ANTHROPIC_API_KEY of your environment is not used: --claude real is the consent."] * unused_key),
         "",
-        "next: interlock machines list",
-        f"      interlock runs start refund{_example(running)}",
-        "      interlock approvals list",
+        *_first_commands(running),
         "Ctrl-C stops everything; started again in this folder, it continues the runs it left.",
     ]

@@ -91,14 +91,15 @@ def open_rulebook(folders: Sequence[Path]) -> Rulebook:
 
 async def read_store() -> Stored:
     """Pins and roster in force; nothing when there is no store to read here."""
-    from cli.office import office_here, settings_here
+    from cli.office import office_here
+    from cli.operating import operators_settings
 
+    servers = _servers(operators_settings().servers)
     try:
-        servers = _servers(settings_here().servers)
         async with office_here() as office:
             return Stored(await _pinned(office), await _roster(office), servers)
     except NotReachable:
-        return Stored(servers=_servers(Settings.read().servers))
+        return Stored(servers=servers)
 
 
 def surroundings(book: Rulebook, stored: Stored, roster: Roster | None) -> Surroundings:

@@ -1,11 +1,14 @@
 """The demo, told live: a refund from request to outcome, with its approval, and a worker killed at the worst moment.
 
 It runs only what a user would run: `interlock dev` and the CLI's commands, in the folder `.demo`.
+In production mode nothing counts that is not signed, so people, rules and tools are put in force first.
 """
 
 import argparse
+import functools
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -21,11 +24,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.prompt import Prompt
 
+from demo import people
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 FOLDER = Path(".demo")
 REQUEST = REPOSITORY / "demo" / "requests" / "refund.json"
-DEMO_APPROVER = "demo-approver"
-APPROVERS_ADDRESS = "fiona@example.com"
 PATIENCE_SECONDS = 60.0
 MAIL_SECONDS = 8.0
 
@@ -42,11 +45,17 @@ class Development:
 
     process: subprocess.Popen[bytes]
     folder: Path
+    mode: str
 
     def facts(self) -> dict[str, Any]:
         """What `.interlock/dev.json` says now."""
         facts: dict[str, Any] = json.loads((self.folder / ".interlock" / "dev.json").read_text())
         return facts
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What its people have in their environment."""
+        return people.environment(self.folder, self.mode)
 
     @property
     def data(self) -> Path:
@@ -59,7 +68,7 @@ def main() -> int:
     arguments = _arguments()
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     try:
-        with development(arguments.claude) as running:
+        with development(arguments.claude, arguments.mode) as running:
             tell(running, interactive)
             if interactive:
                 Prompt.ask("\nLook around in the Web UI; press Enter to stop everything")
@@ -69,7 +78,8 @@ def main() -> int:
     except StoryFailed as failed:
         console.print(f"[red]The demo failed:[/] {escape(str(failed))}")
         return 1
-    console.print("Everything is stopped. To go on where it stood: [bold].venv/bin/interlock dev --folder .demo[/]")
+    again = f".venv/bin/interlock dev --folder .demo --mode {arguments.mode}"
+    say(f"Everything is stopped. To go on where it stood: [bold]{again}[/]")
     return 0
 
 
@@ -81,19 +91,20 @@ def tell(running: Development, interactive: bool) -> None:
     say(f"Claude is {_model(facts)}.")
     hold = running.data / "hold-answers"
 
+    _put_in_force(running)
+    run_cli = functools.partial(command, running)
+
     chapter("A refund is requested")
-    command("runs", "start", "refund", "--from", str(REQUEST))
-    request = until(lambda: next(iter(_open_requests()), None), f"{run} never asked for an approval")
+    run_cli("runs", "start", "refund", "--from", str(REQUEST), "--as", people.REQUESTER)
+    request = until(lambda: next(iter(_open_requests(running)), None), f"{run} never asked for an approval")
 
     chapter("Policy asks for a signature")
-    _show_mail(running, APPROVERS_ADDRESS)
-    command("approvals", "show", request["request_id"])
-    approver, verdict = _ask_approver(request["request_id"], interactive)
+    _show_mail(running, people.mail_of(people.APPROVER))
+    run_cli("approvals", "show", request["request_id"], "--as", people.APPROVER)
     hold.touch()  # payments will commit the credit, and its answer will be on its way for as long as this file exists
-    command("approvals", verdict, request["request_id"], "--as", approver, "--note", "seen in the demo")
-    if verdict == "reject":
+    if _decide(running, request["request_id"], interactive) == "reject":
         hold.unlink()
-        command("runs", "watch", run, expect=(1,))
+        run_cli("runs", "watch", run, expect=(1,))
         return
 
     chapter("The worker is killed between the credit and its record")
@@ -106,12 +117,22 @@ def tell(running: Development, interactive: bool) -> None:
     say(f"A new worker is started: pid {running.facts()['worker_pids'][0]}. It finds the run where it stood.")
 
     chapter("The run goes on to its outcome")
-    command("runs", "watch", run)
+    run_cli("runs", "watch", run)
     count = credits_of(running, order)
     say(f"Credits for {order} by the payments server's own count: [bold]{count}[/]")
     if count != 1:
         raise StoryFailed(f"{count} credits were issued for one refund")
-    _what_next(facts, run)
+    _what_next(running, run)
+
+
+def _put_in_force(running: Development) -> None:
+    chapter("People get keys, and the roster comes into force")
+    run_cli = functools.partial(command, running)
+    people.enrol(run_cli, running.variables, running.mode)
+    if running.mode == "production":
+        say("Nobody types a passphrase here: INTERLOCK_PASSPHRASE_FILE names the file that opens the keys.")
+        chapter("The operator puts rules and tools in force")
+        people.activate(run_cli)
 
 
 def _show_mail(running: Development, address: str) -> None:
@@ -119,7 +140,7 @@ def _show_mail(running: Development, address: str) -> None:
     try:
         mail = until(lambda: _last_mail(running, address), f"no mail to {address}", within=MAIL_SECONDS)
     except StoryFailed:
-        say(f"No mail to {address}: the roster in force has nobody of that address who may decide this.")
+        say(f"No mail to {address} within {MAIL_SECONDS:g} s; `interlock notices list` says what stands in its way.")
         return
     say(f"[bold]mail to {address}[/]")
     for line in mail.splitlines():
@@ -134,33 +155,48 @@ def _last_mail(running: Development, address: str) -> str:
     return shown.stdout
 
 
-def _ask_approver(request_id: str, interactive: bool) -> tuple[str, str]:
+def _decide(running: Development, request_id: str, interactive: bool) -> str:
+    """The verdict that was taken. Somebody at the terminal who may not decide is told so, and asked again."""
     if not interactive:
-        say(f"There is no terminal, so the demo approves {request_id} as {DEMO_APPROVER}.")
-        return DEMO_APPROVER, "approve"
+        say(f"There is no terminal, so the demo approves {request_id} as {people.APPROVER}.")
+    while True:
+        verdict, approver = _ask_approver() if interactive else ("approve", people.APPROVER)
+        refusable = (0, 1, 2) if interactive else (0,)
+        deciding = ("approvals", verdict, request_id, "--as", approver, "--note", "seen in the demo")
+        if command(running, *deciding, expect=refusable) == 0:
+            return verdict
+        say(f"Nothing was decided. Who may is shown above under `who may decide`, for example {people.APPROVER}.")
+
+
+def _ask_approver() -> tuple[str, str]:
     verdict = Prompt.ask("Your decision", choices=["approve", "reject"], default="approve")
-    return Prompt.ask("Decide as", default=DEMO_APPROVER), verdict
+    return verdict, Prompt.ask("Decide as", default=people.APPROVER)
 
 
-def _what_next(facts: dict[str, Any], run: str) -> None:
+def _what_next(running: Development, run: str) -> None:
+    facts = running.facts()
     chapter("Where to look")
     say(f"Web UI     {facts['web_ui']}/namespaces/{facts['namespace']}/workflows/{run.replace('/', '%2F')}")
     say(f"The run    .venv/bin/interlock runs show {run}   (in the folder .demo)")
     say("All runs   .venv/bin/interlock runs list")
-    say("A second   .venv/bin/interlock runs start refund --set order_id=A-17 --wait")
-    say(f"An errand  .venv/bin/interlock runs start errand --from {REPOSITORY / 'demo/requests/errand.json'}")
+    say("To sign    export " + " ".join(f"{name}={value}" for name, value in running.variables.items()))
+    say(f"A second   .venv/bin/interlock runs start refund --set order_id=A-17 --as {people.REQUESTER} --wait")
+    errand = REPOSITORY / "demo" / "requests" / "errand.json"
+    say(f"An errand  .venv/bin/interlock runs start errand --from {errand} --as {people.REQUESTER}")
 
 
 @contextmanager
-def development(claude: str) -> Iterator[Development]:
+def development(claude: str, mode: str) -> Iterator[Development]:
     """`interlock dev` in a fresh folder, stopped at the end."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
     chapter("Starting Temporal, the demo servers, the Claude simulator and a worker")
-    arguments = [*_interlock(), "dev", "--folder", str(FOLDER), "--claude", claude, "--headless"]
+    arguments = [*_interlock(), "dev", "--folder", str(FOLDER), "--claude", claude, "--mode", mode, "--headless"]
     with (FOLDER / "dev.log").open("wb") as log:
-        process = subprocess.Popen(arguments, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-    running = Development(process, FOLDER)
+        process = subprocess.Popen(
+            arguments, env=_undisturbed(), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+        )
+    running = Development(process, FOLDER, mode)
     try:
         until(lambda: _started(running), "interlock dev did not start")
         console.print((FOLDER / "dev.log").read_text(), end="", markup=False)
@@ -176,17 +212,43 @@ def _started(running: Development) -> bool:
     return (FOLDER / ".interlock" / "dev.json").exists()
 
 
-def command(*arguments: str, expect: tuple[int, ...] = (0,)) -> None:
-    """Run one command of the CLI in the demo's folder, in the open."""
-    console.print(f"[dim]$ interlock {escape(' '.join(arguments))}[/]")
-    code = subprocess.run([*_interlock(), *arguments], cwd=FOLDER, timeout=PATIENCE_SECONDS).returncode
-    if code not in expect:
-        raise StoryFailed(f"interlock {' '.join(arguments)} ended with exit code {code}")
+def command(
+    running: Development, *arguments: str, expect: tuple[int, ...] = (0,), shows: tuple[str, ...] | None = None
+) -> int:
+    """Run one command of the CLI in the demo's folder, in the open; its exit code.
+
+    Of what it prints only the lines that begin with one of `shows`, and everything when it fails.
+    """
+    console.print(f"[dim]$ interlock {escape(shlex.join(arguments))}[/]", soft_wrap=True)
+    ran = subprocess.run(
+        [*_interlock(), *arguments],
+        cwd=FOLDER,
+        env=_undisturbed() | running.variables,
+        stdout=None if shows is None else subprocess.PIPE,
+        stderr=None if shows is None else subprocess.STDOUT,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+    )
+    for line in (ran.stdout or "").splitlines():
+        if ran.returncode not in expect or line.startswith(shows or ()):
+            console.print(line, markup=False, soft_wrap=True)
+    if ran.returncode not in expect:
+        raise StoryFailed(f"interlock {' '.join(arguments)} ended with exit code {ran.returncode}")
+    return ran.returncode
 
 
-def _open_requests() -> list[dict[str, Any]]:
+def _undisturbed() -> dict[str, str]:
+    """The environment without what is set for another deployment: the demo has a store and people of its own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("INTERLOCK_", "TEMPORAL_"))}
+
+
+def _open_requests(running: Development) -> list[dict[str, Any]]:
     answer = subprocess.run(
-        [*_interlock(), "approvals", "list", "--json"], cwd=FOLDER, capture_output=True, timeout=PATIENCE_SECONDS
+        [*_interlock(), "approvals", "list", "--as", people.APPROVER, "--json"],
+        cwd=FOLDER,
+        env=_undisturbed() | running.variables,
+        capture_output=True,
+        timeout=PATIENCE_SECONDS,
     )
     if answer.returncode:
         raise StoryFailed(answer.stderr.decode().strip())
@@ -236,6 +298,9 @@ def _interlock() -> list[str]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--claude", choices=["simulator", "real"], default="simulator", help="real is consent to spend")
+    parser.add_argument(
+        "--mode", choices=["development", "production"], default="development", help="what must be signed"
+    )
     return parser.parse_args()
 
 

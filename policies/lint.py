@@ -59,7 +59,7 @@ def not_checked(files: Mapping[str, str], world: Surroundings) -> Iterator[str]:
     """What could not be looked at, in sentences."""
     rules, _ = read_rules(cedar_files(files))
     if world.accepted is None:
-        yield "not checked: whether the tools that rules name are pinned; no store can be read here"
+        yield "not checked: whether the tools that rules name are pinned; no pins are in force here"
     if world.held is None:
         yield "not checked: whether somebody holds the roles that rules name; give --roster FILE"
     undescribed = sorted({name for rule in rules for name in rule.actions()} - world.tools.keys())

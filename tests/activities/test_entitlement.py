@@ -278,6 +278,18 @@ def test_an_emergency_signed_with_a_revoked_key_gives_no_role() -> None:
     assert check(roster(RITA, revoked), "night", grants=(emergency(KEY, "night"),)) is Check.ROLE
 
 
+def test_a_role_nobody_may_take_in_an_emergency_is_not_taken() -> None:
+    grant = emergency(KEY, "night", role="auditor")
+    assert check(roster(RITA, NIGHT), "night", asks(demands("auditor")), grants=(grant,)) is Check.ROLE
+
+
+def test_nobody_takes_a_role_in_an_emergency_with_the_key_of_another() -> None:
+    day = person("day", break_glass=("finance_manager",))
+    people = roster(RITA, NIGHT, day)
+    assert check(people, "day", grants=(emergency(KEY, "day"),)) is Check.ROLE
+    assert check(people, "night", grants=(emergency(KEY, "night"),)) is None
+
+
 def test_in_an_emergency_nobody_decides_what_they_asked_for() -> None:
     people, grants = roster(RITA, NIGHT), (emergency(KEY, "night"),)
     assert check(people, "night", start=started("NIGHT"), grants=grants) is Check.SELF_APPROVAL

@@ -9,7 +9,7 @@ import pytest
 from pydantic import JsonValue
 
 from activities.keys import idempotency_key
-from activities.toolbox import NotSent
+from activities.toolbox import NotSent, OutcomeUnknown
 from activities.totals import Totals
 from contracts.model import Moment
 from contracts.policy import RulingEffect
@@ -115,6 +115,14 @@ async def test_a_credit_that_the_server_refuses_does_not_count() -> None:
     async with a_bench(payments(says_no("the account is closed")), policy=OURS) as bench:
         assert (await bench.call(credit(4000))).status is CallStatus.SAID_NO
         assert await counted(bench) == 0
+
+
+async def test_a_credit_whose_outcome_nobody_knows_goes_on_counting() -> None:
+    toolbox = payments(OutcomeUnknown("the line went dead"))
+    toolbox.classes = {"payments.issue_credit": EffectClass.OPAQUE}
+    async with a_bench(toolbox, policy=OURS) as bench:
+        assert (await bench.call(credit(4000))).status is CallStatus.UNKNOWN
+        assert await counted(bench) == 4000
 
 
 async def test_a_credit_that_may_yet_be_sent_counts_once_however_often_it_is_tried() -> None:

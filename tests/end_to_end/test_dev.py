@@ -5,62 +5,12 @@ import json
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest_asyncio
 
-from tests.end_to_end.processes import (
-    INTERLOCK,
-    REPOSITORY,
-    children_of,
-    is_running,
-    kill,
-    output_of,
-    until,
-    usual_ports_taken,
-    with_our_packages,
-)
-from workers.embedded.running import RunningDevelopment, read_running
-
-
-@dataclass
-class Dev:
-    """One folder, and the `interlock dev` that runs in it."""
-
-    folder: Path
-    started: list[asyncio.subprocess.Process] = field(default_factory=list)
-
-    async def start(self) -> RunningDevelopment:
-        """What it says of itself once everything runs."""
-        with (self.folder / "output").open("ab") as output, usual_ports_taken():
-            process = await asyncio.create_subprocess_exec(
-                *INTERLOCK, "dev", env=with_our_packages(), cwd=self.folder, stdout=output, stderr=output
-            )
-            self.started.append(process)
-            await until(lambda: self._runs(process), "interlock dev runs")
-        running = self.running()
-        assert running is not None
-        return running
-
-    def running(self) -> RunningDevelopment | None:
-        return read_running(self.folder / ".interlock" / "dev.json")
-
-    async def interlock(self, *arguments: str) -> str:
-        """What a command prints that is called in this folder."""
-        return await output_of(*INTERLOCK, *arguments, environment=with_our_packages(), folder=self.folder)
-
-    async def end(self) -> None:
-        for process in self.started:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-
-    def _runs(self, process: asyncio.subprocess.Process) -> bool:
-        assert process.returncode is None, (self.folder / "output").read_text()
-        running = self.running()
-        return running is not None and running.pid == process.pid
+from tests.end_to_end.development import Dev
+from tests.end_to_end.processes import REPOSITORY, children_of, is_running, kill, output_of, until
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -5,17 +5,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
 from contracts.decisions import MAX_DECISION_BYTES, Decision, Verdict
 from contracts.deployment import Deployment, Mode
 from contracts.runs import MAX_INBOX, RunView
-from tests.authority import Signer, roster_of
+from tests.authority import FixedAuthority, Signer, roster_of
 from tests.story import DEPLOYMENT, a_story
 from tests.workflows.errand_world import DONE, FIND, MAIL, an_errand, tools
-from tests.workflows.refund_world import Books, a_refund, claude_advising
+from tests.workflows.refund_world import Books, a_refund, claude_advising, rules
 from workers.embedded.temporal_server import temporal_binary
+from workers.resources.known_keys import KnownKeys
 
 OTHER_DIGEST = "sha256:" + "0" * 64
 MALFORMED: dict[str, tuple[tuple[Any, ...], str]] = {
@@ -139,6 +141,25 @@ async def test_at_most_a_hundred_decisions_wait_to_be_checked(temporal: Workflow
     assert toolbox.effects() == ["mail.send_mail"]
 
 
+async def test_everything_that_has_arrived_is_checked_in_one_step(temporal: WorkflowEnvironment) -> None:
+    toolbox = tools()
+    release = toolbox.holding("orders.find_order")
+    async with an_errand(temporal, (MAIL, FIND), DONE, toolbox=toolbox) as errand:
+        good = await errand.run.decision(Verdict.APPROVE)
+        forged = [good.model_copy(update={"approver": "rita", "note": str(number)}) for number in range(30)]
+        for decision in (*forged, good):
+            await errand.run.signals(decision)
+        release.set()
+        ending = await errand.run.ending()
+        view = await errand.run.view()
+        history = await errand.run.handle.fetch_history()
+
+    checks = [event for event in history.events if event.event_type == EventType.EVENT_TYPE_MARKER_RECORDED]
+    assert len(checks) == 1
+    assert (view.refused_count, ending.state) == (30, "answered")
+    assert toolbox.effects() == ["mail.send_mail"]
+
+
 async def test_a_second_decision_is_told_what_was_decided(temporal: WorkflowEnvironment) -> None:
     async with a_refund(temporal, 64000, 52000) as refund:
         good = await refund.run.decision(Verdict.RETURN, note="less")
@@ -220,3 +241,25 @@ async def test_nothing_unsigned_counts_in_production(temporal: WorkflowEnvironme
     assert stopped.reason.startswith("unsigned start statements count in development only")
     assert (stopped.state, ending.state) == ("cancelled", "refunded")
     assert toolbox.effects()[0] == "payments.issue_credit"
+
+
+async def test_a_forged_update_is_refused_before_it_is_an_event(temporal: WorkflowEnvironment) -> None:
+    """The worker's own check on sight, as production gives it to the guard."""
+    production = Deployment(id=DEPLOYMENT.id, namespace=DEPLOYMENT.namespace, mode=Mode.PRODUCTION)
+    toolbox, rita, dana = Books().toolbox(), Signer("rita"), Signer("dana", ("finance_manager",))
+    roster = roster_of(rita, dana)
+    keys = KnownKeys(FixedAuthority(rules(), roster), production)
+    await keys.refresh()
+    around: dict[str, Any] = {"deployment": production, "roster": roster, "on_sight": keys.problem_with}
+    async with a_story(temporal, claude_advising(64000), toolbox, **around) as story:
+        await story.accept_pins(toolbox)
+        run = await story.start("refund", order_id="A-17", signer=rita)
+        signed = dana.signed(await run.decision(Verdict.APPROVE))
+        before = (await run.handle.describe()).history_length
+        why = await run.refused(signed.model_copy(update={"note": "and another thing"}))
+        after = (await run.handle.describe()).history_length
+        await run.sends(signed)
+        ending = await run.ending()
+
+    assert why == "the signature was not made by 'dana' for this decision; sign it anew"
+    assert (after, ending.state) == (before, "refunded")

@@ -58,8 +58,9 @@ class StoredAuthority:
         return self._roster.document
 
     async def break_glass(self) -> tuple[BreakGlass, ...]:
-        """The emergency grants that were recorded, whether they still count or not."""
-        return await self._documents.grants()
+        """The emergency grants of this deployment that were recorded, whether they still count or not."""
+        grants = await self._documents.grants()
+        return tuple(grant for grant in grants if grant.deployment == self._deployment.id)
 
     async def pinned(self, definition: ToolDefinition, at: Moment) -> PinnedTool | None:
         """The accepted definition of this tool; development accepts the first one seen. Raises NothingInForce."""

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, JsonValue
+from sqlalchemy import update
 
+from activities.activating import missing_signatures, problem_with_endorsement
 from activities.authority import NothingInForce
 from contracts.authority import Activation, DocumentKind, Endorsement
+from contracts.canonical import canonical_json
 from contracts.deployment import Deployment, Mode
 from contracts.roster import Roster
 from contracts.signing import SignedFor, sign
@@ -20,7 +23,11 @@ from tests.authority import Signer, roster_of
 from tests.workers.store.samples import NINE
 from workers.resources.authority import StoredAuthority, activate_files
 from workers.resources.store import Store
+from workers.resources.store.address import read_url
+from workers.resources.store.database import Database
 from workers.resources.store.documents import Overtaken, next_activation
+from workers.resources.store.errors import ContentDamaged
+from workers.resources.store.schema import CONTENTS
 from workers.settings import REPOSITORY
 
 PRODUCTION = Deployment(id="here", namespace="default", mode=Mode.PRODUCTION)
@@ -218,3 +225,101 @@ async def test_production_takes_pins_from_the_document_an_operator_has_signed(de
     pinned = await desk.authority().pinned(TOOL, NINE)
     assert pinned is not None
     assert pinned.pin == TOOL.pin()
+
+
+async def test_a_role_taken_in_an_emergency_of_another_deployment_counts_for_nothing_here(desk: Desk) -> None:
+    bea = Signer("bea", break_glass=("finance_manager",))
+    here, elsewhere = (bea.grants("finance_manager", name, NINE) for name in ("here", "elsewhere"))
+    for grant in (here, elsewhere):
+        assert await desk.store.documents.grant(grant, NINE)
+    assert await desk.authority().break_glass() == (here,)
+
+
+# What else must be as it was signed.
+
+
+async def test_a_roster_that_does_not_follow_the_one_before_it_does_not_count(desk: Desk) -> None:
+    await desk.put(DocumentKind.ROSTER, desk.roster(), desk.ada, desk.alan)
+    plain = desk.roster(Signer("erik")).model_dump(mode="json")
+    after_another = next_activation(DocumentKind.ROSTER, "here", None, {}, "elsewhere")
+    second = next_activation(DocumentKind.ROSTER, "here", None, plain, "a test").model_copy(
+        update={"version": 2, "previous": after_another.digest}
+    )
+    for signer in (desk.ada, desk.alan):
+        await desk.store.documents.propose(second, plain, desk.endorsed(second, signer), desk.now())
+    await desk.store.documents.activate(second, plain, "mallory", desk.now())
+    with pytest.raises(NothingInForce, match="roster version 2 does not follow the one before it"):
+        await desk.authority().roster()
+
+
+async def test_whoever_became_an_operator_later_has_not_signed_what_was_made_active_before(desk: Desk) -> None:
+    olive = Signer("olive", OPERATOR)
+    await desk.put(DocumentKind.ROSTER, desk.roster(Signer("olive", (), olive.key)), desk.ada, desk.alan)
+    await desk.put(DocumentKind.POLICY, RULES, olive)
+    await desk.put(DocumentKind.ROSTER, desk.roster(olive), desk.ada, desk.alan)
+    with pytest.raises(NothingInForce, match="policy version 1 lacks 1 signature"):
+        await desk.authority().policy()
+
+
+async def test_rules_that_were_made_active_before_any_roster_say_so(desk: Desk) -> None:
+    await desk.put(DocumentKind.POLICY, RULES, desk.omar)
+    await desk.put(DocumentKind.ROSTER, desk.roster(), desk.ada, desk.alan)
+    with pytest.raises(NothingInForce, match="policy: no roster was in force when it was made active"):
+        await desk.authority().policy()
+
+
+async def test_one_person_with_two_keys_signs_once(desk: Desk) -> None:
+    again = Signer("ada", ADMIN)
+    ada = desk.ada.person()
+    both = ada.model_copy(update={"keys": (*ada.keys, *again.person().keys)})
+    people = Roster(people=(both, desk.alan.person(), desk.omar.person()))
+    activation = await desk.put(DocumentKind.ROSTER, people, desk.ada)
+    role_and_missing = missing_signatures(
+        activation,
+        [desk.endorsed(activation, desk.ada), desk.endorsed(activation, again)],
+        people,
+        Mode.PRODUCTION,
+    )
+    assert role_and_missing == ("roster_admin", 1)
+
+
+async def test_an_old_signature_is_none_under_a_later_document(desk: Desk) -> None:
+    first = next_activation(DocumentKind.POLICY, "here", None, {"files": {}}, "the first")
+    later = next_activation(DocumentKind.POLICY, "here", None, RULES, "the second")
+    old = [desk.endorsed(first, desk.omar)]
+    assert missing_signatures(first, old, desk.roster(), Mode.PRODUCTION) == ("operator", 0)
+    assert missing_signatures(later, old, desk.roster(), Mode.PRODUCTION) == ("operator", 1)
+
+
+async def test_neither_a_service_nor_anybody_in_anothers_name_signs_documents(desk: Desk) -> None:
+    robot = Signer("robot", OPERATOR, service=True)
+    people = desk.roster(robot, Signer("olive", OPERATOR))
+    rules = next_activation(DocumentKind.POLICY, "here", None, RULES, "a test")
+    as_olive = desk.endorsed(rules, Signer("olive", OPERATOR, desk.omar.key))
+    for endorsement, said in ((desk.endorsed(rules, robot), "'robot'"), (as_olive, "'olive'")):
+        assert f"is not {said}'s" in problem_with_endorsement(endorsement, rules, people)
+
+
+@pytest.mark.parametrize("lacking", ["a key that was over", "a person who had left"])
+async def test_a_document_signed_with_a_key_that_was_over_does_not_count(desk: Desk, lacking: str) -> None:
+    omar = desk.omar.person()
+    overs: dict[str, dict[str, object]] = {
+        "a key that was over": {"keys": (omar.keys[0].model_copy(update={"valid_until": NINE}),)},
+        "a person who had left": {"valid_until": NINE},
+    }
+    people = Roster(people=(desk.ada.person(), desk.alan.person(), omar.model_copy(update=overs[lacking])))
+    await desk.put(DocumentKind.ROSTER, people, desk.ada, desk.alan)
+    await desk.put(DocumentKind.POLICY, RULES, desk.omar)
+    with pytest.raises(NothingInForce, match="policy version 1 lacks 1 signature"):
+        await desk.authority().policy()
+
+
+async def test_a_document_that_was_changed_in_the_database_is_not_in_force(desk: Desk, tmp_path: Path) -> None:
+    activation = await desk.put(DocumentKind.ROSTER, desk.roster(), desk.ada, desk.alan)
+    own = canonical_json(desk.roster(Signer("mallory", ADMIN)))
+    database = Database(read_url(f"sqlite:///{tmp_path}/store.db"))
+    change = update(CONTENTS).where(CONTENTS.c.address == activation.digest).values(content=own)
+    database.write_now(lambda connection: connection.execute(change))
+    database.close()
+    with pytest.raises(ContentDamaged):
+        await desk.authority().roster()

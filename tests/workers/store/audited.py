@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import JsonValue
 from sqlalchemy import Connection, select, update
 
@@ -64,6 +65,11 @@ class Audited:
         await store.starts.end(RUN, "refunded", at(30))
         checkpoints.take()
         store.close()
+
+    def write_key(self, path: Path) -> None:
+        """Put the key that signs into a file that only its owner may read."""
+        path.touch(mode=0o600)
+        path.write_bytes(self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
     def signed(self) -> SignedHeads:
         """What the checkpoints say now."""

@@ -6,12 +6,14 @@ import sys
 
 from activities.conversations import RunKey
 from activities.inbox import CaseTaken
+from contracts.audit import AuditKind, AuditRecord
 from contracts.tools import Share
 from tests.workers.store.samples import NINE, RUN, answered, at, started
 from workers.resources.store import Store
 
 CREDITED = Share(total="requester", of="rita on 2026-11-20", amount=999)
 KILLED = 9
+APPENDS = 10
 
 
 async def mark_sent(store: Store, me: str) -> str:
@@ -56,7 +58,25 @@ async def lease(store: Store, me: str) -> str:
     return " ".join(sorted(row.notice.id for row in leased))
 
 
-DEEDS = {deed.__name__: deed for deed in (mark_sent, answer, register, pseudonym, reserve, reserve_and_die, lease)}
+async def append(store: Store, me: str) -> str:
+    """Some records of its own in one stream."""
+    for number in range(APPENDS):
+        await store.audit.append(
+            AuditRecord(kind=AuditKind.COMMAND, at=NINE, **RUN.model_dump(), about=f"{me}.{number}")
+        )
+    return "appended"
+
+
+async def append_once(store: Store, me: str) -> str:
+    """What may be told once."""
+    await store.audit.append(AuditRecord(kind=AuditKind.COMMAND, at=NINE, **RUN.model_dump(), about=me, once="1"))
+    return "appended"
+
+
+DEEDS = {
+    deed.__name__: deed
+    for deed in (mark_sent, answer, register, pseudonym, reserve, reserve_and_die, lease, append, append_once)
+}
 
 
 def say(line: str) -> None:

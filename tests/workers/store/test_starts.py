@@ -6,7 +6,7 @@ import pytest
 from pydantic import JsonValue
 
 from activities.conversations import RunKey
-from activities.inbox import CaseTaken
+from activities.inbox import CaseTaken, NonceUsed
 from contracts.runs import KnownCase
 from tests.workers.store.samples import RUN, at, started
 from workers.resources.store import Store
@@ -39,6 +39,17 @@ async def test_another_run_of_the_same_case_is_refused_and_leaves_no_record(stor
         await store.starts.register(started(SECOND), at(1))
 
     assert (refusal.value.workflow_id, refusal.value.first_run_id) == (RUN.workflow_id, RUN.first_run_id)
+    assert await store.starts.find(SECOND) is None
+
+
+async def test_a_statement_that_started_one_run_starts_no_other(store: Store) -> None:
+    record = started(again="lost")
+    signed = record.model_copy(update={"start": record.start.model_copy(update={"nonce": "n" * 20})})
+    await store.starts.register(signed, at(0))
+    assert await store.starts.register(signed, at(0)) == signed, "a retry is no other run"
+
+    with pytest.raises(NonceUsed, match="sign a new one"):
+        await store.starts.register(signed.model_copy(update={"run": SECOND}), at(1))
     assert await store.starts.find(SECOND) is None
 
 

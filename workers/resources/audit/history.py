@@ -17,6 +17,7 @@ from activities.conversations import RunKey
 from activities.ledger import LedgerState
 from activities.tools import NOTHING_TO_UNDO
 from contracts.audit import stream_of
+from contracts.runs import TASK_QUEUE
 from contracts.tools import Purpose, ToolCall, ToolOutcome
 from workers.resources.audit.findings import Finding
 from workers.resources.audit.told import Accounts, Told
@@ -41,10 +42,10 @@ class Calls:
 
 
 class Histories:
-    """Reads what Temporal remembers."""
+    """Reads what Temporal remembers of calls of the gate on one task queue, whoever's workflow made them."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client, task_queue: str = TASK_QUEUE) -> None:
+        self._client, self._task_queue = client, task_queue
         self.calls: dict[RunKey, Calls] = {}
         self._chains: dict[tuple[str, str], str] = {}
 
@@ -103,7 +104,8 @@ class Histories:
         for event in events:
             if event.HasField("activity_task_scheduled_event_attributes"):
                 asked = event.activity_task_scheduled_event_attributes
-                if asked.activity_type.name == GATE and (call := await self._read_as(asked.input, ToolCall)):
+                ours = asked.activity_type.name == GATE and asked.task_queue.name == self._task_queue
+                if ours and (call := await self._read_as(asked.input, ToolCall)):
                     scheduled[event.event_id] = call
             elif event.HasField("activity_task_completed_event_attributes"):
                 answered = event.activity_task_completed_event_attributes

@@ -1,0 +1,251 @@
+"""What the store does not do without: one winner, nothing without its record, a chain that shows every change."""
+
+from tests.mutants.protection import In
+
+LEDGER = In("workers/resources/store/ledger.py", "tests/workers/store/test_ledger.py")
+AUDIT = In("workers/resources/store/audit.py", "tests/workers/store/test_chain.py")
+DECIDED = In("workers/resources/store/decided.py", "tests/workers/store/test_decided.py")
+TOTALS = In("workers/resources/store/totals.py", "tests/workers/store/test_totals.py")
+TAINTS = In("workers/resources/store/taints.py", "tests/workers/store/test_taints.py")
+DOCUMENTS = In("workers/resources/store/documents.py", "tests/workers/resources/test_authority.py")
+STARTS = In("workers/resources/store/starts.py", "tests/workers/store/test_starts.py")
+CONTENTS = In("workers/resources/store/contents.py", "tests/workers/store/test_conversations.py")
+INBOX = In("workers/resources/store/inbox.py", "tests/workers/store/test_inbox.py")
+VERIFYING = "tests/workers/store/test_audit_verification.py"
+GENUINE = "tests/workers/store/test_genuine_checkpoints.py"
+LINKS = In("workers/resources/audit/links.py", VERIFYING)
+TOLD = In("workers/resources/audit/told.py", VERIFYING)
+SIGNED_HEADS = In("workers/resources/audit/signed_heads.py", VERIFYING)
+VERIFICATION = In("workers/resources/audit/verification.py", VERIFYING)
+CHECKPOINTS = In("workers/resources/checkpoints.py", VERIFYING)
+
+_FINAL = "    LEDGER.c.state.in_([state.value for state in UNFINISHED]),\n"
+_GENERATION = '    LEDGER.c.generation == bindparam("of_generation"),\n' + _FINAL
+
+THE_LEDGER = (
+    LEDGER.off(
+        "ledger: only the current generation",
+        _GENERATION,
+        _GENERATION.replace("==", ">="),
+        "test_nobody_sends_with_an_older_generation[sqlite]",
+        "test_a_worker_that_was_overtaken_writes_neither_outcome_nor_content[sqlite]",
+    ),
+    LEDGER.off(
+        "ledger: what is final stays",
+        _FINAL,
+        "",
+        "test_nothing_is_sent_for_a_key_that_is_final[sqlite]",
+        "test_a_final_outcome_may_be_recorded_twice_and_never_changed[sqlite]",
+    ),
+    LEDGER.off(
+        "ledger: an undo is no effect to undo",
+        "        LEDGER.c.purpose == Purpose.FORWARD.value,\n",
+        "",
+        "test_neither_reading_nor_compensating_counts_as_having_sent[sqlite]",
+    ),
+    *(
+        LEDGER.off(
+            f"ledger: {what} stands with its record",
+            f"append(connection, ledger_records.{record})",
+            f"_ = ledger_records.{record}",
+            f"tests/workers/store/test_chain.py::test_every_move_of_the_ledger_is_told_and_none_without[{what}-sqlite]",
+        )
+        for what, record in (
+            ("a claim", "claimed(claim, at)"),
+            ("a send", "sent(row, at)"),
+            ("an outcome", "finished(row, at)"),
+            ("a release", 'released(row, at or row["last_sent_at"])'),
+        )
+    ),
+)
+
+_PAST = "return bool(connection.scalar(standing) == statement)"
+
+ROWS = (
+    DECIDED.off(
+        "store: a nonce is for one statement", _PAST, "return True", "test_a_nonce_counts_for_one_statement[sqlite]"
+    ),
+    DECIDED.off(
+        "store: a decision stands with its record",
+        "append(connection, _record(decision, approver, statement, at))",
+        "pass",
+        "test_a_decision_that_counts_is_told_to_auditors_once[sqlite]",
+    ),
+    DECIDED.off(
+        "store: decisions of the last hour",
+        "DECISIONS.c.approver == approver, DECISIONS.c.used_at >= since",
+        "DECISIONS.c.approver != approver, DECISIONS.c.used_at >= since",
+        "test_the_decisions_of_one_person_since_a_moment_are_counted[sqlite]",
+    ),
+    TOTALS.off(
+        "totals: counted once for an action",
+        "if not standing.released:",
+        "if False:",
+        "test_reserving_again_returns_what_it_came_to_and_adds_nothing_even_when_others_came_between[sqlite]",
+    ),
+    TOTALS.off(
+        "totals: attempts at one action wait for each other",
+        "select(RESERVATIONS).where(_OF_KEY_AND_TOTAL).with_for_update()",
+        "select(RESERVATIONS).where(_OF_KEY_AND_TOTAL)",
+        "test_concurrent_attempts_at_an_action_that_was_released_are_counted_once[postgresql]",
+    ),
+    TOTALS.off(
+        "totals: a changed amount needs a key of its own",
+        "if standing.amount != share.amount:",
+        "if False:",
+        "test_a_key_that_stands_with_another_amount_is_refused_and_nothing_of_the_action_is_kept[sqlite]",
+    ),
+    TAINTS.off(
+        "taint: stands with its record",
+        "            append(connection, *(_record(run, taint, tool, at) for taint in new))\n",
+        "",
+        "test_auditors_are_told_of_each_taint_once_with_the_tool_that_brought_it[sqlite]",
+    ),
+    DOCUMENTS.off(
+        "documents: whoever was overtaken is told",
+        "if version != activation.version - 1:",
+        "if False:",
+        "test_of_two_who_change_the_same_version_the_second_is_told",
+    ),
+    DOCUMENTS.off(
+        "documents: the content is what was signed",
+        'if digest(content) != activation.digest or row["digest"] != activation.digest:',
+        "if False:",
+        "test_a_document_that_was_changed_in_the_database_is_not_in_force",
+    ),
+    STARTS.off(
+        "store: a statement starts one run",
+        "                _use_nonce(connection, record)\n",
+        "",
+        "test_a_statement_that_started_one_run_starts_no_other[sqlite]",
+    ),
+    STARTS.off(
+        "store: a case is begun once",
+        "if holder is not None and not start.again:",
+        "if False:",
+        "test_another_run_of_the_same_case_is_refused_and_leaves_no_record[sqlite]",
+    ),
+    STARTS.off(
+        "store: the record of this very run",
+        "return and_(STARTS.c.workflow_id == run.workflow_id, STARTS.c.first_run_id == run.first_run_id)",
+        "return and_(STARTS.c.workflow_id == run.workflow_id)",
+        "test_a_registered_run_is_found_by_workflow_id_and_first_run_id[sqlite]",
+    ),
+    CONTENTS.off(
+        "store: content is what its address says",
+        "if content is not None and digest(content) != address:",
+        "if False:",
+        "test_content_that_was_changed_in_the_database_is_not_handed_out[sqlite]",
+    ),
+    INBOX.off(
+        "store: the request of this very run",
+        "        if first_run_id:\n",
+        "        if False:\n",
+        "test_of_two_runs_with_the_same_request_id_each_finds_its_own[sqlite]",
+    ),
+)
+
+_KINDS = "test_every_kind_of_tampering_is_found_where_it_was_done"
+_EDITED = "test_an_edited_checkpoint_is_found_at_its_line"
+
+THE_CHAIN = (
+    AUDIT.off(
+        "chain: what is recorded once",
+        "if record.once and _stands(connection, record):",
+        "if False:",
+        "test_what_is_to_stand_once_stands_once_however_often_it_is_told[sqlite]",
+    ),
+    AUDIT.off(
+        "chain: the head moves along",
+        '    connection.execute(_ADVANCE, {"of_stream": stream, "new_seq": link.seq, "new_hash": link.hash})\n',
+        '    if link.seq == 1:\n        connection.execute(_ADVANCE, {"of_stream": stream, "new_seq": 1, '
+        '"new_hash": link.hash})\n',
+        "test_every_record_follows_the_one_before_it[sqlite]",
+    ),
+    LINKS.off(
+        "verify: a link has the hash of what it says",
+        "if ChainLink.hash_of(link.stream, link.seq, link.previous, link.payload) != link.hash:",
+        "if False:",
+        _KINDS,
+    ),
+    LINKS.off(
+        "verify: a link stands where the checkpoint saw it",
+        "        self._as_signed(stream, link)\n",
+        "",
+        _KINDS,
+    ),
+    LINKS.off(
+        "verify: columns say what the record says",
+        "elif repeated is not None and repeated != _repeated_of(record):",
+        "elif False:",
+        "test_a_column_that_repeats_a_record_wrongly_is_found",
+    ),
+    TOLD.off(
+        "verify: no row without a record",
+        "if not row.optional:",
+        "if False:",
+        "test_an_entry_that_was_put_in_or_taken_out_is_found",
+    ),
+    TOLD.off(
+        "verify: a row is as recorded",
+        "        if differing:\n",
+        "        if False:\n",
+        "test_any_change_of_a_ledger_entry_is_found_at_its_last_record",
+    ),
+    TOLD.off(
+        "verify: no record without a row",
+        "for name in told.keys() - seen:",
+        "for name in seen - seen:",
+        "test_an_entry_that_was_put_in_or_taken_out_is_found",
+    ),
+    VERIFICATION.off(
+        "verify: contents are what their address says",
+        "if place is not None and digest(content) != address:",
+        "if False:",
+        "test_a_content_that_was_changed_is_found_and_one_that_was_erased_is_said",
+    ),
+    SIGNED_HEADS.off(
+        "checkpoints: a genuine signature",
+        "        if self._is_forged(checkpoint):\n",
+        "        if False:\n",
+        _EDITED,
+    ),
+    SIGNED_HEADS.off(
+        "checkpoints: by a key that is trusted",
+        "if checkpoint.key_id not in self.keys:",
+        "if False:",
+        "test_a_checkpoint_by_a_key_that_nobody_trusts_is_found",
+    ),
+    SIGNED_HEADS.off(
+        "checkpoints: none is left out",
+        "if checkpoint.number != before + 1:",
+        "if False:",
+        "test_a_checkpoint_that_was_taken_out_doubled_or_moved_is_found",
+    ),
+    SIGNED_HEADS.off(
+        "checkpoints: each names the one before",
+        'if checkpoint.previous != (digest(self.last) if self.last else ""):',
+        "if False:",
+        f"{GENUINE}::test_a_checkpoint_that_does_not_name_the_one_before_it_is_found",
+    ),
+    SIGNED_HEADS.off(
+        "checkpoints: heads never go back",
+        "if stream not in checkpoint.heads or checkpoint.heads[stream].seq < head.seq:",
+        "if False:",
+        f"{GENUINE}::test_a_genuine_checkpoint_that_goes_back_is_found",
+    ),
+    SIGNED_HEADS.off(
+        "checkpoints: of this deployment",
+        "if self.deployment and checkpoint.deployment != self.deployment:",
+        "if False:",
+        f"{GENUINE}::test_a_genuine_checkpoint_of_another_deployment_is_found",
+    ),
+    CHECKPOINTS.off(
+        "checkpoints: nothing is signed over a chain that went back",
+        "if standing.get(stream) != head.hash or stream not in heads or heads[stream].seq < head.seq:",
+        "if False:",
+        "test_nothing_is_signed_over_a_chain_that_went_backwards",
+    ),
+)
+
+OF_THE_STORE = (*THE_LEDGER, *ROWS, *THE_CHAIN)
