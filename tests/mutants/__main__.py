@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).parents[2]
 PATIENCE_SECONDS = 120
 """For the tests of one protection; most take two."""
 PASSED, FAILED = 0, 1
-_FAILURE = re.compile(r"^FAILED (?:\S*/)?(\S+?)(?: - (.*))?$", re.MULTILINE)
+_FAILURE = re.compile(r"^FAILED (?:[^ :]*/)?(.+?)(?: - (.*))?$", re.MULTILINE)
 _DOES_NOT_RUN = ("NameError", "SyntaxError", "ImportError", "ModuleNotFoundError", "UnboundLocalError")
 """Of a change that breaks the program instead of a protection; that some test fails then proves nothing."""
 

@@ -48,7 +48,7 @@ THE_LEDGER = (
             f"ledger: {what} stands with its record",
             f"append(connection, ledger_records.{record})",
             f"_ = ledger_records.{record}",
-            f"tests/workers/store/test_chain.py::test_every_move_of_the_ledger_is_told_and_none_without[{what}-sqlite]",
+            f"tests/workers/store/test_chain.py::test_every_move_of_the_ledger_is_told_and_none_without[sqlite-{what}]",
         )
         for what, record in (
             ("a claim", "claimed(claim, at)"),
