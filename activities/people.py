@@ -90,6 +90,7 @@ class PeopleActivities:
         if record is None:
             message = "this run has no start record; nobody is asked for it"
             raise ApplicationError(message, type="NoStartRecord", non_retryable=True)
+        request = request.model_copy(update={"automation": record.start.automation})  # shown to people, too
         action = await self._contents.get(request.action_digest)
         calendars = await self._calendars()
         shown: dict[str, JsonValue] = {
@@ -101,7 +102,7 @@ class PeopleActivities:
         return InboxEntry(
             request_id=request.request_id,
             kind=request.kind,
-            automation=record.start.automation,
+            automation=request.automation,
             workflow_id=run.workflow_id,
             first_run_id=run.first_run_id,
             state=request.state,

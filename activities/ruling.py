@@ -13,7 +13,7 @@ from activities.sending import Permission
 from activities.taints import Taints
 from activities.totals import CannotReserve, Totals
 from contracts.canonical import digest
-from contracts.decisions import Decision
+from contracts.decisions import Decision, RequestKind
 from contracts.deployment import Deployment, Mode
 from contracts.model import Moment
 from contracts.policy import Ruling, RulingEffect
@@ -146,10 +146,14 @@ class Rulings:
         return ruling, tuple(counting)
 
     async def _circumstances(self, prepared: Prepared, in_force: _InForce, demanded: Ruling) -> Circumstances:
-        """All evidence of a call answers one request of this run; it is held against what policy demands today."""
+        """All evidence of a call answers one request of this run; it is held against what policy demands today.
+
+        What kind of request it is was said by whoever opened it; the evidence for a call is always that of an approval.
+        """
         request = await self._inbox.find(prepared.call.evidence[0].approval_id, prepared.run.first_run_id)
         if request is not None:
-            request = request.model_copy(update={"obligations": demanded.obligations})
+            asked = {"kind": RequestKind.APPROVAL, "automation": prepared.start.start.automation}
+            request = request.model_copy(update={**asked, "obligations": demanded.obligations})
         return Circumstances(
             deployment=self._deployment,
             roster=in_force.roster,

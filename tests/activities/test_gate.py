@@ -22,7 +22,7 @@ from activities.tools import NOTHING_TO_UNDO
 from contracts.audit import AuditKind, AuditRecord
 from contracts.canonical import digest
 from contracts.claude import ProposedCall, StopReason, TurnOutcome
-from contracts.decisions import Verdict
+from contracts.decisions import RequestKind, Verdict
 from contracts.deployment import Deployment
 from contracts.policy import RulingEffect
 from contracts.tools import (
@@ -37,6 +37,7 @@ from contracts.tools import (
 )
 from policies.engine import CedarRules
 from tests.activities.bench import DEVELOPMENT, NINE, OURS, PRODUCTION, RUN, Bench, a_bench
+from tests.authority import Signer, roster_of
 from tests.doubles import Answer, RecordingToolbox
 from workers.settings import REPOSITORY
 
@@ -486,6 +487,19 @@ async def test_evidence_is_held_against_the_request_of_this_very_run() -> None:
         await bench.asks_for(decision, first_run_id="run-2", action_digest=digest(b"another"), opened_at=later)
         outcome = await bench.call(credit(9000, evidence=(decision,)))
     assert outcome.status is CallStatus.DONE
+
+
+@pytest.mark.parametrize("claim", [{}, {"kind": RequestKind.ESCALATION}, {"automation": "errand"}])
+async def test_the_owners_signature_does_not_count_whatever_the_request_calls_itself(claim: dict[str, Any]) -> None:
+    """A workflow that nobody knows has opened the request for its credit, and says what it likes of it."""
+    olga = Signer("olga", ("finance_manager",))
+    async with a_bench(payments(), policy=OURS) as bench:
+        bench.authority.people = roster_of(olga, Signer("rita"), owners={"refund": ("olga",)})
+        decision = olga.signed(bench.decision((await bench.rule(credit(9000))).action_digest))
+        await bench.asks_for(decision, **claim)
+        outcome = await bench.call(credit(9000, evidence=(decision,)))
+    assert outcome.status is CallStatus.NEEDS_APPROVAL
+    assert "'olga' owns the automation 'refund' and may not approve what it does" in outcome.message
 
 
 async def test_evidence_counts_for_what_policy_demands_today() -> None:

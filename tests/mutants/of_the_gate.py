@@ -190,9 +190,15 @@ ASKING = (
     ),
     RULING.off(
         "gate: what policy demands today",
-        'request = request.model_copy(update={"obligations": demanded.obligations})',
-        "pass",
+        'request = request.model_copy(update={**asked, "obligations": demanded.obligations})',
+        "request = request.model_copy(update=asked)",
         "test_evidence_counts_for_what_policy_demands_today",
+    ),
+    RULING.off(
+        "gate: evidence is for an approval, whatever the request calls itself",
+        '{"kind": RequestKind.APPROVAL, "automation": prepared.start.start.automation}',
+        "dict[str, object]()",
+        "test_the_owners_signature_does_not_count_whatever_the_request_calls_itself",
     ),
     RULING.off(
         "gate: so much evidence and no more",
