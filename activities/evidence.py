@@ -101,14 +101,14 @@ def _open_request(decision: Decision, about: Circumstances) -> str:
 
 def _action(decision: Decision, about: Circumstances) -> str:
     asked = about.request.action_digest if about.request else ""
-    return _differs("action_digest", decision.action_digest, about.action_digest) or _differs(
-        "action_digest", decision.action_digest, asked
-    )
+    if decision.action_digest == about.action_digest == asked:
+        return ""
+    return "it is for another action than this: an argument, the tool or the step has changed; read the request again"
 
 
 def _display(decision: Decision, about: Circumstances) -> str:
     shown = about.request.display_digest if about.request else ""
-    return _differs("display_digest", decision.display_digest, shown)
+    return "" if decision.display_digest == shown else "it is for a request that was shown otherwise; read it again"
 
 
 def _verdict(decision: Decision, about: Circumstances) -> str:

@@ -141,6 +141,8 @@ class Rulings:
                 counting.append(decision)
         approvals = tally(tuple(counting), about)
         ruling = in_force.policy.rule(question.model_copy(update={"approvals": approvals}))
+        if ruling.effect is RulingEffect.NEEDS_APPROVAL:
+            ruling = demanded  # all of it: people are asked anew, and what they sign stands alone
         if ruling.effect is not RulingEffect.PERMIT and problems:
             ruling = ruling.model_copy(update={"reason": f"{problems[0]}; {ruling.reason}"[:400]})
         return ruling, tuple(counting)

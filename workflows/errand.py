@@ -41,6 +41,8 @@ class PendingCall(Model):
     ruling: Ruling | None = None
     """Set while people must approve."""
     evidence: tuple[Decision, ...] = ()
+    asked_again: str = ""
+    """Why an approval that was given did not do."""
 
 
 class ErrandCase(Case):
@@ -164,7 +166,8 @@ class ErrandWorkflow(Automation[ErrandCase]):
         call = chosen_call(self, proposed.server, proposed.tool, chosen, pending.evidence)
         outcome = await make_call(self, call)
         if outcome.status is CallStatus.NEEDS_APPROVAL and outcome.ruling is not None:
-            waiting = PendingCall(proposed=proposed, ruling=outcome.ruling)
+            again = outcome.message if pending.evidence else ""
+            waiting = PendingCall(proposed=proposed, ruling=outcome.ruling, asked_again=again)
             self._replace_call(pending, waiting)
             await self._ask(waiting)
         else:
@@ -175,7 +178,9 @@ class ErrandWorkflow(Automation[ErrandCase]):
             about = f"{pending.proposed.server}.{pending.proposed.tool}"
             goal = DisplayLine(label="goal", text=self.case.request.goal[:4000])
             waiting = DisplayLine(label="cost of waiting", text="the errand waits; its other calls go on")
-            await self.open_approval(pending.ruling, f"May Claude call {about}?", (goal, waiting))
+            again = DisplayLine(label="asked again because", text=pending.asked_again)
+            lines = (*([again] if pending.asked_again else []), goal, waiting)
+            await self.open_approval(pending.ruling, f"May Claude call {about}?", lines)
 
     def _settle(self, pending: PendingCall, answer: Answer) -> None:
         if answer.outcome == "approved":

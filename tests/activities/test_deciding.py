@@ -90,10 +90,13 @@ async def test_checking_the_same_decision_again_after_a_crash_gives_the_same_ans
 
 
 async def test_nothing_can_be_decided_for_a_run_nobody_registered(bench: Bench) -> None:
-    check = DecisionsToCheck(arrived=(await asked(bench),))
+    """Everything else about the decision is right: an impostor can open requests for itself."""
+    decision = bench.decision(ACTION, first_run_id="run-9")
+    await bench.asks_for(decision, first_run_id="run-9")
     activity = bench.bound(DecisionActivities).check_decisions
-    (answer,) = (await bench.environment("run-9").run(activity, check)).checked
+    (answer,) = (await bench.environment("run-9").run(activity, DecisionsToCheck(arrived=(decision,)))).checked
     assert (answer.counts, answer.check) == (False, Check.RUN)
+    assert answer.reason == "this run has no start record; nothing can be decided for it"
 
 
 async def test_while_no_roster_is_in_force_decisions_wait(bench: Bench) -> None:

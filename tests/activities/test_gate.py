@@ -181,6 +181,7 @@ async def test_a_tool_whose_own_schema_is_broken_cannot_be_called(schema: dict[s
     assert "the schema itself" in outcome.message
 
 
+@pytest.mark.timeout(20)
 async def test_a_schema_cannot_make_the_gate_fetch_anything() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)

@@ -40,6 +40,11 @@ async def test_no_impostor_gets_an_effect_whatever_it_claims(temporal: WorkflowE
     assert (unmasked.tried, unmasked.effects) == (every_play, 0)
 
 
+async def test_one_of_each_kind_is_refused_as_it_arrives_and_at_the_gate() -> None:
+    tally = await forge(2 * len(KINDS), SEED + 1)
+    assert (tally.accepted, tally.wrong_check, tally.effects) == ([], [], 0)
+
+
 def test_there_are_thirty_kinds_of_forgery_twenty_of_them_signed_by_an_enrolled_key() -> None:
     assert len({kind.name for kind in KINDS}) == len(KINDS) >= 30
     assert sum(kind.resigned for kind in KINDS) >= 20

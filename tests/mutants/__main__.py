@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
@@ -21,7 +22,7 @@ from tests.mutants.protections import PROTECTIONS
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_SECONDS = 120
 """For the tests of one protection; most take two."""
-PASSED, FAILED = 0, 1
+PASSED, FAILED, NO_SUCH_TEST = 0, 1, 4
 _FAILURE = re.compile(r"^FAILED (?:[^ :]*/)?(.+?)(?: - (.*))?$", re.MULTILINE)
 _DOES_NOT_RUN = ("NameError", "SyntaxError", "ImportError", "ModuleNotFoundError", "UnboundLocalError")
 """Of a change that breaks the program instead of a protection; that some test fails then proves nothing."""
@@ -60,6 +61,8 @@ class Copy:
     def problem_without_change(self, tests: Sequence[str]) -> str:
         """What is wrong with the tests when nothing is switched off; empty when they pass."""
         status, told = self._run(tests, PATIENCE_SECONDS * 3)
+        if status == NO_SUCH_TEST:
+            return "a test that is named does not exist, perhaps because of what stands in its brackets"
         return "" if status == PASSED else told
 
     def _outcome(self, tests: Sequence[str]) -> tuple[str, str]:
@@ -114,21 +117,30 @@ class Copies:
         finally:
             self.free.put(copy)
 
-    def problem_without_change(self, protections: Sequence[Protection]) -> str:
+    def problem_without_change(self, tests: Sequence[str]) -> str:
         """See Copy.problem_without_change."""
         copy = self.free.get()
         try:
-            return copy.problem_without_change(sorted({test for each in protections for test in each.tests}))
+            return copy.problem_without_change(tests)
         finally:
             self.free.put(copy)
 
 
-def chosen(only: str) -> tuple[Protection, ...]:
-    """The protections whose names hold this text. Exits when there are none."""
-    found = tuple(each for each in PROTECTIONS if only in each.name)
-    if not found:
-        raise SystemExit(f"no protection is called {only!r}; see tests/mutants/protections.py")
-    return found
+def chosen(only: Sequence[str]) -> tuple[Protection, ...]:
+    """The protections whose names hold one of these texts. Exits when one of them finds none."""
+    for text in only:
+        if not any(text in each.name for each in PROTECTIONS):
+            raise SystemExit(f"no protection is called {text!r}; see tests/mutants/protections.py")
+    return tuple(each for each in PROTECTIONS if any(text in each.name for text in only))
+
+
+def dealt(protections: Sequence[Protection], count: int) -> list[list[str]]:
+    """The tests of all protections, a file's together, in at most `count` heaps."""
+    heaps: list[list[str]] = [[] for _ in range(count)]
+    tests = sorted({test for protection in protections for test in protection.tests})
+    for _, together in groupby(tests, key=lambda test: test.partition("::")[0]):
+        min(heaps, key=len).extend(together)
+    return [heap for heap in heaps if heap]
 
 
 def table(fates: Sequence[Fate]) -> Iterator[str]:
@@ -150,15 +162,17 @@ def say(text: str) -> None:
 def main() -> int:
     """Exit code 0 when every protection is noticed, 1 when one is not, 2 when its tests fail anyway."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
-    parser.add_argument("--only", default="", metavar="NAME", help="those whose names hold this text")
+    parser.add_argument("--only", action="append", metavar="NAME", help="those whose names hold this text; repeatable")
     parser.add_argument("--processes", type=int, default=2, metavar="N", help="side by side (2)")
     given = parser.parse_args()
-    protections = chosen(given.only)
+    protections = chosen(given.only or [""])
     with TemporaryDirectory() as folder, ThreadPoolExecutor(given.processes) as threads:
         copies = Copies(Path(folder))
         copies.make(given.processes)
-        if problem := copies.problem_without_change(protections):
-            say(f"{problem}\nthese tests fail although nothing is switched off; mend them first")
+        say(f"{len(protections)} protections; first their tests with nothing switched off")
+        problems = [*filter(None, threads.map(copies.problem_without_change, dealt(protections, given.processes)))]
+        if problems:
+            say("\n".join([*problems, "these tests must pass while nothing is switched off; mend them first"]))
             return 2
         fates = []
         for fate in threads.map(copies.fate, protections):

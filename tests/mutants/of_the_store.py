@@ -220,7 +220,7 @@ THE_CHAIN = (
         "checkpoints: none is left out",
         "if checkpoint.number != before + 1:",
         "if False:",
-        "test_a_checkpoint_that_was_taken_out_doubled_or_moved_is_found",
+        f"{GENUINE}::test_a_number_that_was_left_out_is_found",
     ),
     SIGNED_HEADS.off(
         "checkpoints: each names the one before",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-FORGE = "tests/forge/test_forge.py::test_no_forged_decision_counts_and_each_is_refused_by_its_own_check"
+FORGE = "tests/forge/test_forge.py::test_one_of_each_kind_is_refused_as_it_arrives_and_at_the_gate"
 
 
 @dataclass(frozen=True)

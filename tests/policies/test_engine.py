@@ -117,6 +117,15 @@ def test_a_rule_that_asks_without_its_annotations_forbids() -> None:
     assert rules(forgotten).rule(ask("s.t")).effect is RulingEffect.FORBID
 
 
+def test_a_rule_without_annotations_is_not_fulfilled_by_those_who_sign_for_another_rule() -> None:
+    """Whoever signs as `a` would satisfy it; that nobody was asked to for its sake keeps the door closed."""
+    unless = "unless { context.approvals has a && context.approvals.a >= 1 };"
+    silent = f'@id("silent") forbid(principal, action, resource) {unless}'
+    ruling = rules(SIGNED_BY_A_AND_B + silent).rule(ask("s.t"))
+    assert (ruling.effect, ruling.obligations) == (RulingEffect.FORBID, ())
+    assert "silent" in ruling.reason
+
+
 # Errors forbid.
 
 

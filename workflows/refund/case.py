@@ -59,6 +59,8 @@ class RefundCase(Case):
     turn: int = 0
     said: str = ""
     """What a person or a changed fact adds before Claude is asked again."""
+    asked_again: str = ""
+    """Why people are asked once more: what changed, what was returned, or why an approval did not do."""
     advice: CreditAdvice | None = None
     ruling: Ruling | None = None
     credit: ToolCall | None = None
@@ -125,7 +127,9 @@ class RefundCase(Case):
     def context(self) -> tuple[DisplayLine, ...]:
         """What people are shown beside the action itself."""
         facts = "; ".join(f"{name} {value}" for name, value in self.facts.model_dump().items())
+        again = (DisplayLine(label="asked again because", text=self.asked_again),) if self.asked_again else ()
         return (
+            *again,
             DisplayLine(label="Claude advises", text=f"{self.money}: {self.why}"),
             DisplayLine(label="the order", text=facts),
             DisplayLine(label="cost of waiting", text="the customer waits; nothing has been paid"),

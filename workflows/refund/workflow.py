@@ -132,7 +132,8 @@ class RefundWorkflow(Automation[RefundCase]):
                 return await self._unless_changed()
             case "returned":
                 said = f"note from {answer.approver}: {answer.note}"[:4000]
-                self.note(said=said, occurrences=renew(self.case, credit.step))
+                again = f"returned by {answer.approver}: {answer.note}"[:400]
+                self.note(said=said, asked_again=again, occurrences=renew(self.case, credit.step))
                 return State.ASSESSING
             case "rejected":
                 self.note(reason=f"rejected by {answer.approver}: {answer.note}"[:400])
@@ -233,6 +234,7 @@ class RefundWorkflow(Automation[RefundCase]):
         self.note(
             facts=now,
             said=f"changed: {changes}"[:4000],
+            asked_again=f"the order changed: {changes}"[:400],
             reason=f"the order changed: {changes}"[:400],
             occurrences=renew(self.case, "payments.issue_credit"),
         )
@@ -240,7 +242,8 @@ class RefundWorkflow(Automation[RefundCase]):
 
     def _not_issued(self, issued: ToolOutcome) -> Literal[State.RULING, State.DECLINED]:
         """Policy changed its mind since it ruled, or the payments server said no. An undo then undoes nothing."""
-        self.note(reason=f"the credit was not issued: {issued.message}"[:400])
+        reason = f"the credit was not issued: {issued.message}"[:400]
+        self.note(reason=reason, asked_again=reason)
         match issued.status:
             case CallStatus.NEEDS_APPROVAL:
                 return State.RULING

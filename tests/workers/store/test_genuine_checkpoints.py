@@ -47,6 +47,11 @@ def test_a_checkpoint_that_does_not_name_the_one_before_it_is_found() -> None:
     assert (found.seq, found.problem) == (2, "does not continue the checkpoint before it")
 
 
+def test_a_number_that_was_left_out_is_found() -> None:
+    (found,) = read(FIRST, checkpoint(3, 20, FIRST)).findings
+    assert (found.seq, found.problem) == (2, "is checkpoint 3, after checkpoint 1")
+
+
 def test_a_genuine_checkpoint_that_goes_back_is_found() -> None:
     (found,) = read(FIRST, checkpoint(2, 9, FIRST)).findings
     assert (found.seq, found.problem) == (2, "goes back in stream 'runs-1'")
