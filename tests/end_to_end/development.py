@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.end_to_end.processes import INTERLOCK, output_of, until, usual_ports_taken, with_our_packages
+from tests.end_to_end.processes import INTERLOCK, Said, output_of, said_by, until, usual_ports_taken, with_our_packages
 from workers.embedded.running import RunningDevelopment, read_running
 
 
@@ -35,6 +35,10 @@ class Dev:
             )
             self.started.append(process)
             await until(lambda: self._runs(process), "interlock dev runs")
+        return self.facts()
+
+    def facts(self) -> RunningDevelopment:
+        """What it says of itself; it must be running."""
         running = self.running()
         assert running is not None
         return running
@@ -45,6 +49,10 @@ class Dev:
     async def interlock(self, *arguments: str) -> str:
         """What a command prints that is called in this folder."""
         return await output_of(*INTERLOCK, *arguments, environment=self.environment(), folder=self.folder)
+
+    async def answer_to(self, *arguments: str) -> Said:
+        """How such a command ends, well or not."""
+        return await said_by(*INTERLOCK, *arguments, environment=self.environment(), folder=self.folder)
 
     def environment(self) -> Mapping[str, str]:
         """What every command of its people is started with."""

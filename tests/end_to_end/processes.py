@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.ports import usual_ports_to_myself
 from workers.embedded.plan import USUAL_PORTS
@@ -66,8 +67,16 @@ def with_our_packages(environ: Mapping[str, str] = os.environ) -> Mapping[str, s
     return {**environ, "PYTHONPATH": str(REPOSITORY)}
 
 
-async def output_of(*command: str, environment: Mapping[str, str] | None = None, folder: Path = REPOSITORY) -> str:
-    """What a program printed. Fails with everything it said when it exits with an error."""
+class Said(NamedTuple):
+    """How a program ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+async def said_by(*command: str, environment: Mapping[str, str] | None = None, folder: Path = REPOSITORY) -> Said:
+    """How a program ends, well or not. Fails when it does not end."""
     process = await asyncio.create_subprocess_exec(
         *command, cwd=folder, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
@@ -77,8 +86,15 @@ async def output_of(*command: str, environment: Mapping[str, str] | None = None,
     except TimeoutError:
         process.kill()
         raise AssertionError(f"{command} did not end within {PATIENCE}") from None
-    assert process.returncode == 0, f"{command} exited with {process.returncode}: {err.decode()}{out.decode()}"
-    return out.decode().strip()
+    assert process.returncode is not None
+    return Said(process.returncode, out.decode().strip(), err.decode().strip())
+
+
+async def output_of(*command: str, environment: Mapping[str, str] | None = None, folder: Path = REPOSITORY) -> str:
+    """What a program printed. Fails with everything it said when it exits with an error."""
+    said = await said_by(*command, environment=environment, folder=folder)
+    assert said.code == 0, f"{command} exited with {said.code}: {said.err}{said.out}"
+    return said.out
 
 
 @contextmanager

@@ -58,10 +58,10 @@ class Run:
             await asyncio.sleep(0.05)
         raise AssertionError(f"{self.id} is stuck: {seen}; pending: {await self._pending()}")
 
-    async def until_failing(self, activity: str) -> None:
-        """Once an attempt of this activity has failed, and it is going to be tried again."""
+    async def until_failing(self, activity: str, because: str = "") -> None:
+        """Once an attempt of this activity has failed because of that, and it is going to be tried again."""
         async with asyncio.timeout(PATIENCE.total_seconds()):
-            while not any(each.startswith(f"{activity} attempt") for each in await self._pending()):
+            while not any(each.startswith(f"{activity} attempt") and because in each for each in await self._pending()):
                 await asyncio.sleep(0.05)
 
     async def asked(self, number: int = 1) -> ApprovalRequest:

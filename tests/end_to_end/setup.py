@@ -41,7 +41,7 @@ COMPLAINED_OF = tuple(f"H-{number:04}" for number in range(1, 21))
 """Orders that a customer asks a very small refund for, beside those the demo begins with: one for each fault.
 
 Very small, because what one customer gets in a day is added up."""
-COMPLAINT = "The parcel of order {} arrived soaked through; kindly give us 1.20 EUR back for the spoiled part."
+COMPLAINT = "The parcel of order {} arrived soaked through; kindly give us {} EUR back for the spoiled part."
 CATALOG = Catalog.load()
 
 
@@ -202,10 +202,10 @@ async def a_setup(parent: Path, **environment: str) -> AsyncIterator[Setup]:
         await supervisor.stop()
 
 
-def receive_complaints(demo_data: Path) -> None:
-    """More customers write in than the demo begins with."""
+def receive_complaints(demo_data: Path, wanted: str = "1.20") -> None:
+    """More customers write in than the demo begins with; each wants so much, in EUR."""
     CardIndex(demo_data)
-    complaints = [(order, "C-42", "2026-01-05", COMPLAINT.format(order)) for order in COMPLAINED_OF]
+    complaints = [(order, "C-42", "2026-01-05", COMPLAINT.format(order, wanted)) for order in COMPLAINED_OF]
     with closing(sqlite3.connect(demo_data / "crm.db")) as crm, crm:
         crm.executemany("INSERT INTO complaints VALUES (?, ?, ?, ?)", complaints)
 

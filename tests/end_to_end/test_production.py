@@ -1,74 +1,109 @@
-"""`interlock dev --mode production`, its people with keys of their own, and Temporal's stock command line."""
+"""Production mode, whole: what people sign has effects, by command, by stock signal and by the Web UI's form; nothing
+else has."""
 
-import asyncio
-import json
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from temporalio.client import WorkflowUpdateFailedError
 
-from demo import people
-from tests.end_to_end.development import Dev
-from tests.end_to_end.processes import INTERLOCK, output_of, until
-from workers.embedded.running import RunningDevelopment
+from contracts.decisions import Verdict
+from tests.end_to_end.browser import a_browser, chromedriver
+from tests.end_to_end.company import Company
+from tests.end_to_end.processes import output_of, until
+from tests.end_to_end.setup import started
 from workers.embedded.temporal_server import temporal_binary
 
-PATIENCE_SECONDS = 60
+UNSIGNED = "unsigned decisions count in development mode only; this deployment runs in production: enrol a key and sign"
+DIALOG = "//dialog[@open]"
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def production(tmp_path: Path) -> AsyncIterator[Dev]:
-    dev = Dev(tmp_path, "production", people.environment(tmp_path, "production"))
-    yield dev
-    await dev.end()
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def company(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Company]:
+    """Roster, rules and tools are in force."""
+    company = Company.within(tmp_path_factory.mktemp("company"))
+    try:
+        await company.dev.start()
+        await company.enrol()
+        await company.apply()
+        await company.activate()
+        await company.pin()
+        yield company
+    finally:
+        await company.dev.end()
 
 
-async def test_nothing_unsigned_counts_and_a_signed_decision_counts_by_the_stock_command_line(production: Dev) -> None:
-    running = await production.start()
-    with pytest.raises(AssertionError, match="interlock approvers enrol"):
-        await production.interlock("runs", "start", "refund", "--set", "order_id=A-18", "--as", people.REQUESTER)
-    await asyncio.to_thread(_put_in_force, production)
-    await production.interlock("runs", "start", "refund", "--set", "order_id=A-18", "--as", people.REQUESTER)
-    await until(lambda: _waits(production), "the refund waits for an approval")
-
-    await _signal(running, {**await _decision(production, "reject"), "signature": None, "key_id": None})
-    await _signal(running, await _decision(production, "approve"))
-    assert "refunded" in await production.interlock("runs", "watch", "refund/A-18")
-    assert "whole" in await production.interlock("audit", "verify")
+async def test_a_refund_approved_by_command_is_credited_once(company: Company) -> None:
+    run = await company.asks_for("H-0004")
+    await company.waits(run)
+    said = await company.dev.interlock("approvals", "approve", f"{run.id}#1", "--as", "fiona", "--wait")
+    assert "ended: refunded, 60.00 EUR credited for order H-0004" in said
+    assert await company.credits_of(run) == 1
 
 
-def _put_in_force(production: Dev) -> None:
-    """Roster, rules and tools, as the demo's people do it."""
-
-    def command(*arguments: str, shows: tuple[str, ...]) -> int:
-        del shows
-        return subprocess.run(
-            (*INTERLOCK, *arguments),
-            env=production.environment(),
-            cwd=production.folder,
-            check=True,
-            capture_output=True,
-            timeout=PATIENCE_SECONDS,
-        ).returncode
-
-    people.enrol(command, production.variables, production.mode)
-    people.activate(command)
+async def test_a_refund_approved_by_the_stock_command_lines_signal_is_credited_once(company: Company) -> None:
+    run = await company.asks_for("H-0005")
+    await company.waits(run)
+    named = ("--workflow-id", run.id, "--name", "decide", "--input", await company.signed(run))
+    address = ("--address", company.dev.facts().temporal_address)
+    await output_of(temporal_binary(), *address, "workflow", "signal", *named)
+    assert await run.ending() == "refunded"
+    assert await company.credits_of(run) == 1
+    assert "whole" in await company.dev.interlock("audit", "verify")
 
 
-async def _waits(production: Dev) -> bool:
-    return "refund/A-18#1" in await production.interlock("approvals", "list", "--as", people.APPROVER, "--json")
+async def test_a_refund_approved_in_the_web_uis_form_is_credited_once(company: Company, tmp_path: Path) -> None:
+    driver = chromedriver()
+    if driver is None:
+        pytest.skip("no chromedriver is installed here; on Debian it is in the package chromium-driver")
+    run = await company.asks_for("H-0006")
+    await company.waits(run)
+    decision = await company.signed(run)
+    async with a_browser(driver, tmp_path / "profile") as browser:
+        page = company.dev.facts().web_ui
+        await browser.open(f"{page}/namespaces/{run.namespace}/workflows/{run.id.replace('/', '%2F')}")
+        await browser.click("//button[contains(., 'More Actions')]")
+        await browser.click("//*[@role = 'menuitem'][contains(., 'Send a Signal')]")
+        await browser.click(f"{DIALOG}//button[@data-testid = 'signal-select-button']")
+        await browser.click(f"{DIALOG}//li[@role = 'option'][.//span[text() = 'decide']]")
+        await browser.paste(f"{DIALOG}//*[@role = 'textbox']", decision)
+        await browser.screenshot(tmp_path / "form.png")
+
+        async def submitted() -> bool:
+            """The first click may only lay the JSON out anew."""
+            await browser.click_if_there(f"{DIALOG}//button[contains(., 'Submit')]")
+            return not await browser.sees(DIALOG)
+
+        await until(submitted, "the form is submitted")
+        assert await run.ending() == "refunded"
+        await browser.until_seen("//*[contains(., 'credited for order H-0006')]")
+        await browser.screenshot(tmp_path / "ended.png")
+    assert await company.credits_of(run) == 1
 
 
-async def _decision(production: Dev, verdict: str) -> dict[str, object]:
-    signing = ("--verdict", verdict, "--print", "--note", "seen", "--as", people.APPROVER)
-    decision: dict[str, object] = json.loads(await production.interlock("approvals", "sign", "refund/A-18#1", *signing))
-    return decision
+async def test_a_start_that_nobody_signed_is_refused_with_the_way_out(company: Company) -> None:
+    said = await company.dev.answer_to("runs", "start", "refund", "--set", "order_id=H-0011", "--as", "ruben")
+    assert said.code == 1
+    assert "starts must be signed" in said.err
+    assert "make one with `interlock approvers enrol ruben`" in said.err
+    run = await started(await company.client(), company.dev.facts().deployment, "refund", order_id="H-0011")
+    assert await run.ending() == "cancelled"
+    assert "enrol a key" in (await run.view()).reason
+    assert await run.states() == ["cancelled"]
 
 
-async def _signal(running: RunningDevelopment, decision: dict[str, object]) -> None:
-    """Send it with the program that everybody has."""
-    named = {"--address": running.temporal_address, "--workflow-id": "refund/A-18", "--name": "decide"}
-    arguments = [part for name, value in named.items() for part in (name, value)]
-    await output_of(temporal_binary(), "workflow", "signal", *arguments, "--input", json.dumps(decision))
+async def test_a_decision_that_nobody_signed_is_refused_with_the_way_out(company: Company) -> None:
+    run = await company.asks_for("H-0012")
+    await company.waits(run)
+    said = await company.dev.answer_to("approvals", "approve", f"{run.id}#1", "--as", "frank")
+    assert said.code == 1
+    assert "make one with `interlock approvers enrol frank`" in said.err
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await run.decides(Verdict.APPROVE, by="fiona")
+    assert UNSIGNED in str(refused.value.cause)
+    await run.handle.signal("decide", await run.decision(Verdict.APPROVE, by="fiona"))
+    view = await run.until(lambda seen: seen.refused_decisions)
+    assert UNSIGNED in view.refused_decisions[0].reason
+    assert view.state == "awaiting_approval"
+    assert await company.credits_of(run) == 0

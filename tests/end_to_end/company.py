@@ -1,0 +1,99 @@
+"""A company in production mode: people with keys, who put roster, rules and tools in force by the CLI's commands."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from temporalio.client import Client
+
+from contracts.runs import Ending
+from contracts.wire import DATA_CONVERTER
+from tests.end_to_end.development import Dev
+from tests.end_to_end.processes import output_of, until
+from tests.end_to_end.runs import Run
+from tests.end_to_end.setup import receive_complaints
+from workers.embedded.folder import Folder
+
+PEOPLE = {
+    "anna": "roster_admin",
+    "ben": "roster_admin",
+    "olga": "operator",
+    "fiona": "finance_manager",
+    "dora": "finance_director",
+    "sam": "support_lead",
+    "rita": "support_agent",
+}
+WHY = ("--reason", "as the company does it")
+
+
+@dataclass
+class Company:
+    """One `interlock dev --mode production`, and the people beside it."""
+
+    dev: Dev
+
+    @classmethod
+    def within(cls, folder: Path) -> "Company":
+        """A folder for it, with complaints of customers, and a passphrase that nobody types."""
+        passphrase = folder / "passphrase"
+        passphrase.touch(mode=0o600)
+        passphrase.write_text("correct horse battery staple\n")
+        receive_complaints(Folder.within(folder).demo_data, wanted="60.00")
+        named = {
+            "INTERLOCK_KEYS": folder / "keys",
+            "INTERLOCK_ROSTER": folder / "approvers.toml",
+            "INTERLOCK_PASSPHRASE_FILE": passphrase,
+        }
+        return cls(Dev(folder, "production", {name: str(path) for name, path in named.items()}))
+
+    async def enrol(self) -> None:
+        """Everybody makes a key."""
+        for subject, role in PEOPLE.items():
+            await self.dev.interlock("approvers", "enrol", subject, "--role", role)
+
+    async def apply(self) -> None:
+        """Two roster admins put the roster in force."""
+        for admin in ("anna", "ben"):
+            await self.dev.interlock("approvers", "apply", "--as", admin, *WHY)
+
+    async def activate(self) -> None:
+        """The operator puts the rules in force."""
+        await self.dev.interlock("policy", "activate", "--as", "olga", *WHY)
+
+    async def pin(self, *servers: str) -> None:
+        """The operator accepts the tools of these servers, or of all."""
+        await self.dev.interlock("tools", "pin", *(servers or ("--all",)), "--as", "olga", *WHY)
+
+    async def asks_for(self, order_id: str) -> Run:
+        """Rita starts a refund."""
+        started = ("runs", "start", "refund", "--set", f"order_id={order_id}", "--as", "rita", "--json")
+        return await self.run(json.loads(await self.dev.interlock(*started))["run"])
+
+    async def client(self) -> Client:
+        """What anybody has who may write to the namespace."""
+        return await Client.connect(self.dev.facts().temporal_address, data_converter=DATA_CONVERTER)
+
+    async def run(self, run_id: str) -> Run:
+        """A run as anybody sees it."""
+        handle = (await self.client()).get_workflow_handle(run_id, result_type=Ending)
+        return Run(handle, self.dev.facts().namespace, self.dev.facts().deployment)
+
+    async def signed(self, run: Run) -> str:
+        """Fiona's approval of the run's first request, as the CLI prints it for others to send."""
+        signing = ("approvals", "sign", f"{run.id}#1", "--verdict", "approve", "--print", "--as", "fiona")
+        return await self.dev.interlock(*signing)
+
+    async def credits_of(self, run: Run) -> int:
+        """How many credits the payments server itself has given for the order of a refund."""
+        asked = ("--data", str(self.dev.facts().folder / "demo"), "--count-credits", run.id.removeprefix("refund/"))
+        return int(await output_of(sys.executable, "-m", "demo.mcp_servers.payments", *asked))
+
+    async def waits(self, run: Run) -> None:
+        """Once a request of the run can be decided."""
+
+        async def listed() -> bool:
+            return f"{run.id}#1" in await self.dev.interlock("approvals", "list", "--as", "fiona", "--json")
+
+        await run.asked()
+        await until(listed, f"{run.id} waits for fiona")
