@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from cli.connection import find_server
+from cli.connection import find_development, find_server
 from cli.exits import NotReachable, WrongInput
+from cli.office import settings_here
+from contracts.deployment import Mode
+from workers.embedded.another_worker import for_another_worker
 from workers.embedded.running import RunningDevelopment, write_running
 
 
@@ -17,7 +20,7 @@ def nothing_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(tmp_path / "none.toml"))
 
 
-def dev_writes(folder: Path) -> None:
+def dev_writes(folder: Path, mode: Mode = Mode.DEVELOPMENT) -> None:
     """As `interlock dev` leaves it while it runs."""
     kept = folder / ".interlock"
     kept.mkdir()
@@ -29,6 +32,7 @@ def dev_writes(folder: Path) -> None:
         namespace="default",
         web_ui="http://127.0.0.1:8233",
         deployment="dev-1",
+        mode=mode,
         store_url="sqlite:///store.db",
         claude="simulator",
         simulator_url="http://127.0.0.1:8787",
@@ -79,3 +83,21 @@ def test_a_profile_that_does_not_exist_is_wrong_input(tmp_path: Path, monkeypatc
 
     with pytest.raises(WrongInput, match="nowhere"):
         find_server(folder=tmp_path)
+
+
+def test_beside_an_interlock_dev_in_production_commands_and_workers_run_in_production(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dev_writes(tmp_path, Mode.PRODUCTION)
+    kept = tmp_path / ".interlock"
+    monkeypatch.chdir(tmp_path)
+    for name in ("INTERLOCK_STORE", "INTERLOCK_DEPLOYMENT", "INTERLOCK_MODE"):
+        monkeypatch.delenv(name, raising=False)
+
+    settings = settings_here()
+    worker = for_another_worker(find_development(tmp_path)[0], {})
+
+    assert (settings.mode, settings.audit_key_file) == (Mode.PRODUCTION, kept / "audit.key")
+    assert worker["INTERLOCK_MODE"] == "production"
+    assert worker["INTERLOCK_AUDIT_KEY_FILE"] == str(kept / "audit.key")
+    assert worker["INTERLOCK_AUDIT_CHECKPOINTS"] == str(settings.audit_checkpoints)

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -19,10 +20,11 @@ import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from cli.dev import run
+from contracts.deployment import Mode
 from tests.ports import usual_ports_to_myself
 from tests.workers.test_embedded_supervisor import is_alive
 from workers.embedded.folder import Folder, only_one
-from workers.embedded.plan import Claude, Options, Plan, plan
+from workers.embedded.plan import Claude, Options, Plan, WrongOptions, plan
 from workers.embedded.polling import until
 from workers.embedded.program import HealthUrl, LogSection, Program
 from workers.embedded.running import RunningDevelopment, read_running
@@ -353,6 +355,8 @@ async def test_the_worker_is_told_where_everything_is(devs: Devs, tmp_path: Path
     payments, mail = running.servers
     expected = {
         "INTERLOCK_MODE": "development",
+        "INTERLOCK_AUDIT_KEY_FILE": str(tmp_path / ".interlock" / "audit.key"),
+        "INTERLOCK_AUDIT_CHECKPOINTS": str(tmp_path / ".interlock" / "audit-checkpoints.jsonl"),
         "INTERLOCK_DEPLOYMENT": running.deployment,
         "INTERLOCK_STORE": running.store_url,
         "INTERLOCK_SERVERS": str(REPOSITORY / "demo" / "servers.toml"),
@@ -421,6 +425,21 @@ def test_own_notices_are_used_with_the_demos_servers_too(tmp_path: Path) -> None
     options = Options(parent=tmp_path, environ={"INTERLOCK_NOTICES": str(tmp_path / "mine.toml")})
     (worker,) = plan(options, Folder.within(tmp_path)).workers
     assert worker.environment["INTERLOCK_NOTICES"] == str(tmp_path / "mine.toml")
+
+
+def test_in_production_mode_the_worker_is_told_so_and_its_audit_key_is_for_its_owner_alone(tmp_path: Path) -> None:
+    (worker,) = plan(Options(parent=tmp_path, environ={}, mode=Mode.PRODUCTION), Folder.within(tmp_path)).workers
+    assert worker.environment["INTERLOCK_MODE"] == "production"
+    key = Path(worker.environment["INTERLOCK_AUDIT_KEY_FILE"])
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+def test_an_audit_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    folder = Folder.within(tmp_path)
+    plan(Options(parent=tmp_path, environ={}), folder)
+    (folder.path / "audit.key").chmod(0o644)
+    with pytest.raises(WrongOptions, match="chmod 600"):
+        plan(Options(parent=tmp_path, environ={}), folder)
 
 
 def test_without_a_worker_everything_else_is_started(tmp_path: Path) -> None:

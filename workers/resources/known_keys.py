@@ -24,6 +24,7 @@ class KnownKeys:
     def __init__(self, authority: Authority, deployment: Deployment) -> None:
         self._authority, self._deployment = authority, deployment
         self._roster: Roster | None = None
+        self._told = ""  # the problem that stands in the log
 
     def problem_with(self, decision: Decision) -> str:
         """Why the decision is not genuine, in one sentence; empty when it is, or when no roster was read yet."""
@@ -36,8 +37,11 @@ class KnownKeys:
         """Read the roster in force."""
         try:
             self._roster = await self._authority.roster()
+            self._told = ""
         except (NothingInForce, StoreUnreachable) as problem:
-            logger.warning("roster_not_read", extra={"problem": str(problem)})
+            if str(problem) != self._told:
+                logger.warning("roster_not_read", extra={"problem": str(problem)})
+            self._told = str(problem)
 
     @asynccontextmanager
     async def kept_current(self) -> AsyncIterator[None]:
