@@ -33,6 +33,9 @@ def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print one
         # Neither address nor text: who is told of which request is all an operator needs.
         say_json([row.model_dump(mode="json", exclude={"notice": {"address", "subject", "body"}}) for row in rows])
         return exits.DONE
+    if not rows:
+        say("no notice is undeliverable, and none waits")
+        return exits.DONE
     columns = ("notice", "channel", "to", "event", "request", "state", "attempts", "next or given up", "problem")
     say_table(columns, [_cells(row) for row in rows])
     if lost := next((row for row in rows if row.state is NoticeState.UNDELIVERABLE), None):
