@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
 from contracts.decisions import Check, Decision, Verdict
@@ -18,6 +19,20 @@ from tests.forge.world import Scene, spare_key
 
 ORDER_OF_ED25519 = 2**252 + 27742317777372353535851937790883648493
 Maker = Callable[[Scene, random.Random], Decision]
+
+
+COUNTED_TOGETHER = (Check.ALREADY_DECIDED, Check.QUORUM)
+"""The gate finds nothing wrong with either decision; both together count for one person."""
+
+
+class Place(StrEnum):
+    """Where a forgery is tried."""
+
+    ARRIVED = "arrived"
+    """The activity that checks decisions as they arrive."""
+    GATE = "gate"
+    SERVER = "server"
+    """A run on the real server, as an update or a signal."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +48,14 @@ class Kind:
     at_the_gate: bool = True
     """False: the check is made when a decision arrives, and not again."""
     prepare: Callable[[Scene], Any] | None = field(default=None)
+    elsewhere: Check | None = None
+    """The check that refuses it at the gate and in a run, where it meets another one first."""
+
+    def refused_at(self, place: Place) -> Check:
+        """The check that must refuse it there."""
+        if place is Place.GATE and self.refused_by in COUNTED_TOGETHER:
+            return Check.QUORUM
+        return self.refused_by if place is Place.ARRIVED or self.elsewhere is None else self.elsewhere
 
 
 def _resigned(**changes: Callable[[Scene, random.Random], Any]) -> Maker:
@@ -184,6 +207,7 @@ KINDS = (
         "the request of another action",
         _resigned(approval_id=lambda w, _: f"{w.run_id}#2", note=lambda _, c: _word(c)),
         Check.ACTION,
+        elsewhere=Check.OPEN_REQUEST,
     ),
     Kind("something else was shown", _resigned(display_digest=lambda _, c: _hex(c)), Check.DISPLAY),
     Kind(
@@ -194,7 +218,7 @@ KINDS = (
     Kind("issued in the future", _resigned(issued_at=lambda w, c: w.now + _seconds(c, 61, 9**6)), Check.ISSUED_LATER),
     Kind(
         "issued before anybody was asked",
-        _resigned(issued_at=lambda w, c: w.now - _seconds(c, 61, 9**6)),
+        _resigned(issued_at=lambda w, c: w.asked_at - _seconds(c, 61, 9**6)),
         Check.ISSUED_BEFORE_ASKED,
     ),
     Kind("expired", _resigned(expires_at=lambda w, c: w.now - _seconds(c, 0, 9**6)), Check.EXPIRED),

@@ -1,140 +1,171 @@
-"""Forgeries sent to a run on the real Temporal server, as updates and as signals, in production mode."""
+"""Forgeries through the real server, as updates and as signals, at real refunds that wait for one more signature.
+
+Erik's genuine approval counts already at the first refund, Dana's at the second: any forgery that counted would make
+two of two, and the credit would leave at once.
+"""
 
 import asyncio
 import random
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass
 
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
-from activities.evidence import problem_on_sight
-from contracts.decisions import Decision, Verdict
-from contracts.deployment import Deployment, Mode
-from tests.authority import Signer
-from tests.forge.kinds import KINDS, Kind, is_new
-from tests.forge.world import People, Scene
-from tests.story import DEPLOYMENT, Story, StoryRun, a_story
-from tests.workflows.refund_world import Books, claude_advising
+from contracts.decisions import Check, Decision
+from contracts.runs import RunView
+from tests.forge.kinds import KINDS, Kind, Place, is_new
+from tests.forge.reasons import check_that_says
+from tests.forge.shop import Shop, a_shop, new_order, tired
+from tests.forge.tally import Tally
+from tests.forge.world import Scene
+from tests.story import StoryRun
 
-PRODUCTION = Deployment(id=DEPLOYMENT.id, namespace=DEPLOYMENT.namespace, mode=Mode.PRODUCTION)
-TWO_SIGN_CENTS = 200_000
-AT_ONCE = 50
-"""Signals that are sent before what became of them is awaited; an inbox takes a hundred."""
-PER_RUN = 200
+AT_ONCE = 8
+"""Messages sent side by side; the server takes ten updates of a run at a time."""
+ON_SIGHT = frozenset({Check.SHAPE, Check.UNSIGNED, Check.KEY, Check.KEY_VALIDITY, Check.SIGNATURE})
+"""What a worker that knows the keys tells before an update costs an event."""
+BY_THE_RUN = frozenset({Check.NAMESPACE, Check.RUN, Check.OPEN_REQUEST, Check.ACTION, Check.DISPLAY, Check.VERDICT})
+"""What the run itself tells, likewise."""
+COSTS_NOTHING = ON_SIGHT | BY_THE_RUN | {Check.EXPIRED}
 
 
 @dataclass
-class Sent:
-    """What became of the forgeries."""
+class Target:
+    """A refund that lacks one signature."""
 
-    seed: int
-    refused: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Kind, and the way it was sent."""
-    accepted: list[str] = field(default_factory=list)
-    effects_before: int = 0
-    """Effects while only forgeries had been sent."""
-    events_of_updates: int = 0
-    """Events that refused updates have left in histories."""
-    genuine: list[str] = field(default_factory=list)
-    """Endings of the runs, once their two genuine decisions had come."""
-
-    @property
-    def tried(self) -> int:
-        """How many were sent."""
-        return sum(self.refused.values()) + len(self.accepted)
+    run: StoryRun
+    scene: Scene
+    lacks: str
+    """Whose."""
 
 
-async def send_forgeries(temporal: WorkflowEnvironment, count: int, seed: int) -> Sent:
-    """`count` forgeries of all kinds, every second one as a signal; then the genuine pair, which must count."""
-    sent = Sent(seed)
-    for first in range(0, count, PER_RUN):
-        await _one_run(temporal, range(first, min(first + PER_RUN, count)), sent)
-    return sent
+@dataclass
+class Replayed:
+    """What became of the genuine decisions of a refund that was over, sent to the next one of the same case."""
+
+    reasons: tuple[str, ...]
+    effects: int
 
 
-@asynccontextmanager
-async def asking_for_two(temporal: WorkflowEnvironment) -> AsyncIterator[tuple[Story, StoryRun, Scene, Books]]:
-    """A refund that the service `desk` has started for rita, and that waits for two finance managers."""
-    people, books = People(), Books()
-    toolbox = books.toolbox()
-    roster = people.roster(datetime.now(UTC))
-
-    def on_sight(decision: Decision) -> str:
-        problem = problem_on_sight(decision, PRODUCTION, roster, datetime.now(UTC))
-        return problem.sentence if problem else ""
-
-    claude = claude_advising(TWO_SIGN_CENTS)
-    in_production = {"deployment": PRODUCTION, "roster": roster, "on_sight": on_sight}
-    async with a_story(temporal, claude, toolbox, **in_production) as story:  # type: ignore[arg-type]
-        await story.accept_pins(toolbox)
-        run = await story.start("refund", order_id="A-17", signer=people.desk, on_behalf_of=("nora",))
-        template = await run.decision(Verdict.APPROVE)
-        template = template.model_copy(update={"expires_at": template.issued_at + timedelta(hours=1)})
-        genuine = {signer.subject: signer.signed(template) for signer in (people.dana, people.erik)}
-        scene = Scene(people, story.store, story.authority, run.handle.id, template.issued_at, genuine)
-        await _tire(people.tom, story, template)
-        yield story, run, scene, books
+async def forge_through_server(environment: WorkflowEnvironment, count: int, seed: int) -> Tally:
+    """`count` forgeries of all kinds, every second one as a signal; at the end the genuine ones must count."""
+    tally = Tally(seed)
+    async with a_shop(environment) as shop:
+        targets = {"erik": await _lacking(shop, "dana"), "dana": await _lacking(shop, "erik")}
+        await tired(shop, targets["erik"].scene)
+        for kind in KINDS:
+            if kind.prepare is not None:
+                await kind.prepare(targets[kind.beside].scene)
+        before = shop.toolbox.effects()
+        for index, kind in enumerate(KINDS):
+            numbers = range(index, count, len(KINDS))
+            await _try(targets[kind.beside], kind, numbers, tally)
+        tally.effects = len(shop.toolbox.effects()) - len(before)
+        tally.accepted += [problem for target in targets.values() if (problem := await _lost(shop, target))]
+    return tally
 
 
-async def _one_run(temporal: WorkflowEnvironment, numbers: range, sent: Sent) -> None:
-    async with asking_for_two(temporal) as (story, run, scene, books):
-        forged = [_forged(scene, number, sent.seed) for number in numbers]
-        by_signal = [(number + number // len(_kinds())) % 2 == 1 for number in numbers]  # each kind goes both ways
-        signals = [each for each, signal in zip(forged, by_signal, strict=True) if signal]
-        updates = [each for each, signal in zip(forged, by_signal, strict=True) if not signal]
-        await _as_updates(run, story, updates, sent)
-        await _as_signals(run, signals, sent)
-        sent.effects_before += len(books.credits)
-        await run.sends(scene.genuine["dana"])
-        await run.sends(scene.genuine["erik"])
-        sent.genuine.append((await run.ending()).state)
+async def _lacking(shop: Shop, whose: str) -> Target:
+    run = await shop.refund(new_order())
+    scene = await shop.scene(run)
+    target = Target(run, scene, whose)
+    await run.sends(scene.genuine["erik" if whose == "dana" else "dana"])
+    return target
 
 
-def _forged(scene: Scene, number: int, seed: int) -> tuple[Kind, Decision]:
-    kind = _kinds()[number % len(_kinds())]
-    forged = kind.make(scene, random.Random(f"{seed}/server/{number}"))
-    assert is_new(forged, scene), f"{kind.name} ({seed}/{number}) is genuine"
-    return kind, forged
+async def _lost(shop: Shop, target: Target) -> str:
+    """What the forgeries have spoiled: one approval still counts, and with the other one the credit leaves, once."""
+    view = await target.run.view()
+    counted = [len(request.approvals) for request in view.waiting_for]
+    if (view.state, counted) != ("awaiting_approval", [1]):
+        return f"{target.run.handle.id} is {view.state} with {counted} approvals"
+    await target.run.sends(target.scene.genuine[target.lacks])
+    ending = await target.run.ending()
+    credited = shop.credits.get(target.run.handle.id.removeprefix("refund/"), [])
+    if ending.state != "refunded" or len(credited) != 1:
+        return f"{target.run.handle.id} ended as {ending.state} with the credits {credited}: {ending.reason}"
+    return ""
 
 
-def _kinds() -> tuple[Kind, ...]:
-    """Those that need nothing to count beside them, and no grant that would stand for the others too."""
-    return tuple(
-        kind for kind in KINDS if kind.beside == "erik" and kind.prepare is None and "emergency" not in kind.name
-    )
+async def _try(target: Target, kind: Kind, numbers: range, tally: Tally) -> None:
+    target.scene.now = await target.run.now()
+    forged = [kind.make(target.scene, random.Random(f"{tally.seed}/server/{number}")) for number in numbers]
+    tally.not_new += [f"{kind.name} through the server" for each in forged if not is_new(each, target.scene)]
+    # Which of the two comes first changes from kind to kind, so that few forgeries are both as well.
+    first = KINDS.index(kind) % 2
+    await _as_updates(target, kind, forged[first::2], tally)
+    await _as_signals(target, kind, forged[1 - first :: 2], tally)
+    target.scene.authority.grants = ()
 
 
-async def _as_updates(run: StoryRun, story: Story, forged: list[tuple[Kind, Decision]], sent: Sent) -> None:
-    """One after the other. What is not genuine on sight leaves no trace in the history."""
-    for kind, decision in forged:
-        on_sight = problem_on_sight(decision, PRODUCTION, story.authority.people, datetime.now(UTC))
-        before = (await run.handle.describe()).history_length if on_sight else 0
-        try:
-            await run.refused(decision)
-        except AssertionError as taken:
-            sent.accepted.append(f"{kind.name} as an update: {taken}")
-            continue
-        sent.refused[kind.name, "update"] += 1
-        if on_sight:
-            sent.events_of_updates += (await run.handle.describe()).history_length - before
+async def _as_updates(target: Target, kind: Kind, forged: list[Decision], tally: Tally) -> None:
+    before = (await target.run.handle.describe()).history_length
+    for batch in _batches(forged):
+        for reason in await asyncio.gather(*(_refusal(target.run, each) for each in batch)):
+            _count(kind, reason, tally)
+    after = (await target.run.handle.describe()).history_length
+    if kind.refused_at(Place.SERVER) in COSTS_NOTHING and after != before:
+        tally.wrong_check.append(f"{kind.name}: refused updates cost {after - before} events of history")
 
 
-async def _as_signals(run: StoryRun, forged: list[tuple[Kind, Decision]], sent: Sent) -> None:
-    for first in range(0, len(forged), AT_ONCE):
-        batch = forged[first : first + AT_ONCE]
-        wanted = (await run.view()).refused_count + len(batch)
-        await asyncio.gather(*(run.signals(decision) for _, decision in batch))
-        view = await run.until(lambda seen, wanted=wanted: seen.refused_count >= wanted or not seen.waiting_for)  # type: ignore[misc]
-        if view.refused_count != wanted or view.waiting_for[0].approvals:
-            sent.accepted.append(f"among {[kind.name for kind, _ in batch]} as signals: {view.waiting_for}")
-        sent.refused.update((kind.name, "signal") for kind, _ in batch)
+async def _refusal(run: StoryRun, forged: Decision) -> str:
+    """Why an update was refused; empty when it was taken, or when one before it was and the run is over."""
+    try:
+        await run.sends(forged)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+    except WorkflowUpdateFailedError as error:
+        assert isinstance(error.cause, ApplicationError), repr(error.cause)
+        return error.cause.message
+    return ""
 
 
-async def _tire(signer: Signer, story: Story, template: Decision) -> None:
-    """As many decisions of this person as anybody may make in an hour, on other runs."""
-    for number in range(story.authority.people.decisions_per_hour):
-        elsewhere = signer.signed(template, approval_id=f"refund/B-{number}#1")
-        await story.store.decided.use(elsewhere, signer.subject, template.issued_at)
+async def _as_signals(target: Target, kind: Kind, forged: list[Decision], tally: Tally) -> None:
+    for batch in _batches(forged):
+        before = await target.run.view()
+        if before.final:
+            tally.accepted.append(f"{kind.name} or one before it: {before.workflow_id} is {before.state}")
+            return
+        await asyncio.gather(*(target.run.signals(each) for each in batch))
+        view = await _refused_in_all(target.run, before.refused_count + len(batch))
+        for refused in view.refused_decisions[-len(batch) :]:
+            _count(kind, "" if view.final else refused.reason, tally)
+
+
+async def _refused_in_all(run: StoryRun, wanted: int) -> RunView:
+    return await run.until(lambda view: view.final or view.refused_count >= wanted)
+
+
+def _count(kind: Kind, reason: str, tally: Tally) -> None:
+    if reason:
+        tally.refuse(kind, Place.SERVER, check_that_says(reason), reason)
+    else:
+        tally.accepted.append(f"{kind.name} through the server")
+
+
+def _batches(forged: list[Decision]) -> Iterator[list[Decision]]:
+    for start in range(0, len(forged), AT_ONCE):
+        yield forged[start : start + AT_ONCE]
+
+
+async def replay_to_the_next_run(environment: WorkflowEnvironment) -> Replayed:
+    """A refund that two people signed is over; the same case is started anew, and their decisions are sent again."""
+    async with a_shop(environment) as shop:
+        order = new_order()
+        first = await shop.refund(order)
+        genuine = (await shop.scene(first)).genuine.values()
+        for decision in genuine:
+            await first.sends(decision)
+        assert (await first.ending()).state == "refunded"
+        shop.forget(order)
+        second = await shop.refund(order, again="the first credit never reached the customer")
+        await second.asked()
+        effects = len(shop.toolbox.effects())
+        reasons = [await second.refused(decision) for decision in genuine]
+        await second.signals(next(iter(genuine)))
+        view = await second.until(lambda view: view.refused_count == 1)
+        return Replayed((*reasons, view.refused_decisions[-1].reason), len(shop.toolbox.effects()) - effects)

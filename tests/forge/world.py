@@ -32,6 +32,7 @@ CREDIT_SCHEMA: dict[str, Any] = {
     "required": ["order_id", "cents"],
 }
 CAP = 100
+"""More than the approvals that one world sees of anybody at the gate, where each uses its nonce, counted or not."""
 
 
 @dataclass
@@ -76,27 +77,27 @@ class People:
     mallory: Signer = field(default_factory=lambda: Signer("mallory", FINANCE))
     """Nobody of the roster."""
 
-    def roster(self, now: datetime = NINE) -> Roster:
-        """As it is in force."""
+    def roster(self, at: datetime = NINE) -> Roster:
+        """As it is in force at this moment."""
         lent = {"roles": FINANCE, "reason": "holidays", "valid_from": LONG_AGO}
         plain = (self.rita, self.desk, self.nora, self.erik, self.olga, self.lena, self.dina, self.maxi, self.edda)
         dana = self.dana.person()
         kims = self.kims[0].person()
         keys = [signer.person().keys[0] for signer in self.kims]
-        keys[0] = keys[0].model_copy(update={"revoked_at": now - timedelta(days=1)})
-        keys[1] = keys[1].model_copy(update={"valid_until": now - timedelta(days=1)})
-        keys[2] = keys[2].model_copy(update={"valid_from": now + timedelta(days=1)})
+        keys[0] = keys[0].model_copy(update={"revoked_at": at - timedelta(days=1)})
+        keys[1] = keys[1].model_copy(update={"valid_until": at - timedelta(days=1)})
+        keys[2] = keys[2].model_copy(update={"valid_from": at + timedelta(days=1)})
         return Roster(
             people=(
                 *(signer.person() for signer in (*plain, self.abel, self.bea, self.tom)),
                 dana.model_copy(update={"keys": (*dana.keys, *self.dana_again.person().keys)}),
-                self.piet.person(valid_until=now - timedelta(days=1)),
+                self.piet.person(valid_until=at - timedelta(days=1)),
                 kims.model_copy(update={"keys": tuple(keys)}),
             ),
             delegations=(
                 Delegation(delegator="rita", delegate="dina", valid_until=FAR_OFF, **lent),
                 Delegation(delegator="dana", delegate="maxi", valid_until=FAR_OFF, **lent),
-                Delegation(delegator="dana", delegate="edda", valid_until=now - timedelta(days=1), **lent),
+                Delegation(delegator="dana", delegate="edda", valid_until=at - timedelta(days=1), **lent),
             ),
             absences=(Absence(subject="abel", valid_from=LONG_AGO, valid_until=FAR_OFF),),
             owners={"refund": ("olga",)},
@@ -112,6 +113,7 @@ class Scene:
     store: Store
     authority: FixedAuthority
     run_id: str
+    asked_at: datetime
     now: datetime
     genuine: dict[str, Decision]
     """The decisions that count: by `dana` and by `erik`."""
@@ -183,8 +185,8 @@ async def _begun(people: People, toolbox: RecordingToolbox, store: Store) -> Wor
     await _ask(store, ruling.action_digest)
     template = _decision(ruling.action_digest)
     genuine = {signer.subject: signer.signed(template) for signer in (people.dana, people.erik)}
-    await _tire(people.tom, store, template)
-    return World(people, store, authority, RUN.workflow_id, NINE, genuine, bench, deciding)
+    await tire(people.tom, store, template, NINE)
+    return World(people, store, authority, RUN.workflow_id, NINE, NINE, genuine, bench, deciding)
 
 
 def _start(people: People) -> StartRecord:
@@ -248,11 +250,11 @@ def _decision(action_digest: str) -> Decision:
     )
 
 
-async def _tire(signer: Signer, store: Store, template: Decision) -> None:
+async def tire(signer: Signer, store: Store, template: Decision, at: datetime) -> None:
     """As many decisions of this person as anybody may make in an hour, on other runs."""
     for number in range(CAP):
         elsewhere = signer.signed(template, approval_id=f"refund/B-{number}#1", nonce=secrets.token_urlsafe(18))
-        await store.decided.use(elsewhere, signer.subject, NINE)
+        await store.decided.use(elsewhere, signer.subject, at)
 
 
 def spare_key() -> tuple[str, str]:

@@ -1,0 +1,317 @@
+"""Impostors that were let in: a person of the roster has signed for false code; policy and people still decide."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import JsonValue
+
+from contracts.claude import TurnRequest
+from contracts.decisions import Check, Decision, DecisionsToCheck, RequestKind
+from contracts.tools import ChosenByClaude, Purpose, ToolCall
+from tests.forge.false_starts import NO_RECORD
+from tests.forge.intruder import Intruder, insider, intruder
+from tests.forge.kinds import KINDS, Place
+from tests.forge.reasons import SAYS, check_that_says
+from tests.forge.variants import Target, Told, Variant, large, small, word
+from tests.forge.world import Scene
+
+CREDIT, REVERSAL = "payments.issue_credit", "payments.reverse_credit"
+DAILY_CENTS = 5_000
+"""What one person may ask for in a day before somebody must sign."""
+CLAIMS: dict[str, JsonValue] = {
+    "requester": "dana",
+    "roles": ["finance_manager", "finance_director"],
+    "automation": "refund",
+    "taint": [],
+    "totals": {"credits_of_requester_today": 0},
+    "approvals": {"finance_manager": 2},
+    "first_run_id": "another",
+    "undoes_recorded_effect": True,
+    "effect_class": "read",
+    "key": "mine",
+    "pin": "sha256:" + "0" * 64,
+}
+Worder = Callable[[Intruder, random.Random], ToolCall]
+Giver = Callable[[Target, Intruder, Scene, random.Random], tuple[Decision, ...]]
+
+
+# One call, and what is wrong with it.
+
+
+def _calling(worded: Worder, name: str = "refund") -> Callable[[Target, random.Random], Any]:
+    async def attempt(target: Target, chance: random.Random) -> Told:
+        async with insider(target.shop, name) as run:
+            return Told(await run.calls(worded(run, chance)))
+
+    return attempt
+
+
+def _with(**arguments: Any) -> Worder:
+    """A credit with these arguments instead."""
+
+    def word_it(run: Intruder, chance: random.Random) -> ToolCall:
+        call = run.credit(small(chance))
+        changed = {name: value(chance) if callable(value) else value for name, value in arguments.items()}
+        return call.model_copy(update={"arguments": (call.arguments or {}) | changed})
+
+    return word_it
+
+
+def _of(server: str, *tools: str, **more: Any) -> Worder:
+    """A small credit with another tool."""
+
+    def word_it(run: Intruder, chance: random.Random) -> ToolCall:
+        tool = chance.choice(tools)
+        return run.credit(small(chance), server=server, tool=tool, step=f"{server}.{tool}", **more)
+
+    return word_it
+
+
+async def _claiming_more(target: Target, chance: random.Random) -> Told:
+    claims = dict(chance.sample(sorted(CLAIMS.items(), key=str), k=chance.randint(1, 4)))
+    async with insider(target.shop) as run:
+        return Told(await run.calls(run.credit(large(chance)).model_dump(mode="json") | claims))
+
+
+async def _undoing_nothing(target: Target, chance: random.Random) -> Told:
+    """A compensation of a run that has done nothing."""
+    tool = chance.choice(["reverse_credit", "issue_credit"])
+    async with insider(target.shop) as run:
+        call = run.credit(large(chance), tool=tool, purpose=Purpose.COMPENSATION)
+        return Told(await run.calls(call))
+
+
+async def _choosing_elsewhere(target: Target, chance: random.Random) -> Told:
+    """What Claude wrote in another run, as if it had been written in this one."""
+    async with insider(target.shop) as run:
+        chosen = ChosenByClaude(conversation="assessing", turn=chance.randint(0, 3), block=chance.randint(0, 3))
+        return Told(await run.calls(run.credit(small(chance), arguments=None, chosen=chosen)))
+
+
+ONE_CALL: dict[str, tuple[Worder, str]] = {
+    "a credit over 50.00": (lambda run, chance: run.credit(large(chance)), "^needs_approval: "),
+    "a credit over 5000.00": (lambda run, chance: run.credit(chance.randint(500_001, 10**9)), "^forbidden: "),
+    "a credit below nothing": (_with(cents=lambda chance: -chance.randint(1, 10**6)), "^refused: "),
+    "a credit beyond counting": (_with(cents=lambda chance: 2**53 + chance.randint(0, 10**6)), "^(refused|failed): "),
+    "an amount that is no number": (
+        _with(cents=lambda chance: chance.choice(["4000", 4000.5, None, True, [40], {"__extn": "40"}])),
+        "^refused: .*cents",
+    ),
+    "a tool nobody accepted": (_of("payments", "mint_money"), "^refused: .* was never accepted"),
+    "a tool that has changed": (
+        _of("orders", "unmark_refunded", purpose=Purpose.COMPENSATION),
+        "^refused: .* has changed since it was accepted",
+    ),
+    "a server nobody declared": (_of("paymemts", "issue_credit"), "^refused: no server "),
+    "a tool that looks alike": (
+        _of("payments", "issue_\u0441redit", "Issue_credit", "issue_credit ", "issue_credit\u200b", "issue-credit"),
+        "^refused: payments publishes no tool",
+    ),
+    "arguments too large": (_with(reason=lambda chance: "x" * chance.randint(66_000, 70_000)), "^refused: .* bytes"),
+    "a credit that undoes nothing": (_of("payments", "reverse_credit"), "^forbidden: "),
+}
+
+
+# Evidence for a large credit that it has asked people for, genuinely.
+
+
+def _bringing(evidence: Giver, **request: Any) -> Callable[[Target, random.Random], Any]:
+    async def attempt(target: Target, chance: random.Random) -> Told:
+        async with insider(target.shop) as run:
+            call = run.credit(chance.randint(5_001, 100_000))
+            scene = await run.asks(call, **request)
+            return Told(await run.calls(call.model_copy(update={"evidence": evidence(target, run, scene, chance)})))
+
+    return attempt
+
+
+def _by(name: str) -> Giver:
+    def give(_: Target, __: Intruder, scene: Scene, ___: random.Random) -> tuple[Decision, ...]:
+        return (getattr(scene.people, name).signed(scene.template),)
+
+    return give
+
+
+def _own(_: Target, run: Intruder, scene: Scene, __: random.Random) -> tuple[Decision, ...]:
+    return (run.signer.signed(scene.template),)
+
+
+def _unsigned(_: Target, __: Intruder, scene: Scene, chance: random.Random) -> tuple[Decision, ...]:
+    return (scene.template.model_copy(update={"approver": chance.choice(["dana", "erik"])}),)
+
+
+def _of_the_waiting_one(target: Target, _: Intruder, __: Scene, ___: random.Random) -> tuple[Decision, ...]:
+    return target.genuine
+
+
+def _for_another_amount(_: Target, run: Intruder, scene: Scene, chance: random.Random) -> tuple[Decision, ...]:
+    return (scene.people.dana.signed(scene.template, action_digest="sha256:" + f"{chance.getrandbits(256):064x}"),)
+
+
+EVIDENCE: dict[str, tuple[Giver, Check]] = {
+    "evidence of a stranger": (_by("mallory"), Check.KEY),
+    "evidence of its own signer": (_own, Check.SELF_APPROVAL),
+    "evidence of the owner": (_by("olga"), Check.OWNER),
+    "evidence of a service": (_by("desk"), Check.PERSON),
+    "evidence of one who is away": (_by("abel"), Check.ABSENT),
+    "evidence of another role": (_by("lena"), Check.ROLE),
+    "evidence nobody signed": (_unsigned, Check.UNSIGNED),
+    "evidence of another run": (_of_the_waiting_one, Check.RUN),
+    "evidence for another amount": (_for_another_amount, Check.ACTION),
+}
+OF_THE_OWNER: dict[str, dict[str, Any]] = {
+    "the owner, of what says it is another automation": {"automation": "errand"},
+    "the owner, of what says it is an escalation": {"kind": RequestKind.ESCALATION},
+}
+AT_THE_GATE = [kind for kind in KINDS if kind.at_the_gate and kind.prepare is None]
+
+
+async def _any_other_kind(target: Target, chance: random.Random) -> Told:
+    """A forgery of any kind, beside a genuine approval, for a credit that two must sign.
+
+    As in every world that the kinds are made for, the service has started it for rita, who asks for nora.
+    """
+    kind = chance.choice(AT_THE_GATE)
+    shop = target.shop
+    authority = shop.story.authority
+    async with intruder(shop) as run:
+        start = shop.statement(run.order, run.run.workflow_id, run.request)
+        refused = await run.registers(shop.people.desk.starts(start))
+        assert refused == "", refused
+        call = run.credit(chance.randint(100_001, 400_000))
+        scene = await run.asks(call)
+        forged = kind.make(scene, chance)
+        told = await run.calls(call.model_copy(update={"evidence": (scene.genuine[kind.beside], forged)}))
+        authority.grants = ()
+    found = check_that_says(told) if " does not count: " in told else Check.QUORUM
+    wanted = kind.refused_at(Place.GATE)
+    return Told(told if found is wanted else f"not by {wanted}, but {found}, {kind.name}: {told}")
+
+
+async def _checked_by_itself(target: Target, chance: random.Random) -> Told:
+    """It has the product check its forgeries, says that some counted before, and brings them as evidence."""
+    async with insider(target.shop) as run:
+        call = run.credit(chance.randint(5_001, 100_000))
+        scene = await run.asks(call)
+        forged = tuple(scene.people.mallory.signed(scene.template, note=word(chance)) for _ in range(2))
+        answer = await run.tries("check_decisions", DecisionsToCheck(arrived=forged[:1], counted=forged[1:]))
+        assert isinstance(answer.value, dict), answer
+        assert '"counts": true' not in str(answer.value).replace("True", "true").replace("'", '"'), answer
+        return Told(await run.calls(call.model_copy(update={"evidence": forged})))
+
+
+# What policy permits to a person who signs for it, and no more than that.
+
+
+async def _many_small_ones(target: Target, chance: random.Random) -> Told:
+    """Small credits, as other steps, for other orders and customers, one after the other or all at once."""
+    amounts = [chance.randint(500, 2_500) for _ in range(12)]
+    async with insider(target.shop) as run:
+        calls = [
+            run.credit(cents, occurrence=str(number)).model_copy(
+                update={"arguments": {"order_id": run.order, "customer_id": word(chance), "cents": cents}}
+            )
+            for number, cents in enumerate(amounts)
+        ]
+        told = [await run.calls(each) for each in calls[:6]]
+        told += await asyncio.gather(*(run.calls(each) for each in calls[6:]))
+    done = sum(each.startswith("done") for each in told)
+    credited = sum(target.shop.credits.get(run.order, []))
+    refused = next(each for each in told if not each.startswith("done"))
+    within = credited <= DAILY_CENTS
+    return Told(refused if within else f"{credited} cents left", (CREDIT,) * done)
+
+
+async def _undone_and_done_again(target: Target, chance: random.Random) -> Told:
+    """What is credited and taken back counts for the day all the same."""
+    cents = chance.randint(2_501, 5_000)
+    async with insider(target.shop) as run:
+        first = await run.calls(run.credit(cents))
+        undone = await run.calls(run.credit(cents, tool="reverse_credit", step=REVERSAL, purpose=Purpose.COMPENSATION))
+        assert (first[:4], undone[:4]) == ("done", "done"), (first, undone)
+        return Told(await run.calls(run.credit(cents, occurrence="2")), (CREDIT, REVERSAL))
+
+
+async def _one_key_for_two(target: Target, chance: random.Random) -> Told:
+    """The step and the occurrence of a small credit, for a larger one."""
+    async with insider(target.shop) as run:
+        first = await run.calls(run.credit(2_000))
+        assert first.startswith("done"), first
+        return Told(await run.calls(run.credit(chance.choice([2_001, large(chance)]))), (CREDIT,))
+
+
+async def _an_undo_that_does(target: Target, chance: random.Random) -> Told:
+    """A large credit that calls itself an undo, by a run that has something to undo."""
+    async with insider(target.shop) as run:
+        first = await run.calls(run.credit(small(chance)))
+        assert first.startswith("done"), first
+        undo = run.credit(chance.randint(5_001, 400_000), occurrence="2", purpose=Purpose.COMPENSATION)
+        return Told(await run.calls(undo), (CREDIT,))
+
+
+async def _leaking(target: Target, chance: random.Random) -> Told:
+    """It has read what is private and what strangers wrote, and lets Claude word a letter."""
+    conversation = word(chance)
+    async with insider(target.shop) as run:
+        for server, tool in chance.sample([("orders", "find_order"), ("crm", "read_complaint")], k=2):
+            given: dict[str, JsonValue] = {"order_id": run.order}
+            read = await run.calls(ToolCall(server=server, tool=tool, arguments=given, step=f"{server}.{tool}"))
+            assert read.startswith("done"), read
+        turn = TurnRequest(
+            conversation=conversation,
+            turn=0,
+            prompt="refund/assessing",
+            automation="refund",
+            state="assessing",
+            variables={"order_id": run.order, "limit_cents": "1"},
+            tools=("mail.*",),
+        )
+        asked = await run.tries("ask_claude", turn)
+        assert not asked.problem, asked
+        chosen = ChosenByClaude(conversation=conversation, turn=0, block=0)
+        return Told(await run.calls(ToolCall(server="mail", tool="send_mail", chosen=chosen, step=conversation)))
+
+
+async def _asking_claude(target: Target, chance: random.Random) -> Told:
+    """Tokens at the expense of the house."""
+    async with intruder(target.shop) as run:
+        turn = TurnRequest(
+            conversation=word(chance),
+            turn=0,
+            prompt="refund/assessing",
+            automation="refund",
+            state="assessing",
+            variables={"order_id": run.order, "limit_cents": "1"},
+        )
+        return Told((await run.tries("ask_claude", turn)).problem)
+
+
+async def _with_the_genuine_start(target: Target, chance: random.Random) -> Told:
+    """False code runs what the service has signed for: a large credit, and other people's evidence."""
+    async with intruder(target.shop) as run:
+        start = target.shop.people.desk.starts(run.statement())
+        refused = await run.registers(start)
+        assert refused == "", refused
+        return Told(await run.calls(run.credit(chance.randint(5_001, 400_000), evidence=target.genuine)))
+
+
+CALL_VARIANTS = (
+    *(Variant(name, words, _calling(worded)) for name, (worded, words) in ONE_CALL.items()),
+    Variant("another automation's tool", "^forbidden: ", _calling(_with(), "impostor")),
+    Variant("a call that claims more", "Extra inputs are not permitted", _claiming_more),
+    Variant("an undo of nothing", "nothing was sent that could be undone", _undoing_nothing),
+    Variant("what Claude wrote elsewhere", "Claude's answer is not in the store", _choosing_elsewhere),
+    *(Variant(name, SAYS[check], _bringing(giver)) for name, (giver, check) in EVIDENCE.items()),
+    *(Variant(name, SAYS[Check.OWNER], _bringing(_by("olga"), **request)) for name, request in OF_THE_OWNER.items()),
+    Variant("evidence forged in any other way", "^needs_approval: ", _any_other_kind),
+    Variant("evidence it has had checked", SAYS[Check.KEY], _checked_by_itself),
+    Variant("many small credits", "^needs_approval: .*refund-day-over-50", _many_small_ones),
+    Variant("credited, undone, credited again", "^needs_approval: .*refund-day-over-50", _undone_and_done_again),
+    Variant("one key for two credits", "^refused: .* was used for another action before", _one_key_for_two),
+    Variant("a credit that says it undoes", "^needs_approval: ", _an_undo_that_does),
+    Variant("a letter worded by Claude, after all was read", "^needs_approval: .*taint-sends-out", _leaking),
+    Variant("asking Claude without a start record", NO_RECORD, _asking_claude),
+    Variant("false code under a genuine start", SAYS[Check.RUN], _with_the_genuine_start),
+)
