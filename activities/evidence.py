@@ -34,6 +34,8 @@ class Circumstances:
     action_digest: str
     """Of what is about to be done, or of the open request."""
     now: datetime
+    closes_at: datetime | None = None
+    """When policy, as it is now, takes no decision on the request any more, whatever the request itself says."""
 
     @property
     def freely(self) -> bool:
@@ -182,7 +184,8 @@ def _issued_before_asked(decision: Decision, about: Circumstances) -> str:
 
 
 def _expired(decision: Decision, about: Circumstances) -> str:
-    return "" if decision.expires_at > about.now else f"it expired at {_utc(decision.expires_at)}; decide again"
+    until = min(decision.expires_at, about.closes_at or decision.expires_at)
+    return "" if until > about.now else f"it expired at {_utc(until)}; decide again"
 
 
 def _outlives_request(decision: Decision, about: Circumstances) -> str:

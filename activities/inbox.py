@@ -85,7 +85,8 @@ class Starts(Protocol):
         """Register a run under its workflow id and first run id; when it is registered already, return that record.
 
         Takes the business key and the statement's nonce as well. Raises CaseTaken when another run holds the key and
-        `start.again` is empty, NonceUsed when another run was started with this statement.
+        `start.again` is empty, NonceUsed when another run was started with this statement, NameUsed when another run
+        had this workflow id: what other systems keep under the id of a run is that run's alone.
         """
 
     async def find(self, run: RunKey) -> StartRecord | None:
@@ -99,6 +100,10 @@ class Starts(Protocol):
 
     async def pseudonym(self, requester: str) -> str:
         """A stable name for a requester that does not reveal it (HMAC under a key kept in the store)."""
+
+
+class NameUsed(Exception):
+    """Another run was registered under this workflow id."""
 
 
 class NonceUsed(Exception):

@@ -101,5 +101,7 @@ class Ledger(Protocol):
     async def find(self, key: str) -> LedgerEntry | None:
         """The entry of `key`, or None."""
 
-    async def has_sent(self, workflow_id: str, first_run_id: str, server: str) -> bool:
-        """Whether this run has sent a forward effect (any class but read) to `server`, whatever came of it."""
+    async def sent(
+        self, workflow_id: str, first_run_id: str, server: str, tool: str
+    ) -> tuple[dict[str, JsonValue], ...]:
+        """The arguments of every forward effect (any class but read) that this run has sent, whatever came of it."""

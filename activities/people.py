@@ -1,7 +1,6 @@
 """Put requests to people into the inbox, remind of them, hand them on, and take them out; people are told each time."""
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import JsonValue
 from temporalio import activity
@@ -11,15 +10,15 @@ from activities.alike import alike_of
 from activities.authority import Authority, NothingInForce
 from activities.clock import Clock
 from activities.conversations import Contents, RunKey
+from activities.deadlines import Span, earliest, hand_on, remind, within
 from activities.identity import CurrentRun
 from activities.inbox import Inbox, InboxEntry, Passing, Starts
 from activities.notices import Notice, NoticeEvent
 from activities.telling import notices_of
 from contracts.canonical import canonical_json
 from contracts.decisions import OpenedRequest, RequestEvent, RequestToClose, RequestToOpen, RequestToPass
-from contracts.policy import Obligation
 from contracts.roster import Roster
-from policies.calendars import Calendar, CalendarUnusable, load_calendars, moment_after
+from policies.calendars import Calendar, CalendarUnusable, load_calendars
 from policies.document import CALENDARS
 
 TOLD = {RequestEvent.REMINDED: NoticeEvent.REMINDER, RequestEvent.HANDED_ON: NoticeEvent.HANDED_ON}
@@ -113,9 +112,9 @@ class PeopleActivities:
             options=request.options,
             requester=record.start.requester,
             opened_at=await self._clock.now(),
-            deadline=_earliest(request, calendars, lambda one: one.within),
-            remind_at=_earliest(request, calendars, lambda one: one.remind),
-            hand_on_at=_earliest(request, calendars, lambda one: one.hand_on),
+            deadline=_due(request, within, calendars),
+            remind_at=_due(request, remind, calendars),
+            hand_on_at=_due(request, hand_on, calendars),
             alike=alike_of(action),
         )
 
@@ -136,16 +135,8 @@ class PeopleActivities:
             raise ApplicationError(str(nothing), type="NothingInForce") from nothing
 
 
-def _earliest(
-    request: RequestToOpen, calendars: dict[str, Calendar], span_of: Callable[[Obligation], timedelta | None]
-) -> datetime | None:
-    """The nearest of these moments over all obligations; None when no obligation names one."""
+def _due(request: RequestToOpen, span_of: Span, calendars: dict[str, Calendar]) -> datetime | None:
     try:
-        moments = [
-            moment_after(request.asked_at, span, one.calendar, calendars)
-            for one in request.obligations
-            if (span := span_of(one)) is not None
-        ]
+        return earliest(request.obligations, span_of, request.asked_at, calendars)
     except CalendarUnusable as unusable:
         raise ApplicationError(str(unusable), type="CalendarUnusable") from unusable
-    return min(moments, default=None)

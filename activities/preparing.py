@@ -42,7 +42,7 @@ class Prepared(Model):
 
     @property
     def nothing_to_undo(self) -> bool:
-        """A compensation of a run that has sent this server no effect: done without a call."""
+        """A compensation of a run that has sent no effect of that kind: done without a call."""
         return self.call.purpose is Purpose.COMPENSATION and not self.undoes_recorded_effect
 
 
@@ -83,9 +83,7 @@ class Preparation:
             key=key,
             purpose=call.purpose,
         )
-        undoes = call.purpose is Purpose.COMPENSATION and await self._ledger.has_sent(
-            run.workflow_id, run.first_run_id, call.server
-        )
+        undoes = call.purpose is Purpose.COMPENSATION and await self._undoes(run, definition, arguments)
         return Prepared(
             run=run,
             start=start,
@@ -95,6 +93,22 @@ class Preparation:
             action_digest=await self._contents.put(canonical_json(action)),
             undoes_recorded_effect=undoes,
         )
+
+    async def _undoes(self, run: RunKey, definition: ToolDefinition, arguments: dict[str, JsonValue]) -> bool:
+        """Whether this run has sent an effect that the call takes back. Raises Refused when it takes back another's."""
+        name, undoes = f"{definition.server}.{definition.name}", definition.undoes
+        if undoes is None:
+            raise Refused(
+                f"nobody has said what {name} undoes; an operator must, with undoes = ... in the servers file"
+            )
+        if missing := [argument for argument in undoes.same if arguments.get(argument) is None]:
+            raise Refused(f"{name} does not say which {undoes.tool} it undoes: it carries no {missing[0]}")
+        sent = await self._ledger.sent(run.workflow_id, run.first_run_id, definition.server, undoes.tool)
+        wanted = [arguments[argument] for argument in undoes.same]
+        if sent and all(wanted != [each.get(argument) for argument in undoes.same] for each in sent):
+            agree = ", ".join(undoes.same)
+            raise Refused(f"{name} would undo another {undoes.tool} than this run has sent; they must agree in {agree}")
+        return bool(sent)
 
     async def _definition(self, call: ToolCall) -> ToolDefinition:
         try:
@@ -135,7 +149,7 @@ class Preparation:
         size = len(json.dumps(arguments))
         if size > MAX_ARGUMENT_BYTES:
             raise Refused(f"the arguments have {size} bytes; at most {MAX_ARGUMENT_BYTES} are sent")
-        if problem := misfit(arguments, definition.input_schema):
+        if problem := misfit(arguments, definition.input_schema) or _not_its_own(run, arguments, definition):
             raise Refused(f"{call.server}.{call.tool}: {problem}"[:400])
         return arguments
 
@@ -159,3 +173,11 @@ def try_later(not_sent: NotSent, what: str) -> ApplicationError:
     """Nothing was sent: Temporal may try again, not before the server wants it."""
     delay = timedelta(seconds=min(not_sent.retry_after_seconds, 3600)) if not_sent.retry_after_seconds else None
     return ApplicationError(f"{what}: {not_sent}", type="NotSent", next_retry_delay=delay)
+
+
+def _not_its_own(run: RunKey, arguments: dict[str, JsonValue], definition: ToolDefinition) -> str:
+    """What is wrong with the name under which the other side keeps the call; empty when it is the run's own."""
+    named = definition.reference
+    if not named or arguments.get(named) == run.workflow_id:
+        return ""
+    return f"{named} must be the id of the run that calls, {run.workflow_id!r}"

@@ -1,12 +1,14 @@
 """Rule on a prepared call: the policy in force, asked about exactly these bytes, with what the gate knows by itself."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from activities.authority import Authority, NothingInForce
 from activities.clock import Clock
+from activities.deadlines import Span, earliest, hand_on, within
 from activities.decided import Decided
-from activities.evidence import Circumstances, approver_of, problem_with
-from activities.inbox import Inbox
+from activities.evidence import SKEW, Circumstances, approver_of, problem_with
+from activities.inbox import Inbox, InboxEntry
 from activities.preparing import Prepared, Refused
 from activities.quorum import tally
 from activities.sending import Permission
@@ -19,6 +21,8 @@ from contracts.model import Moment
 from contracts.policy import Ruling, RulingEffect
 from contracts.roster import Roster
 from contracts.tools import Share
+from policies.calendars import CalendarUnusable, load_calendars
+from policies.document import CALENDARS
 from policies.engine import PolicyEngine, PolicyQuestion
 from policies.totals import CannotTotal
 
@@ -148,14 +152,12 @@ class Rulings:
         return ruling, tuple(counting)
 
     async def _circumstances(self, prepared: Prepared, in_force: _InForce, demanded: Ruling) -> Circumstances:
-        """All evidence of a call answers one request of this run; it is held against what policy demands today.
-
-        What kind of request it is was said by whoever opened it; the evidence for a call is always that of an approval.
-        """
+        """All evidence of a call answers one request of this run; it is held against what policy demands today."""
         request = await self._inbox.find(prepared.call.evidence[0].approval_id, prepared.run.first_run_id)
+        closes_at = None
         if request is not None:
-            asked = {"kind": RequestKind.APPROVAL, "automation": prepared.start.start.automation}
-            request = request.model_copy(update={**asked, "obligations": demanded.obligations})
+            request = _as_policy_has_it(request, prepared.start.start.automation, demanded, in_force.policy)
+            closes_at = _due(demanded, within, request, in_force.policy)
         return Circumstances(
             deployment=self._deployment,
             roster=in_force.roster,
@@ -165,4 +167,31 @@ class Rulings:
             request=request,
             action_digest=prepared.action_digest,
             now=in_force.now,
+            closes_at=closes_at,
         )
+
+
+def _as_policy_has_it(request: InboxEntry, automation: str, demanded: Ruling, policy: PolicyEngine) -> InboxEntry:
+    """The request without what only its caller says of it: the evidence for a call is that of an approval of this
+    automation, for as many people as are demanded today, and is handed on when policy says so, not before.
+    """
+    due = _due(demanded, hand_on, request, policy)
+    told = request.handed_on_at
+    handed_on_at = told if told is not None and due is not None and told >= due - SKEW else None
+    return request.model_copy(
+        update={
+            "kind": RequestKind.APPROVAL,
+            "automation": automation,
+            "obligations": demanded.obligations,
+            "handed_on_at": handed_on_at,
+        }
+    )
+
+
+def _due(demanded: Ruling, span_of: Span, request: InboxEntry, policy: PolicyEngine) -> datetime | None:
+    """The nearest such moment, counted from when the gate itself saw the request opened. Raises Refused."""
+    try:
+        calendars = load_calendars(policy.files.get(CALENDARS, ""))
+        return earliest(demanded.obligations, span_of, request.opened_at, calendars)
+    except CalendarUnusable as unusable:
+        raise Refused(str(unusable)) from unusable

@@ -9,7 +9,7 @@ from activities.authority import Authority, NothingInForce
 from activities.clock import Clock
 from activities.evidence import SKEW
 from activities.identity import CurrentRun
-from activities.inbox import CaseTaken, NonceUsed, StartRecord, Starts
+from activities.inbox import CaseTaken, NameUsed, NonceUsed, StartRecord, Starts
 from contracts.canonical import digest
 from contracts.deployment import Deployment, Mode
 from contracts.model import Moment
@@ -46,7 +46,7 @@ class StartActivities:
             await self._starts.register(record, now)
         except CaseTaken as taken:
             refused = f"{taken}; start it anew with --again REASON"
-        except NonceUsed as used:
+        except (NonceUsed, NameUsed) as used:
             refused = str(used)
         return Registered(requester_pseudonym=pseudonym, refused=refused[:400])
 

@@ -96,9 +96,10 @@ async def _activate(office: "Office", kind: DocumentKind, content: JsonValue, si
 
 async def _in_force_if_signed(office: "Office", proposal: InForce, roster: Roster, signer: str) -> int:
     activation, signed = proposal.activation, [each.signer for each in proposal.endorsements]
-    role, missing = missing_signatures(activation, proposal.endorsements, roster, office.mode)
+    now = datetime.now(UTC)
+    role, missing = missing_signatures(activation, proposal.endorsements, roster, office.mode, now)
     if not missing:
-        await office.documents.activate(activation, proposal.content, signer, datetime.now(UTC))
+        await office.documents.activate(activation, proposal.content, signer, now)
     say(f"{activation.kind.value} version {activation.version}: {'proposed' if missing else 'in force'}")
     say(f"digest: {activation.digest}")
     say(f"signed by: {', '.join(signed) or 'nobody (development mode)'}")
@@ -180,7 +181,7 @@ def _endorsed(
         return None
     unsigned = Endorsement(activation=activation, signer=signer, key_id=key.key_id, signed_at=datetime.now(UTC))
     endorsement = unsigned.model_copy(update={"signature": key.sign(SignedFor.ACTIVATION, unsigned)})
-    problem = problem_with_endorsement(endorsement, activation, roster)
+    problem = problem_with_endorsement(endorsement, activation, roster, datetime.now(UTC))
     if problem and office.mode is Mode.PRODUCTION:
         raise Refused(f"{signer!r} may not put this {activation.kind.value} in force: {problem}")
     if problem:

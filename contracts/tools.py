@@ -153,6 +153,15 @@ class KeyDelivery(Model):
     horizon_seconds: int = Field(default=86_400, gt=0)
 
 
+class Undoes(Model):
+    """Which effect a tool takes back, and by which arguments it is told which one."""
+
+    tool: str = Field(min_length=1, max_length=128)
+    """Of the same server."""
+    same: tuple[str, ...] = Field(min_length=1)
+    """Arguments that must be the same in both calls; together they name one effect."""
+
+
 class ToolDefinition(Model):
     """A tool (or the reading of a resource) as a server publishes it, with what the operator says of it."""
 
@@ -171,6 +180,10 @@ class ToolDefinition(Model):
     """What a run has read once it has read an answer of this tool."""
     sends_out: bool = False
     """What it is given can reach somebody outside."""
+    undoes: Undoes | None = None
+    """The operator's word only; without it the tool compensates nothing."""
+    reference: str = ""
+    """The argument that names the run a call is made for: it must be the calling run's own workflow id."""
     credential: str = ""
     """The reference of the credential it is called with, never the value."""
     published: dict[str, JsonValue] = {}

@@ -36,7 +36,7 @@ class PolicyQuestion(Model):
     totals: dict[str, int] = {}
     """What each running total comes to, this action included; one that does not apply to it is absent."""
     undoes_recorded_effect: bool = False
-    """For a compensation: the ledger shows that this run has sent an effect to this server."""
+    """For a compensation: the ledger shows that this run has sent the effect that it takes back."""
     arguments: dict[str, JsonValue]
     input_schema: dict[str, JsonValue]
     approvals: dict[str, int] = {}

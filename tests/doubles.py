@@ -12,7 +12,7 @@ from activities.claude_port import ClaudeAnswer, ClaudeQuestion
 from activities.toolbox import NotSent, UnknownServer
 from contracts.claude import Usage
 from contracts.policy import Ruling
-from contracts.tools import Delivered, EffectClass, KeyDelivery, Share, ToolDefinition
+from contracts.tools import Delivered, EffectClass, KeyDelivery, Share, ToolDefinition, Undoes
 from policies.engine import PolicyEngine, PolicyQuestion
 
 WAITS_SECONDS = 20
@@ -77,6 +77,8 @@ class RecordingToolbox:
     answers: Mapping[str, Answer]
     classes: Mapping[str, EffectClass] = field(default_factory=dict)
     schemas: Mapping[str, dict[str, JsonValue]] = field(default_factory=dict)
+    undoes: Mapping[str, Undoes] = field(default_factory=dict)
+    references: Mapping[str, str] = field(default_factory=dict)
     called: list[str] = field(default_factory=list)
     arguments: list[dict[str, JsonValue]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -106,6 +108,8 @@ class RecordingToolbox:
             input_schema=self.schemas.get(name, _open_schema()),
             effect_class=effect_class,
             key=KeyDelivery(argument="idempotency_key") if effect_class is EffectClass.KEYED else None,
+            undoes=self.undoes.get(name),
+            reference=self.references.get(name, ""),
         )
 
     async def call(self, tool: ToolDefinition, arguments: dict[str, JsonValue], key: str) -> Delivered:

@@ -10,7 +10,8 @@ from pydantic import JsonValue
 
 from activities.authority import NothingInForce
 from activities.deciding import DecisionActivities
-from contracts.decisions import Decision, DecisionsToCheck
+from activities.inbox import Passing
+from contracts.decisions import Decision, DecisionsToCheck, RequestEvent
 from contracts.roster import Absence, Delegation, Roster
 from contracts.tools import CallStatus, EffectClass, Share, ToolCall, ToolOutcome
 from policies.engine import CedarRules
@@ -304,6 +305,64 @@ async def test_a_lent_role_that_is_gone_stops_the_effect_and_is_said(
     outcome = await settled.sent()
     assert (outcome.status, settled.toolbox.called) == (CallStatus.NEEDS_APPROVAL, [])
     assert outcome.message.startswith(f"the decision of 'dina' does not count: {said}")
+
+
+HANDS_ON = """
+@id("hands-on") @approve("finance_director") @quorum("1") @within("PT48H") @hand_on("PT36H") @hand_on_to("board")
+forbid(principal, action == Action::"payments.issue_credit", resource)
+  unless { context.approvals has finance_director && context.approvals.finance_director >= 1 };
+@id("anybody") permit(principal, action, resource);
+"""
+BEA = Signer("bea", ("board",))
+
+
+@pytest.mark.parametrize(
+    ("handed_on_after", "counts"),
+    [(timedelta(0), False), (timedelta(hours=35, minutes=58), False), (timedelta(hours=36), True), (None, False)],
+    ids=str,
+)
+async def test_the_next_role_counts_only_once_policy_hands_the_request_on(
+    bench: tuple[Bench, RecordingToolbox], handed_on_after: timedelta | None, counts: bool
+) -> None:
+    """Whatever the run that asked has said about it, and when."""
+    opened, toolbox = bench
+    opened.policy = CedarRules({"rules.cedar": HANDS_ON})
+    opened.authority.people = roster_of(BEA)
+    (definition,) = await toolbox.definitions("payments")
+    opened.authority.accept(definition)
+    unsigned = opened.decision((await opened.rule(asked())).action_digest)
+    entry = await opened.asks_for(unsigned)
+    if handed_on_after is not None:
+        await opened.store.inbox.pass_on(entry, Passing(event=RequestEvent.HANDED_ON, at=NINE + handed_on_after))
+    opened.clock.forward(timedelta(hours=36, minutes=5))
+    late = unsigned.model_copy(update={"issued_at": opened.clock.at, "expires_at": NINE + timedelta(hours=40)})
+    settled = Settled(opened, toolbox, BEA.signed(late))
+    outcome = await settled.sent()
+    if counts:
+        assert outcome.status is CallStatus.DONE
+    else:
+        assert "'bea' may decide as board once the request is handed on, not before" in outcome.message
+        assert (outcome.status, toolbox.called) == (CallStatus.NEEDS_APPROVAL, [])
+
+
+@pytest.mark.parametrize(("later", "counts"), [(timedelta(hours=47), True), (timedelta(hours=48), False)], ids=str)
+async def test_no_request_counts_longer_than_policy_gives_people(
+    bench: tuple[Bench, RecordingToolbox], later: timedelta, counts: bool
+) -> None:
+    """The run that asked has given them a year."""
+    opened, toolbox = bench
+    a_year = NINE + timedelta(days=365)
+    opened.authority.people = everybody()
+    (definition,) = await toolbox.definitions("payments")
+    opened.authority.accept(definition)
+    unsigned = opened.decision((await opened.rule(asked())).action_digest)
+    await opened.asks_for(unsigned, deadline=a_year)
+    settled = Settled(opened, toolbox, DANA.signed(unsigned.model_copy(update={"expires_at": a_year})))
+    opened.clock.forward(later)
+    outcome = await settled.sent()
+    assert (outcome.status is CallStatus.DONE) is counts
+    if not counts:
+        assert f"{NO_MORE}it expired at 2026-11-22 09:00:00 UTC; decide again" in outcome.message
 
 
 async def test_who_went_on_holiday_after_deciding_has_decided(bench: tuple[Bench, RecordingToolbox]) -> None:

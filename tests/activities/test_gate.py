@@ -34,6 +34,7 @@ from contracts.tools import (
     ToolCall,
     ToolDefinition,
     ToolOutcome,
+    Undoes,
 )
 from policies.engine import CedarRules
 from tests.activities.bench import DEVELOPMENT, NINE, OURS, PRODUCTION, RUN, Bench, a_bench
@@ -59,6 +60,7 @@ def payments(**more: Any) -> RecordingToolbox:
     return RecordingToolbox(
         answers,
         classes=dict.fromkeys(answers, EffectClass.KEYED),
+        undoes={"payments.reverse_credit": Undoes(tool="issue_credit", same=("order_id", "customer_id"))},
         schemas={"payments.issue_credit": dict(CREDIT_SCHEMA)},
         **more,
     )
@@ -385,11 +387,16 @@ async def test_no_evidence_helps_against_a_rule_that_forbids() -> None:
 # Undoing.
 
 
-async def test_an_undo_is_sent_only_after_this_run_has_sent_something_to_that_server() -> None:
+def undoing(**arguments: JsonValue) -> ToolCall:
+    """Take the credit of A-17 back, or with these arguments another one."""
+    given: dict[str, JsonValue] = {"order_id": "A-17", "customer_id": "C-7"}
+    words = {"server": "payments", "tool": "reverse_credit", "step": "reverse", "purpose": Purpose.COMPENSATION}
+    return ToolCall.model_validate(words | {"arguments": given | arguments})
+
+
+async def test_an_undo_is_sent_only_after_this_run_has_sent_what_it_undoes() -> None:
     """Before that there is nothing to undo, and undoing nothing succeeds without a call."""
-    undo = ToolCall(
-        server="payments", tool="reverse_credit", arguments={}, step="reverse", purpose=Purpose.COMPENSATION
-    )
+    undo = undoing()
     toolbox = payments()
     async with a_bench(toolbox, policy=OURS) as bench:
         assert (await bench.call(undo)).message == NOTHING_TO_UNDO
@@ -404,6 +411,64 @@ async def test_an_undo_is_sent_only_after_this_run_has_sent_something_to_that_se
         assert toolbox.called[-1] == "payments.reverse_credit"
         forward = await bench.call(undo.model_copy(update={"purpose": Purpose.FORWARD, "step": "again"}))
     assert forward.status is CallStatus.FORBIDDEN
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"order_id": "A-18"}, "would undo another issue_credit than this run has sent; they must agree in order_id"),
+        ({"customer_id": "C-8"}, "would undo another issue_credit than this run has sent; they must agree in order_id"),
+        ({"order_id": None}, "does not say which issue_credit it undoes: it carries no order_id"),
+    ],
+)
+async def test_an_undo_of_anothers_effect_is_refused(arguments: dict[str, JsonValue], said: str) -> None:
+    toolbox = payments()
+    toolbox.schemas = {**toolbox.schemas, "payments.reverse_credit": {"type": "object"}}
+    async with a_bench(toolbox, policy=OURS) as bench:
+        assert (await bench.call(credit(100))).status is CallStatus.DONE
+        outcome = await bench.call(undoing(**arguments))
+    assert (outcome.status, toolbox.called) == (CallStatus.REFUSED, ["payments.issue_credit"])
+    assert said in outcome.message
+
+
+async def test_of_several_credits_each_can_be_undone() -> None:
+    toolbox = payments()
+    async with a_bench(toolbox, policy=OURS) as bench:
+        for number, order in enumerate(("A-16", "A-17", "A-18")):
+            first = credit(100, occurrence=str(number))
+            told = first.model_copy(update={"arguments": (first.arguments or {}) | {"order_id": order}})
+            assert (await bench.call(told)).status is CallStatus.DONE
+        for order in ("A-18", "A-16"):
+            undo = undoing(order_id=order).model_copy(update={"occurrence": order})
+            assert (await bench.call(undo)).status is CallStatus.DONE
+    assert toolbox.called[3:] == ["payments.reverse_credit"] * 2
+
+
+async def test_a_tool_of_which_nobody_says_what_it_undoes_undoes_nothing() -> None:
+    toolbox = payments()
+    toolbox.undoes = {}
+    async with a_bench(toolbox, policy=OURS) as bench:
+        assert (await bench.call(credit(100))).status is CallStatus.DONE
+        outcome = await bench.call(undoing())
+    assert (outcome.status, toolbox.called) == (CallStatus.REFUSED, ["payments.issue_credit"])
+    assert "nobody has said what payments.reverse_credit undoes; an operator must" in outcome.message
+
+
+# The name under which the other side keeps a call.
+
+
+@pytest.mark.parametrize("reference", ["refund/A-18", "refund/A-17/2", "", None])
+async def test_a_call_in_another_runs_name_is_refused(reference: str | None) -> None:
+    toolbox = payments()
+    toolbox.references = {"payments.issue_credit": "reference"}
+    toolbox.schemas = {"payments.issue_credit": {"type": "object"}}
+    async with a_bench(toolbox) as bench:
+        given = credit().arguments or {}
+        outcome = await bench.call(credit().model_copy(update={"arguments": given | {"reference": reference}}))
+        assert (outcome.status, toolbox.called) == (CallStatus.REFUSED, [])
+        assert outcome.message == "payments.issue_credit: reference must be the id of the run that calls, 'refund/A-17'"
+        own = credit().model_copy(update={"arguments": given | {"reference": "refund/A-17"}})
+        assert (await bench.call(own)).status is CallStatus.DONE
 
 
 # Calls that Claude worded.

@@ -1,5 +1,6 @@
 """Start records, requests to people, and what people's commands read: kept by run, whoever asks."""
 
+import dataclasses
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -96,8 +97,11 @@ async def test_a_start_statement_for_something_else_registers_nothing(
 async def test_a_business_case_is_begun_once_and_anew_only_with_a_reason(bench: Bench) -> None:
     taken = await bench.environment("run-9").run(starts(bench).register_run, wanted())
     assert "'A-17' was started before: refund/A-17 (run-1); start it anew with --again REASON" in taken.refused
-    anew = await bench.environment("run-9").run(starts(bench).register_run, wanted(again="the first was lost"))
-    assert anew.refused == ""
+    namesake = await bench.environment("run-9").run(starts(bench).register_run, wanted(again="the first was lost"))
+    assert namesake.refused == "another run was called 'refund/A-17'; start it anew with --again REASON"
+    second = bench.environment("run-9")
+    second.info = dataclasses.replace(second.info, workflow_id="refund/A-17~2")
+    assert (await second.run(starts(bench).register_run, wanted(again="the first was lost"))).refused == ""
 
 
 async def test_an_ending_is_found_by_its_business_key(bench: Bench) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from tests.doubles import RecordingToolbox, ScriptedClaude, says_no
-from tests.workflows.refund_world import CLASSES, Books, advises
+from tests.workflows.refund_world import CLASSES, UNDOES, Books, advises
 
 ADVISED_CENTS = 64_000
 """More than policy permits without an approver; `limit_cents` of a request makes it less."""
@@ -32,7 +32,7 @@ class Shop:
     def __init__(self) -> None:
         self.books = BooksByOrder()
         names = Books().toolbox().answers
-        self.toolbox = RecordingToolbox({name: self._by_order(name) for name in names}, classes=CLASSES)
+        self.toolbox = RecordingToolbox({name: self._by_order(name) for name in names}, classes=CLASSES, undoes=UNDOES)
 
     def _by_order(self, name: str) -> Callable[[dict[str, Any]], JsonValue]:
         def answer(arguments: dict[str, Any]) -> Any:

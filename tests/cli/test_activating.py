@@ -64,7 +64,10 @@ async def test_an_operator_puts_rules_in_force_alone_and_the_gate_finds_the_sign
     [policy] = await chain(DocumentKind.POLICY)
     assert policy.content == POLICY
     assert [each.signer for each in policy.endorsements] == ["oscar"]
-    assert missing_signatures(policy.activation, policy.endorsements, governed.roster(), Mode.PRODUCTION)[1] == 0
+    assert (
+        missing_signatures(policy.activation, policy.endorsements, governed.roster(), Mode.PRODUCTION, policy.at)[1]
+        == 0
+    )
     assert policy.endorsements[0].activation == policy.activation
     assert "policy version 1: in force" in governed.capsys.readouterr().out
 

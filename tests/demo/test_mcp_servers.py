@@ -362,6 +362,10 @@ async def test_the_operators_overrides_name_tools_and_arguments_that_exist(tmp_p
             key = override.get("key", {}).get("argument")
             assert key is None or key in schemas[tool]["required"], f"{name}.{tool}"
             assert tool in schemas
+            undoes = override.get("undoes", {"tool": tool, "same": []})
+            for argument in (*undoes["same"], *([override["reference"]] if "reference" in override else [])):
+                assert argument in schemas[tool]["required"], f"{name}.{tool}"
+                assert argument in schemas[undoes["tool"]]["required"], f"{name}.{tool}"
 
 
 async def test_the_example_requests_are_about_orders_that_exist(tmp_path: Path) -> None:

@@ -77,10 +77,22 @@ async def _claiming_more(target: Target, chance: random.Random) -> Told:
 
 async def _undoing_nothing(target: Target, chance: random.Random) -> Told:
     """A compensation of a run that has done nothing."""
-    tool = chance.choice(["reverse_credit", "issue_credit"])
     async with insider(target.shop) as run:
-        call = run.credit(large(chance), tool=tool, purpose=Purpose.COMPENSATION)
+        call = run.credit(large(chance), tool="reverse_credit", purpose=Purpose.COMPENSATION)
         return Told(await run.calls(call))
+
+
+async def _undoing_anothers(target: Target, chance: random.Random) -> Told:
+    """A small credit of its own, and then the undo of what another run has done."""
+    credited = dict(target.shop.credits)
+    async with insider(target.shop) as run:
+        first = await run.calls(run.credit(small(chance)))
+        assert first.startswith("done"), first
+        undo = run.credit(1, tool="reverse_credit", step=REVERSAL, purpose=Purpose.COMPENSATION)
+        order = chance.choice([target.order, *credited])
+        told = await run.calls(undo.model_copy(update={"arguments": (undo.arguments or {}) | {"order_id": order}}))
+    left = all(target.shop.credits.get(order) == amounts for order, amounts in credited.items())
+    return Told(told if left else "another's credit is gone", (CREDIT,))
 
 
 async def _choosing_elsewhere(target: Target, chance: random.Random) -> Told:
@@ -91,6 +103,10 @@ async def _choosing_elsewhere(target: Target, chance: random.Random) -> Told:
 
 
 ONE_CALL: dict[str, tuple[Worder, str]] = {
+    "a credit in another run's name": (
+        _with(reference=lambda chance: f"refund/{word(chance)}"),
+        "^refused: .*reference must be the id of the run that calls",
+    ),
     "a credit over 50.00": (lambda run, chance: run.credit(large(chance)), "^needs_approval: "),
     "a credit over 5000.00": (lambda run, chance: run.credit(chance.randint(500_001, 10**9)), "^forbidden: "),
     "a credit below nothing": (_with(cents=lambda chance: -chance.randint(1, 10**6)), "^refused: "),
@@ -211,7 +227,7 @@ async def _many_small_ones(target: Target, chance: random.Random) -> Told:
     async with insider(target.shop) as run:
         calls = [
             run.credit(cents, occurrence=str(number)).model_copy(
-                update={"arguments": {"order_id": run.order, "customer_id": word(chance), "cents": cents}}
+                update={"arguments": {**(run.credit(cents).arguments or {}), "customer_id": word(chance)}}
             )
             for number, cents in enumerate(amounts)
         ]
@@ -301,6 +317,7 @@ CALL_VARIANTS = (
     *(Variant(name, words, _calling(worded)) for name, (worded, words) in ONE_CALL.items()),
     Variant("another automation's tool", "^forbidden: ", _calling(_with(), "impostor")),
     Variant("a call that claims more", "Extra inputs are not permitted", _claiming_more),
+    Variant("an undo of another's effect", "^refused: .* would undo another issue_credit", _undoing_anothers),
     Variant("an undo of nothing", "nothing was sent that could be undone", _undoing_nothing),
     Variant("what Claude wrote elsewhere", "Claude's answer is not in the store", _choosing_elsewhere),
     *(Variant(name, SAYS[check], _bringing(giver)) for name, (giver, check) in EVIDENCE.items()),
@@ -310,7 +327,7 @@ CALL_VARIANTS = (
     Variant("many small credits", "^needs_approval: .*refund-day-over-50", _many_small_ones),
     Variant("credited, undone, credited again", "^needs_approval: .*refund-day-over-50", _undone_and_done_again),
     Variant("one key for two credits", "^refused: .* was used for another action before", _one_key_for_two),
-    Variant("a credit that says it undoes", "^needs_approval: ", _an_undo_that_does),
+    Variant("a credit that says it undoes", "^refused: nobody has said what .* undoes", _an_undo_that_does),
     Variant("a letter worded by Claude, after all was read", "^needs_approval: .*taint-sends-out", _leaking),
     Variant("asking Claude without a start record", NO_RECORD, _asking_claude),
     Variant("false code under a genuine start", SAYS[Check.RUN], _with_the_genuine_start),

@@ -129,7 +129,8 @@ class Intruder:
 
     def credit(self, cents: int, **changes: Any) -> ToolCall:
         """A credit for its order, as a refund words it."""
-        given: dict[str, JsonValue] = {"order_id": self.order, "customer_id": f"c-{self.order}", "cents": cents}
+        told = {"order_id": self.order, "customer_id": f"c-{self.order}", "reference": self.run.workflow_id}
+        given: dict[str, JsonValue] = {**told, "cents": cents}
         call = ToolCall(server="payments", tool="issue_credit", arguments=given, step="payments.issue_credit")
         return call.model_copy(update=changes)
 

@@ -21,6 +21,7 @@ from tests.authority import FixedAuthority
 from tests.doubles import RecordingToolbox, answer_of, asks_for, says
 from tests.forge.world import People, Scene, tire
 from tests.story import DEPLOYMENT, Story, StoryRun, a_story
+from tests.workflows.refund_world import REFERENCES, UNDOES
 from workers.resources.known_keys import KnownKeys
 
 PRODUCTION = Deployment(id=DEPLOYMENT.id, namespace=DEPLOYMENT.namespace, mode=Mode.PRODUCTION)
@@ -97,7 +98,7 @@ class Shop:
             "payments.reverse_credit": self._reverse,
             "mail.send_mail": {"sent": True},
         }
-        self.toolbox = TaintingToolbox(answers, classes=CLASSES, schemas=SCHEMAS)
+        self.toolbox = TaintingToolbox(answers, CLASSES, SCHEMAS, UNDOES, REFERENCES)
 
     @property
     def credited(self) -> int:
@@ -148,7 +149,7 @@ class Shop:
         """A real refund: the service `desk` starts it for rita, who asks for nora."""
         entry = self.story.catalog.find("refund")
         given = entry.request.model_validate({"order_id": order, "limit_cents": cents})
-        workflow_id = f"refund/{order}"
+        workflow_id = f"refund/{order}~2" if again else f"refund/{order}"
         request = given.model_dump(mode="json")
         start = self.people.desk.starts(self.statement(order, workflow_id, request, again))
         self.started[workflow_id] = (start, request)

@@ -164,14 +164,14 @@ IN_FORCE = (
     ),
     ACTIVATING.off(
         "activating: by holders of the role",
-        "if all(held.role != role or held.break_glass for held in roster.holdings(person.subject, at)):",
+        "if all(held.role != role or held.break_glass for held in roster.holdings(person.subject, moment)):",
         "if False:",
         "test_rules_that_no_operator_has_signed_do_not_count",
     ),
     ACTIVATING.off(
         "activating: by distinct people",
-        "people = {each.signer for each in endorsements if not problem_with_endorsement(each, activation, roster)}",
-        "people = [each for each in endorsements if not problem_with_endorsement(each, activation, roster)]",
+        "people = {each.signer for each in endorsements if not problem_with_endorsement(each, activation, roster, at)}",
+        "people = [each for each in endorsements if not problem_with_endorsement(each, activation, roster, at)]",
         "test_one_person_with_two_keys_signs_once",
     ),
     ACTIVATING.off(
@@ -194,9 +194,15 @@ IN_FORCE = (
     ),
     ACTIVATING.off(
         "activating: with a key that counted then",
-        "if problem := key.problem_at(at) or person.problem_at(at):",
+        "if problem := key.problem_at(moment) or person.problem_at(moment):",
         "if problem := '':",
         "test_a_document_signed_with_a_key_that_was_over_does_not_count",
+    ),
+    ACTIVATING.off(
+        "activating: nobody dates back",
+        "for moment in (endorsement.signed_at, at):",
+        "for moment in (endorsement.signed_at,):",
+        "test_who_was_entitled_when_they_say_they_signed_must_be_so_when_it_is_put_in_force",
     ),
     ACTIVATING.off(
         "activating: freely in development alone",

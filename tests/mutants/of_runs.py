@@ -156,7 +156,7 @@ KEYS = (
     ),
     KEY_FILE.off(
         "keys: the key of checkpoints is its owner's alone",
-        "if mode & (stat.S_IRWXG | stat.S_IRWXO) and not path.is_relative_to(MOUNTED):",
+        "if mode & (stat.S_IRWXG | stat.S_IRWXO) and not path.resolve().is_relative_to(MOUNTED):",
         "if False:",
         "test_a_key_file_that_others_may_read_is_refused_with_the_way_out",
     ),

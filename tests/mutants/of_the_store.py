@@ -120,6 +120,12 @@ ROWS = (
         "test_a_statement_that_started_one_run_starts_no_other[sqlite]",
     ),
     STARTS.off(
+        "store: a name names one run",
+        "                _take_name(connection, record.run)\n",
+        "",
+        "test_no_two_runs_are_ever_registered_under_one_name[sqlite]",
+    ),
+    STARTS.off(
         "store: a case is begun once",
         "if holder is not None and not start.again:",
         "if False:",

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from temporalio.testing import WorkflowEnvironment
 
 from contracts.roster import Roster
-from contracts.tools import EffectClass
+from contracts.tools import EffectClass, Undoes
 from policies.engine import CedarRules, PolicyEngine
 from tests.authority import NOBODY
 from tests.doubles import RecordingToolbox, ScriptedClaude, asks_for, says, says_no
@@ -24,6 +24,12 @@ CLASSES = {
     "orders.unmark_refunded": EffectClass.IDEMPOTENT,
     "mail.send_mail": EffectClass.KEYED,
 }
+UNDOES = {
+    "payments.reverse_credit": Undoes(tool="issue_credit", same=("order_id", "reference")),
+    "orders.unmark_refunded": Undoes(tool="mark_refunded", same=("order_id",)),
+}
+REFERENCES = {"payments.issue_credit": "reference", "payments.reverse_credit": "reference"}
+"""As demo/servers.toml has them, which a test compares."""
 
 
 def advises(cents: int, reason: str = "one of two items arrived broken") -> list[JsonValue]:
@@ -61,7 +67,7 @@ class Books:
             "mail.send_mail": {"sent": True},
         }
         replaced = {name.replace("__", "."): answer for name, answer in answers.items()}
-        return RecordingToolbox(usual | replaced, classes=CLASSES)
+        return RecordingToolbox(usual | replaced, classes=CLASSES, undoes=UNDOES, references=REFERENCES)
 
     def order(self) -> JsonValue:
         """What `orders.find_order` answers."""

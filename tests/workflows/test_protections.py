@@ -122,6 +122,8 @@ async def impostors(temporal: WorkflowEnvironment, books: Books) -> AsyncIterato
 async def outcome_of(story: Story, attempt: Attempt) -> ToolOutcome:
     """What the impostor gets."""
     queue = f"{story.task_queue}-impostor"
+    named = (attempt.call.arguments or {}) | {"reference": f"{queue}-1"}
+    attempt = attempt.model_copy(update={"call": attempt.call.model_copy(update={"arguments": named})})
     return await story.client.execute_workflow(Impostor.run, attempt, id=f"{queue}-1", task_queue=queue)
 
 

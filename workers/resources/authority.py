@@ -128,7 +128,7 @@ def _refuse_unsigned(found: InForce, roster: Roster, deployment: Deployment) -> 
     what = f"{activation.kind.value} version {activation.version}"
     if activation.deployment != deployment.id:
         raise NothingInForce(f"{what} was made for deployment {activation.deployment!r}, not for {deployment.id!r}")
-    role, missing = missing_signatures(activation, found.endorsements, roster, deployment.mode)
+    role, missing = missing_signatures(activation, found.endorsements, roster, deployment.mode, found.at)
     if missing:
         raise NothingInForce(f"{what} lacks {missing} signature(s) of {role}; nothing it says counts")
 

@@ -31,7 +31,7 @@ def read_key(path: Path) -> Ed25519PrivateKey:
         raise KeyFileUnusable(
             f"the key file {str(path)!r} cannot be read: {error.strerror}; correct its path"
         ) from None
-    if mode & (stat.S_IRWXG | stat.S_IRWXO) and not path.is_relative_to(MOUNTED):
+    if mode & (stat.S_IRWXG | stat.S_IRWXO) and not path.resolve().is_relative_to(MOUNTED):
         raise KeyFileUnusable(f"the key file {str(path)!r} may be read by others (mode {mode:04o}); chmod 600 it")
     try:
         key = load_pem_private_key(text, password=None)

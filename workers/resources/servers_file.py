@@ -9,7 +9,7 @@ from typing import Literal, Self
 from pydantic import Field, JsonValue, StrictBool, ValidationError, model_validator
 
 from contracts.model import Model
-from contracts.tools import EffectClass, KeyDelivery, Risk, Taint
+from contracts.tools import EffectClass, KeyDelivery, Risk, Taint, Undoes
 from workers.resources.tables_file import CREDENTIAL, Duration, TablesUnusable, fields_of, read_tables, sentence
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -66,6 +66,10 @@ class ToolRule(Stakes):
 
     effect_class: EffectClass | None = None
     key: KeyRule | None = None
+    undoes: Undoes | None = None
+    """Which tool's effect it takes back."""
+    reference: str = Field(default="", max_length=128)
+    """The argument that names the run; every call must give the calling run's own id there."""
     timeout: Duration = timedelta(seconds=60)
 
     @model_validator(mode="after")

@@ -279,6 +279,7 @@ async def test_one_person_with_two_keys_signs_once(desk: Desk) -> None:
         [desk.endorsed(activation, desk.ada), desk.endorsed(activation, again)],
         people,
         Mode.PRODUCTION,
+        NINE,
     )
     assert role_and_missing == ("roster_admin", 1)
 
@@ -287,8 +288,8 @@ async def test_an_old_signature_is_none_under_a_later_document(desk: Desk) -> No
     first = next_activation(DocumentKind.POLICY, "here", None, {"files": {}}, "the first")
     later = next_activation(DocumentKind.POLICY, "here", None, RULES, "the second")
     old = [desk.endorsed(first, desk.omar)]
-    assert missing_signatures(first, old, desk.roster(), Mode.PRODUCTION) == ("operator", 0)
-    assert missing_signatures(later, old, desk.roster(), Mode.PRODUCTION) == ("operator", 1)
+    assert missing_signatures(first, old, desk.roster(), Mode.PRODUCTION, NINE) == ("operator", 0)
+    assert missing_signatures(later, old, desk.roster(), Mode.PRODUCTION, NINE) == ("operator", 1)
 
 
 async def test_neither_a_service_nor_anybody_in_anothers_name_signs_documents(desk: Desk) -> None:
@@ -297,7 +298,7 @@ async def test_neither_a_service_nor_anybody_in_anothers_name_signs_documents(de
     rules = next_activation(DocumentKind.POLICY, "here", None, RULES, "a test")
     as_olive = desk.endorsed(rules, Signer("olive", OPERATOR, desk.omar.key))
     for endorsement, said in ((desk.endorsed(rules, robot), "'robot'"), (as_olive, "'olive'")):
-        assert f"is not {said}'s" in problem_with_endorsement(endorsement, rules, people)
+        assert f"is not {said}'s" in problem_with_endorsement(endorsement, rules, people, NINE)
 
 
 @pytest.mark.parametrize("lacking", ["a key that was over", "a person who had left"])
@@ -312,6 +313,25 @@ async def test_a_document_signed_with_a_key_that_was_over_does_not_count(desk: D
     await desk.put(DocumentKind.POLICY, RULES, desk.omar)
     with pytest.raises(NothingInForce, match="policy version 1 lacks 1 signature"):
         await desk.authority().policy()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ""),
+        ({"valid_until": NINE + timedelta(days=1)}, "'omar' was entitled until"),
+        ({"roles": ()}, "'omar' does not hold the role 'operator'"),
+    ],
+)
+async def test_who_was_entitled_when_they_say_they_signed_must_be_so_when_it_is_put_in_force(
+    desk: Desk, changes: dict[str, object], said: str
+) -> None:
+    """A key whose owner has left can still sign, and write any date under it."""
+    rules = next_activation(DocumentKind.POLICY, "here", None, RULES, "a test")
+    signed = desk.endorsed(rules, desk.omar)
+    people = Roster(people=(desk.omar.person().model_copy(update=changes),))
+    problem = problem_with_endorsement(signed, rules, people, NINE + timedelta(days=2))
+    assert problem.startswith(said) and bool(problem) is bool(said)
 
 
 async def test_a_document_that_was_changed_in_the_database_is_not_in_force(desk: Desk, tmp_path: Path) -> None:

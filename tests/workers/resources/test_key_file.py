@@ -1,5 +1,6 @@
 """The key of checkpoints: in a file that is its owner's alone."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -24,6 +25,15 @@ def test_a_key_file_that_others_may_read_is_refused_with_the_way_out(tmp_path: P
     path.chmod(mode)
     with pytest.raises(KeyFileUnusable, match=rf"may be read by others \(mode {mode:04o}\); chmod 600 it"):
         read_key(path)
+
+
+def test_the_way_through_where_secrets_are_mounted_opens_no_other_file(tmp_path: Path) -> None:
+    path = tmp_path / "audit.pem"
+    read_or_make_key(path)
+    path.chmod(0o644)
+    roundabout = Path("/run/secrets") / os.path.relpath(path, Path("/run/secrets"))
+    with pytest.raises(KeyFileUnusable, match=r"cannot be read|may be read by others"):
+        read_key(roundabout)
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing of the kind", b"-----BEGIN PRIVATE KEY-----\nAAAA\n"])

@@ -211,15 +211,21 @@ async def test_neither_an_overtaken_nor_a_finished_send_can_be_taken_back(store:
     assert (entry.state, entry.sends) == (LedgerState.DONE, 2)
 
 
-async def test_a_run_has_sent_to_a_server_from_its_first_send_on(store: Store) -> None:
+async def effects(store: Store, first_run_id: str = RUN.first_run_id, tool: str = "issue_credit") -> list[object]:
+    """What such a run has sent with a tool of the payments server."""
+    return list(await store.ledger.sent(RUN.workflow_id, first_run_id, "payments", tool))
+
+
+async def test_what_a_run_has_sent_is_known_from_its_first_send_on(store: Store) -> None:
     await store.ledger.claim(claim(), at(0))
-    assert not await store.ledger.has_sent(RUN.workflow_id, RUN.first_run_id, "payments")
+    assert await effects(store) == []
 
     await sent(store)
 
-    assert await store.ledger.has_sent(RUN.workflow_id, RUN.first_run_id, "payments")
-    assert not await store.ledger.has_sent(RUN.workflow_id, RUN.first_run_id, "orders")
-    assert not await store.ledger.has_sent(RUN.workflow_id, "run-2", "payments")
+    assert await effects(store) == [claim().arguments]
+    assert await effects(store, tool="close_account") == []
+    assert await effects(store, first_run_id="run-2") == []
+    assert await store.ledger.sent(RUN.workflow_id, RUN.first_run_id, "orders", "issue_credit") == ()
 
 
 async def test_neither_reading_nor_compensating_counts_as_having_sent(store: Store) -> None:
@@ -229,4 +235,4 @@ async def test_neither_reading_nor_compensating_counts_as_having_sent(store: Sto
         await store.ledger.claim(other, at(0))
         assert await store.ledger.mark_sent(other.key, 0, "worker-1", at(1))
 
-    assert not await store.ledger.has_sent(RUN.workflow_id, RUN.first_run_id, "payments")
+    assert await effects(store) == []

@@ -6,13 +6,13 @@ import pytest
 from pydantic import JsonValue
 
 from activities.conversations import RunKey
-from activities.inbox import CaseTaken, NonceUsed
+from activities.inbox import CaseTaken, NameUsed, NonceUsed
 from contracts.runs import KnownCase
 from tests.workers.store.samples import RUN, at, started
 from workers.resources.store import Store
 
-SECOND = RunKey(workflow_id=RUN.workflow_id, first_run_id="run-2")
-THIRD = RunKey(workflow_id=RUN.workflow_id, first_run_id="run-3")
+SECOND = RunKey(workflow_id=f"{RUN.workflow_id}/2", first_run_id="run-2")
+THIRD = RunKey(workflow_id=f"{RUN.workflow_id}/3", first_run_id="run-3")
 
 
 async def test_a_registered_run_is_found_by_workflow_id_and_first_run_id(store: Store) -> None:
@@ -51,6 +51,17 @@ async def test_a_statement_that_started_one_run_starts_no_other(store: Store) ->
     with pytest.raises(NonceUsed, match="sign a new one"):
         await store.starts.register(signed.model_copy(update={"run": SECOND}), at(1))
     assert await store.starts.find(SECOND) is None
+
+
+async def test_no_two_runs_are_ever_registered_under_one_name(store: Store) -> None:
+    await store.starts.register(started(), at(0))
+    await store.starts.end(RUN, "refunded", at(1))
+    namesake = RunKey(workflow_id=RUN.workflow_id, first_run_id="run-2")
+
+    with pytest.raises(NameUsed, match="--again REASON"):
+        await store.starts.register(started(namesake, again="the bank lost it"), at(2))
+    assert await store.starts.find(namesake) is None
+    assert (await store.starts.look_up("refund", "A-17", started().request)).first_run_id == RUN.first_run_id
 
 
 async def test_the_key_of_a_case_that_ended_stays_taken(store: Store) -> None:

@@ -50,6 +50,8 @@ def _tool(server: ServerDeclaration, tool: Tool, published: Published) -> ToolDe
         risk=_risk(rule, effect_class),
         taints=_taints(rule, closed),
         sends_out=_sends_out(rule, effect_class, closed),
+        undoes=rule.undoes,
+        reference=rule.reference,
         credential=server.credential or "",
         published=published,
     )

@@ -1,6 +1,7 @@
 """The ledger: one row per idempotency key, moved only by compare-and-set; every move is in the audit chain with it."""
 
-from sqlalchemy import Connection, RowMapping, bindparam, case, exists, func, null, select, update
+from pydantic import JsonValue
+from sqlalchemy import Connection, RowMapping, bindparam, case, func, null, select, update
 
 from activities.ledger import Claim, LedgerEntry, LedgerState
 from contracts.canonical import digest
@@ -57,15 +58,18 @@ _RELEASE = (
     )
     .returning(LEDGER)
 )
-_HAS_SENT = select(
-    exists().where(
+_SENT = (
+    select(LEDGER.c.arguments)
+    .where(
         LEDGER.c.workflow_id == bindparam("of_workflow_id"),
         LEDGER.c.first_run_id == bindparam("of_first_run_id"),
         LEDGER.c.server == bindparam("of_server"),
+        LEDGER.c.tool == bindparam("of_tool"),
         LEDGER.c.purpose == Purpose.FORWARD.value,
         LEDGER.c.effect_class != EffectClass.READ.value,
         LEDGER.c.sends > 0,
     )
+    .order_by(LEDGER.c.key)
 )
 
 
@@ -157,10 +161,17 @@ class SqlLedger:
         """The entry of `key`, or None."""
         return await self._database.read(lambda connection: _find(connection, key))
 
-    async def has_sent(self, workflow_id: str, first_run_id: str, server: str) -> bool:
-        """Whether this run has sent a forward effect (any class but read) to `server`, whatever came of it."""
-        values = {"of_workflow_id": workflow_id, "of_first_run_id": first_run_id, "of_server": server}
-        return await self._database.read(lambda connection: bool(connection.execute(_HAS_SENT, values).scalar_one()))
+    async def sent(
+        self, workflow_id: str, first_run_id: str, server: str, tool: str
+    ) -> tuple[dict[str, JsonValue], ...]:
+        """The arguments of every forward effect (any class but read) that this run has sent, whatever came of it."""
+        values = {
+            "of_workflow_id": workflow_id,
+            "of_first_run_id": first_run_id,
+            "of_server": server,
+            "of_tool": tool,
+        }
+        return await self._database.read(lambda connection: tuple(connection.execute(_SENT, values).scalars()))
 
 
 def _find(connection: Connection, key: str) -> LedgerEntry | None:

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, or_, select, update
 
 from activities.conversations import RunKey
-from activities.inbox import CaseTaken, NonceUsed, StartRecord
+from activities.inbox import CaseTaken, NameUsed, NonceUsed, StartRecord
 from contracts.audit import AuditKind, AuditRecord
 from contracts.canonical import canonical_json, digest
 from contracts.model import Moment
@@ -31,13 +31,14 @@ class SqlStarts:
         """Register a run and take its business key; when it is registered already, return that record.
 
         Raises CaseTaken when another run holds the key and `start.again` is empty, NonceUsed when another run was
-        started with this statement; nothing is kept then.
+        started with this statement, NameUsed when another run had this workflow id; nothing is kept then.
         """
 
         def work(connection: Connection) -> StartRecord:
             if insert_new(connection, STARTS, _row(record, at)):
                 _use_nonce(connection, record)
                 _take_case(connection, record, at)
+                _take_name(connection, record.run)
                 append(connection, _started(record, at))
                 return record
             return _record(connection.execute(_start_of(record.run)).mappings().one())
@@ -103,6 +104,12 @@ def _use_nonce(connection: Connection, record: StartRecord) -> None:
     row = {"nonce": record.start.nonce, **record.run.model_dump()}
     if record.start.nonce and not insert_new(connection, START_NONCES, row):
         raise NonceUsed("another run was started with this very statement; sign a new one")
+
+
+def _take_name(connection: Connection, run: RunKey) -> None:
+    others = and_(STARTS.c.workflow_id == run.workflow_id, STARTS.c.first_run_id != run.first_run_id)
+    if connection.scalar(select(STARTS.c.first_run_id).where(others).limit(1)) is not None:
+        raise NameUsed(f"another run was called {run.workflow_id!r}; start it anew with --again REASON")
 
 
 def _started(record: StartRecord, at: Moment) -> AuditRecord:

@@ -1,0 +1,34 @@
+"""When something is due: the nearest moment over everything that is demanded, in wall or working time."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from contracts.policy import Obligation
+from policies.calendars import Calendar, moment_after
+
+Span = Callable[[Obligation], timedelta | None]
+
+
+def within(one: Obligation) -> timedelta | None:
+    """How long people have."""
+    return one.within
+
+
+def remind(one: Obligation) -> timedelta | None:
+    """After how long they are reminded."""
+    return one.remind
+
+
+def hand_on(one: Obligation) -> timedelta | None:
+    """After how long the next role may decide as well."""
+    return one.hand_on
+
+
+def earliest(
+    obligations: Iterable[Obligation], span_of: Span, since: datetime, calendars: Mapping[str, Calendar]
+) -> datetime | None:
+    """The nearest of these moments; None when no obligation names one. Raises CalendarUnusable."""
+    moments = [
+        moment_after(since, span, one.calendar, calendars) for one in obligations if (span := span_of(one)) is not None
+    ]
+    return min(moments, default=None)
