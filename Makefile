@@ -30,7 +30,7 @@ stories: $(READY) ## the stories of automations outside the repository: make sto
 forge: $(READY)  ## forged decisions by the hundred thousand, impostors, and policy against its oracle; at most 40 minutes
 	$(BIN)/python -m tests.forge
 
-mutants: $(READY)  ## every named protection switched off in turn, and a test that fails without it; about ten minutes
+mutants: $(READY)  ## every named protection switched off in turn, and a test that fails without it; a quarter of an hour
 	$(BIN)/python -m tests.mutants
 
 check: $(READY)  ## what CI runs beside the tests: style, types, import directions, generated pages

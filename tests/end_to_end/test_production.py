@@ -1,5 +1,4 @@
-"""Production mode, whole: what people sign has effects, by command, by stock signal and by the Web UI's form; nothing
-else has."""
+"""Production mode, whole: only what people sign has effects, by command, by stock signal and by the Web UI's form."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
