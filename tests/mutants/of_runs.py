@@ -160,6 +160,12 @@ KEYS = (
         "if False:",
         "test_a_key_file_that_others_may_read_is_refused_with_the_way_out",
     ),
+    KEY_FILE.off(
+        "keys: mounted secrets are where they are mounted",
+        "path.resolve().is_relative_to(MOUNTED)",
+        "path.is_relative_to(MOUNTED)",
+        "test_where_secrets_are_mounted_any_mode_will_do_and_no_other_file_is_reached_from_there",
+    ),
 )
 
 OF_RUNS = (*MESSAGES_THAT_ARRIVE, *WAITING, *SEEING, *KEYS)

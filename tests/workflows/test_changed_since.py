@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -53,6 +54,53 @@ async def between_decision_and_gate(run: StoryRun, toolbox: RecordingToolbox, he
     release.set()
 
 
+@dataclass
+class Settled:
+    """A refund of 640.00 that Dana has signed for, after the change."""
+
+    story: Story
+    run: StoryRun
+    toolbox: RecordingToolbox
+    books: Books
+
+
+@asynccontextmanager
+async def a_signed_refund(
+    temporal: WorkflowEnvironment, change: Callable[[Story, RecordingToolbox], None]
+) -> AsyncIterator[Settled]:
+    """What `change` does happens when Dana has signed and before the gate is asked."""
+    books = Books()
+    toolbox = books.toolbox()
+    async with in_production(temporal, claude_advising(64000), toolbox) as story:
+        run = await story.start("refund", order_id="A-17", signer=RITA)
+        async with between_decision_and_gate(run, toolbox, READ_AGAIN):
+            change(story, toolbox)
+        yield Settled(story, run, toolbox, books)
+
+
+def people(change: Callable[[Roster], Roster]) -> Callable[[Story, RecordingToolbox], None]:
+    """Another roster is in force."""
+
+    def changed(story: Story, _: RecordingToolbox) -> None:
+        story.authority.people = change(EVERYBODY)
+
+    return changed
+
+
+def more_rules(text: str) -> Callable[[Story, RecordingToolbox], None]:
+    """Our rules are in force, and these."""
+
+    def changed(story: Story, _: RecordingToolbox) -> None:
+        story.authority.engine = rules(text)
+
+    return changed
+
+
+def another_schema(_: Story, toolbox: RecordingToolbox) -> None:
+    """The payments server publishes another schema."""
+    toolbox.schemas = {"payments.issue_credit": {"type": "object", "description": "cents are euros by now"}}
+
+
 async def why_again(story: Story, run: StoryRun, number: int) -> str:
     """What people are shown of why they are asked once more."""
     request = await run.asked(number)
@@ -90,69 +138,50 @@ def revoked(roster: Roster) -> Roster:
 async def test_a_refund_whose_approver_is_no_longer_entitled_is_asked_about_again_with_the_reason(
     temporal: WorkflowEnvironment, change: Callable[[Roster], Roster], said: str
 ) -> None:
-    books = Books()
-    toolbox = books.toolbox()
-    async with in_production(temporal, claude_advising(64000), toolbox) as story:
-        run = await story.start("refund", order_id="A-17", signer=RITA)
-        async with between_decision_and_gate(run, toolbox, READ_AGAIN):
-            story.authority.people = change(EVERYBODY)
-        why = await why_again(story, run, 2)
-        assert toolbox.effects() == []
-        await signs(run, ERIK, 2)
-        ending = await run.ending()
-        states = await run.states()
+    async with a_signed_refund(temporal, people(change)) as settled:
+        why = await why_again(settled.story, settled.run, 2)
+        assert settled.toolbox.effects() == []
+        await signs(settled.run, ERIK, 2)
+        ending = await settled.run.ending()
+        states = await settled.run.states()
 
     assert why == f"the credit was not issued: {NO_MORE}{said}; people must approve: 1 as finance_manager"
     assert states[3:7] == ["awaiting_approval", "issuing", "ruling", "awaiting_approval"]
-    assert (ending.state, books.credits) == ("refunded", [64000])
+    assert (ending.state, settled.books.credits) == ("refunded", [64000])
 
 
 async def test_a_refund_whose_rules_demand_two_by_now_is_asked_about_again(temporal: WorkflowEnvironment) -> None:
-    books = Books()
-    toolbox = books.toolbox()
-    async with in_production(temporal, claude_advising(64000), toolbox) as story:
-        run = await story.start("refund", order_id="A-17", signer=RITA)
-        async with between_decision_and_gate(run, toolbox, READ_AGAIN):
-            story.authority.engine = rules(TWO_SIGN)
-        why = await why_again(story, run, 2)
-        assert toolbox.effects() == []
-        await signs(run, DANA, 2)
-        await signs(run, ERIK, 2)
-        ending = await run.ending()
+    async with a_signed_refund(temporal, more_rules(TWO_SIGN)) as settled:
+        why = await why_again(settled.story, settled.run, 2)
+        assert settled.toolbox.effects() == []
+        await signs(settled.run, DANA, 2)
+        await signs(settled.run, ERIK, 2)
+        ending = await settled.run.ending()
 
     assert why == "the credit was not issued: people must approve: 2 as finance_manager"
-    assert (ending.state, books.credits) == ("refunded", [64000])
+    assert (ending.state, settled.books.credits) == ("refunded", [64000])
 
 
 async def test_a_refund_that_is_forbidden_by_now_is_declined_with_the_rule(temporal: WorkflowEnvironment) -> None:
-    books = Books()
-    toolbox = books.toolbox()
-    async with in_production(temporal, claude_advising(64000), toolbox) as story:
-        run = await story.start("refund", order_id="A-17", signer=RITA)
-        async with between_decision_and_gate(run, toolbox, READ_AGAIN):
-            story.authority.engine = rules(NO_CREDITS)
-        ending = await run.ending()
+    async with a_signed_refund(temporal, more_rules(NO_CREDITS)) as settled:
+        ending = await settled.run.ending()
 
     assert ending.state == "declined"
     assert ending.reason.startswith("the credit was not issued: forbidden by no-credits-today")
-    assert (toolbox.effects(), books.credits) == ([], [])
+    assert (settled.toolbox.effects(), settled.books.credits) == ([], [])
 
 
 async def test_a_refund_whose_tool_has_changed_waits_for_a_person_and_names_the_change(
     temporal: WorkflowEnvironment,
 ) -> None:
-    toolbox = Books().toolbox()
-    async with in_production(temporal, claude_advising(64000), toolbox) as story:
-        run = await story.start("refund", order_id="A-17", signer=RITA)
-        async with between_decision_and_gate(run, toolbox, READ_AGAIN):
-            toolbox.schemas = {"payments.issue_credit": {"type": "object", "description": "cents are euros by now"}}
-        escalated = await run.asked(2)
-        await signs(run, ADA, 2, Verdict.ABANDON)
-        ending = await run.ending()
+    async with a_signed_refund(temporal, another_schema) as settled:
+        escalated = await settled.run.asked(2)
+        await signs(settled.run, ADA, 2, Verdict.ABANDON)
+        ending = await settled.run.ending()
 
     assert "the credit was not issued: payments.issue_credit has changed since it was accepted: " in escalated.title
     assert "an operator must pin it anew: interlock tools diff" in escalated.title
-    assert (ending.state, toolbox.effects()) == ("cancelled", [])
+    assert (ending.state, settled.toolbox.effects()) == ("cancelled", [])
 
 
 async def test_a_signed_approval_is_void_when_the_order_changed_and_people_see_how(
