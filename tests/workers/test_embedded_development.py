@@ -450,6 +450,7 @@ def test_without_a_worker_everything_else_is_started(tmp_path: Path) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal: a suite in the background ignores it
     chosen = Options(parent=Path(sys.argv[1]), environ=os.environ, claude=Claude(sys.argv[2]))
     code = run(chosen, hints=True, compose=with_stand_ins)
     sys.stdout.flush()
