@@ -5,9 +5,9 @@ import os
 import platform
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -16,29 +16,17 @@ from cli.automations import load_catalog
 from cli.connection import AddressOption, NamespaceOption, connect, find_development, find_server
 from cli.exits import CommandFailed, NotReachable, WrongInput
 from cli.failures import explained
+from cli.office import settings_here
 from cli.printing import say, say_json
 from cli.server import NO_WORKER, Server, Work
-from contracts.model import Model
 from contracts.runs import TASK_QUEUE
 from workers.embedded.another_worker import for_another_worker
 from workers.embedded.running import RunningDevelopment
 from workers.settings import Settings
-
-if TYPE_CHECKING:
-    from workers.resources.store.store import Store
+from workers.store_checks import Check, store_checks
 
 OLDEST_PYTHON: Final = (3, 11)
 ANTHROPIC: Final = "https://api.anthropic.com"
-_LOOKED_BACK: Final = timedelta(days=3)
-
-
-class Check(Model):
-    """One thing that was looked at."""
-
-    name: str
-    ok: bool
-    found: str
-    """What is so; when it is not well, also what to do."""
 
 
 def doctor(
@@ -181,23 +169,11 @@ def _store(url: str) -> Iterator[Check]:
         store = Store(Database(place))
         try:
             yield Check(name="store", ok=True, found=store.check())
-            yield asyncio.run(_notices(store))
+            yield from asyncio.run(store_checks(store, settings_here(), datetime.now(UTC)))
         finally:
             store.close()
     except (StoreUrlWrong, StoreUnreachable) as problem:
         yield Check(name="store", ok=False, found=str(problem))
-
-
-async def _notices(store: "Store") -> Check:
-    try:
-        lost = await store.outbox.undeliverable_since(datetime.now(UTC) - _LOOKED_BACK)
-        last = await store.outbox.undeliverable(1)
-    except Exception as error:  # noqa: BLE001 - such as a store that no worker of this version has migrated yet
-        return Check(name="notices", ok=False, found=f"{type(error).__name__}; start a worker, it migrates the store")
-    if not lost:
-        return Check(name="notices", ok=True, found=f"none undeliverable within {_LOOKED_BACK.days} days")
-    found = f"{lost} undeliverable within {_LOOKED_BACK.days} days, the last: {last[0].last_problem}"
-    return Check(name="notices", ok=False, found=f"{found}; see `interlock notices list`")
 
 
 async def _temporal(address: str, namespace: str) -> AsyncIterator[Check]:

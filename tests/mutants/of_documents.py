@@ -133,6 +133,12 @@ IN_FORCE = (
         "test_rules_signed_by_somebody_who_has_left_stay_in_force_and_those_of_a_revoked_key_do_not",
     ),
     AUTHORITY.off(
+        "in force: verified anew under every roster",
+        "if loaded is not None and (loaded.version, loaded.rosters) == (version, rosters):",
+        "if loaded is not None and loaded.version == version:",
+        "test_a_worker_that_runs_already_no_longer_believes_what_a_key_has_signed_that_is_revoked_now",
+    ),
+    AUTHORITY.off(
         "in force: by the roster of that time",
         "if each.at <= found.at]",
         "]",

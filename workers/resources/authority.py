@@ -26,11 +26,13 @@ _PINS = TypeAdapter(dict[str, PinnedTool])
 @dataclass(frozen=True)
 class _Loaded(Generic[T]):
     version: int
+    rosters: int
+    """The version of the roster under which its signatures were verified: a later one may have revoked a key."""
     document: T
 
 
 class StoredAuthority:
-    """The port `activities.authority.Authority`. Each question reads one row; a document is loaded when it changed."""
+    """The port `activities.authority.Authority`. A question reads a row or two; a document is read when it changed."""
 
     def __init__(self, documents: Documents, contents: Contents, deployment: Deployment, roster_root: str = "") -> None:
         """`roster_root`: digest of the first roster, where operators have pinned it; else the first one is believed."""
@@ -52,7 +54,8 @@ class StoredAuthority:
         version = await self._documents.version(DocumentKind.ROSTER)
         if self._roster is None or self._roster.version != version:
             chain = await self._documents.chain(DocumentKind.ROSTER)
-            self._roster = _Loaded(len(chain), self._believed(chain)[-1] if chain else Roster())
+            believed = self._believed(chain)[-1] if chain else Roster()
+            self._roster = _Loaded(len(chain), len(chain), believed)
         if version == 0 and self._deployment.mode is not Mode.DEVELOPMENT:
             raise NothingInForce("no roster is in force; make one active with `interlock approvers apply`")
         return self._roster.document
@@ -65,8 +68,7 @@ class StoredAuthority:
     async def pinned(self, definition: ToolDefinition, at: Moment) -> PinnedTool | None:
         """The accepted definition of this tool; development accepts the first one seen. Raises NothingInForce."""
         name = f"{definition.server}.{definition.name}"
-        self._pins = await self._current(DocumentKind.PINS, self._pins, _PINS.validate_python)
-        known = self._pins.document.get(name) if self._pins else None
+        known = (await self.pins()).get(name)
         if known is not None or self._deployment.mode is not Mode.DEVELOPMENT:
             return known
         address = await self._contents.put(canonical_json(definition.as_published()))
@@ -74,23 +76,34 @@ class StoredAuthority:
         amendment = Amendment(DocumentKind.PINS, self._deployment.id, name, seen.model_dump(mode="json"))
         return PinnedTool.model_validate(await self._documents.amend(amendment, "first contact", at))
 
+    async def pins(self) -> dict[str, PinnedTool]:
+        """`server.tool` -> its accepted definition. Raises NothingInForce."""
+        self._pins = await self._current(DocumentKind.PINS, self._pins, _PINS.validate_python)
+        return self._pins.document if self._pins else {}
+
     async def _current(
         self, kind: DocumentKind, loaded: _Loaded[T] | None, read: Callable[[JsonValue], T]
     ) -> _Loaded[T] | None:
         version = await self._documents.version(kind)
-        if version == 0 or (loaded is not None and loaded.version == version):
-            return loaded if version else None
+        if version == 0:
+            return None
+        rosters = await self._documents.version(DocumentKind.ROSTER)
+        if loaded is not None and (loaded.version, loaded.rosters) == (version, rosters):
+            return loaded
         found = await self._documents.in_force(kind)
         assert found is not None  # nothing that was active is ever deleted
-        await self._check(found)
+        verified_under = await self._check(found)
         try:
-            return _Loaded(found.activation.version, read(found.content))
+            return _Loaded(found.activation.version, verified_under, read(found.content))
         except (ValidationError, PolicyBroken, TypeError) as error:
             what = f"{kind.value} version {found.activation.version}"
             raise NothingInForce(f"{what} is in force and cannot be read: {error}; make another active") from error
 
-    async def _check(self, found: InForce) -> None:
-        """The signers were entitled by the roster that was in force when they signed, and no key was revoked since."""
+    async def _check(self, found: InForce) -> int:
+        """The signers were entitled by the roster that was in force when they signed, and no key was revoked since.
+
+        Returns the version of the roster that knows so.
+        """
         rosters = await self._documents.chain(DocumentKind.ROSTER)
         believed = self._believed(rosters)
         before = [roster for each, roster in zip(rosters, believed, strict=True) if each.at <= found.at]
@@ -104,6 +117,7 @@ class StoredAuthority:
                     f"{found.activation.kind.value} version {found.activation.version} was signed with a key of "
                     f"{endorsement.signer!r} that was revoked since; somebody else must make it active again"
                 )
+        return len(rosters)
 
     def _believed(self, chain: tuple[InForce, ...]) -> list[Roster]:
         """Every roster of the chain, each signed under the one before it. Raises NothingInForce."""

@@ -43,9 +43,7 @@ def read_lines(path: Path) -> Iterator[Line]:
                 if line.strip():
                     yield Line(number, as_checkpoint(line), line.endswith(b"\n"))
     except OSError as error:
-        raise CheckpointsUnusable(
-            f"the checkpoints {str(path)!r} cannot be read: {error.strerror}; see INTERLOCK_AUDIT_CHECKPOINTS"
-        ) from error
+        raise _unreadable(path, error) from error
 
 
 def as_checkpoint(line: bytes) -> Checkpoint | None:
@@ -56,6 +54,26 @@ def as_checkpoint(line: bytes) -> Checkpoint | None:
         return None
 
 
+def last_checkpoint(path: Path) -> Checkpoint | None:
+    """The last checkpoint; what was cut off while it was written does not count. Raises CheckpointsUnusable."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - TAIL_BYTES))
+            tail = file.read()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    whole, _, _ = tail.rpartition(b"\n")
+    found = (as_checkpoint(line) for line in reversed(whole.split(b"\n")))
+    return next((checkpoint for checkpoint in found if checkpoint is not None), None)
+
+
+def _unreadable(path: Path, error: OSError) -> CheckpointsUnusable:
+    return CheckpointsUnusable(
+        f"the checkpoints {str(path)!r} cannot be read: {error.strerror}; see INTERLOCK_AUDIT_CHECKPOINTS"
+    )
+
+
 class CheckpointAppender:
     """The file, held by one worker for a moment."""
 
@@ -63,14 +81,8 @@ class CheckpointAppender:
         self._path, self._handle = path, handle
 
     def last(self) -> Checkpoint | None:
-        """The last checkpoint; what was cut off while it was written does not count."""
-        with self._path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - TAIL_BYTES))
-            tail = file.read()
-        whole, _, _ = tail.rpartition(b"\n")
-        found = (as_checkpoint(line) for line in reversed(whole.split(b"\n")))
-        return next((checkpoint for checkpoint in found if checkpoint is not None), None)
+        """See `last_checkpoint`."""
+        return last_checkpoint(self._path)
 
     def append(self, checkpoint: Checkpoint) -> None:
         """Add a line; it is on the disk when this returns."""

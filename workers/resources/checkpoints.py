@@ -23,6 +23,11 @@ LAST_ONE_WITHIN = timedelta(seconds=10)
 logger = logging.getLogger(__name__)
 
 
+def is_overdue(uncovered: int, newest: datetime, now: datetime) -> bool:
+    """Whether a checkpoint over so many records, the last of them of `newest`, should have been there long ago."""
+    return uncovered > 2 * RECORDS or (uncovered > 0 and now - newest > 2 * EVERY + timedelta(seconds=10))
+
+
 class Heads(Protocol):
     """What checkpoints need of the store. Both block."""
 

@@ -1,81 +1,32 @@
 """What is in force: believed when the right people have signed it, and seen by every worker at once."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pydantic import BaseModel, JsonValue
+from pydantic import JsonValue
 from sqlalchemy import update
 
 from activities.activating import missing_signatures, problem_with_endorsement
 from activities.authority import NothingInForce
-from contracts.authority import Activation, DocumentKind, Endorsement
+from contracts.authority import DocumentKind
 from contracts.canonical import canonical_json
-from contracts.deployment import Deployment, Mode
+from contracts.deployment import Mode
 from contracts.roster import Roster
-from contracts.signing import SignedFor, sign
 from contracts.tools import EffectClass, ToolDefinition
-from policies.document import document_of
 from tests.authority import Signer, roster_of
+from tests.workers.desk import ADMIN, DEVELOPMENT, OPERATOR, RULES, Desk
 from tests.workers.store.samples import NINE
-from workers.resources.authority import StoredAuthority, activate_files
+from workers.resources.authority import activate_files
 from workers.resources.store import Store
 from workers.resources.store.address import read_url
 from workers.resources.store.database import Database
 from workers.resources.store.documents import Overtaken, next_activation
 from workers.resources.store.errors import ContentDamaged
 from workers.resources.store.schema import CONTENTS
-from workers.settings import REPOSITORY
 
-PRODUCTION = Deployment(id="here", namespace="default", mode=Mode.PRODUCTION)
-DEVELOPMENT = PRODUCTION.model_copy(update={"mode": Mode.DEVELOPMENT})
-RULES = document_of([REPOSITORY / "policies"])
-ADMIN, OPERATOR = ("roster_admin",), ("operator",)
 TOOL = ToolDefinition(server="orders", name="find", input_schema={}, effect_class=EffectClass.READ)
-
-
-@dataclass
-class Desk:
-    """A store, and the people who put documents in force in it."""
-
-    store: Store
-    ada: Signer = field(default_factory=lambda: Signer("ada", ADMIN))
-    alan: Signer = field(default_factory=lambda: Signer("alan", ADMIN))
-    omar: Signer = field(default_factory=lambda: Signer("omar", OPERATOR))
-    minutes: int = 0
-
-    def now(self) -> datetime:
-        """A minute later each time."""
-        self.minutes += 1
-        return NINE + timedelta(minutes=self.minutes)
-
-    def authority(self, deployment: Deployment = PRODUCTION, **more: Any) -> StoredAuthority:
-        """As another worker would begin."""
-        return StoredAuthority(self.store.documents, self.store.contents, deployment, **more)
-
-    async def put(
-        self, kind: DocumentKind, content: JsonValue | BaseModel, *signers: Signer, deployment: str = "here"
-    ) -> Activation:
-        """Make it active with these signatures, whoever checked them."""
-        plain = content.model_dump(mode="json") if isinstance(content, BaseModel) else content
-        standing = await self.store.documents.in_force(kind)
-        activation = next_activation(kind, deployment, standing, plain, "a test")
-        for signer in signers:
-            await self.store.documents.propose(activation, plain, self.endorsed(activation, signer), self.now())
-        await self.store.documents.activate(activation, plain, "a test", self.now())
-        return activation
-
-    def endorsed(self, activation: Activation, signer: Signer) -> Endorsement:
-        """The signer's signature under it."""
-        unsigned = Endorsement(activation=activation, signer=signer.subject, key_id=signer.key_id, signed_at=self.now())
-        return unsigned.model_copy(update={"signature": sign(signer.key, SignedFor.ACTIVATION, unsigned)})
-
-    def roster(self, *others: Signer, **more: Any) -> Roster:
-        """Everybody."""
-        return roster_of(self.ada, self.alan, self.omar, *others, **more)
 
 
 @pytest.fixture
@@ -175,6 +126,28 @@ async def test_rules_signed_by_somebody_who_has_left_stay_in_force_and_those_of_
         await desk.authority().policy()
     await desk.put(DocumentKind.POLICY, RULES, olive)
     assert await desk.authority().policy()
+
+
+@pytest.mark.parametrize("kind", [DocumentKind.POLICY, DocumentKind.PINS])
+async def test_a_worker_that_runs_already_no_longer_believes_what_a_key_has_signed_that_is_revoked_now(
+    desk: Desk, kind: DocumentKind
+) -> None:
+    await desk.put(DocumentKind.ROSTER, desk.roster(), desk.ada, desk.alan)
+    await desk.put(kind, RULES if kind is DocumentKind.POLICY else {}, desk.omar)
+    authority = desk.authority()
+
+    async def ask() -> object:
+        return await (authority.policy() if kind is DocumentKind.POLICY else authority.pinned(TOOL, NINE))
+
+    await ask()
+    person = desk.omar.person()
+    lost = person.model_copy(update={"keys": (person.keys[0].model_copy(update={"revoked_at": NINE}),)})
+    everybody = desk.roster()
+    others = tuple(each for each in everybody.people if each.subject != "omar")
+    await desk.put(DocumentKind.ROSTER, everybody.model_copy(update={"people": (*others, lost)}), desk.ada, desk.alan)
+
+    with pytest.raises(NothingInForce, match="signed with a key of 'omar' that was revoked since"):
+        await ask()
 
 
 async def test_another_version_is_in_force_for_a_worker_that_runs_already(desk: Desk) -> None:

@@ -248,3 +248,12 @@ async def test_records_of_another_run_are_not_told_of_this_one(store: Store) -> 
 
 def _turned(names: Sequence[str], by: int) -> list[str]:
     return [*names[by:], *names[:by]]
+
+
+async def test_the_newest_record_is_that_of_the_latest_moment_whatever_stream_it_stands_in(store: Store) -> None:
+    assert store.audit.newest_now() is None
+
+    await store.audit.append(note("first").model_copy(update={"at": at(9)}))
+    await store.audit.append(note("later", workflow_id="").model_copy(update={"at": at(7)}))
+
+    assert store.audit.newest_now() == at(9)

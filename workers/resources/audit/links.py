@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -10,7 +10,7 @@ from contracts.audit import GENESIS, AuditRecord, ChainLink, StreamHead
 from contracts.canonical import parse_json
 from workers.resources.audit.findings import Finding
 from workers.resources.audit.signed_heads import SignedHeads
-from workers.resources.checkpoints import EVERY, RECORDS
+from workers.resources.checkpoints import is_overdue
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class LinkCheck:
     def is_overdue(self, now: datetime) -> bool:
         """Whether a checkpoint over them should have been there long ago."""
         newest = max((stream.newest for stream in self._streams.values() if stream.newest is not None), default=now)
-        return self.uncovered() > 2 * RECORDS or now - newest > 2 * EVERY + timedelta(seconds=10)
+        return is_overdue(self.uncovered(), newest, now)
 
     def _follows(self, stream: _Stream, link: ChainLink) -> None:
         if link.seq != stream.seq + 1:

@@ -1,10 +1,12 @@
 """The audit chain in the store: links appended in the transaction of what they tell of, one head row per stream."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from contracts.audit import GENESIS, AuditRecord, ChainLink, StreamHead
+from contracts.canonical import parse_json
 from workers.resources.store.database import Database, insert_new
 from workers.resources.store.schema import AUDIT, AUDIT_HEADS
 
@@ -38,6 +40,13 @@ class SqlAudit:
         """How far each stream reaches, at one moment. Blocks."""
         rows = self._database.read_now(lambda connection: connection.execute(select(AUDIT_HEADS)).all())
         return {row.stream: StreamHead(seq=row.seq, hash=row.hash) for row in rows if row.seq}
+
+    def newest_now(self) -> datetime | None:
+        """When the last record of any stream happened. Blocks."""
+        ends = and_(AUDIT.c.stream == AUDIT_HEADS.c.stream, AUDIT.c.seq == AUDIT_HEADS.c.seq)
+        query = select(AUDIT.c.payload).join(AUDIT_HEADS, ends)
+        payloads = self._database.read_now(lambda connection: connection.execute(query).scalars().all())
+        return max((AuditRecord.model_validate(parse_json(payload)).at for payload in payloads), default=None)
 
     def hashes_now(self, heads: Mapping[str, StreamHead]) -> dict[str, str]:
         """The hash that stands where each of these heads was; a stream whose link is gone is left out. Blocks."""
