@@ -128,8 +128,6 @@ def _possible(policy: PolicyEngine, asker: Asker, definition: ToolDefinition) ->
             roles=asker.roles,
             on_behalf_of=asker.start.on_behalf_of,
             automation=asker.start.automation,
-            state=asker.state,
-            step=asker.state,
             server=definition.server,
             tool=definition.name,
             kind=definition.kind,
@@ -137,7 +135,6 @@ def _possible(policy: PolicyEngine, asker: Asker, definition: ToolDefinition) ->
             effect_class=definition.effect_class,
             risk=definition.risk,
             sends_out=definition.sends_out,
-            worded_by="claude",
             arguments={},
             input_schema=definition.input_schema,
         )

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import typer
 from pydantic import JsonValue
@@ -67,7 +67,6 @@ def explain_command(
     taint: Annotated[list[Taint] | None, typer.Option(help="What the run has read; repeatable.")] = None,
     purpose: Annotated[Purpose, typer.Option(help="Going forward, or undoing.")] = Purpose.FORWARD,
     undoes: Annotated[bool, typer.Option("--undoes", help="The run has sent what would be undone.")] = False,
-    claude: Annotated[bool, typer.Option("--worded-by-claude", help="Claude wrote the arguments.")] = False,
     effect_class: Annotated[EffectClass | None, typer.Option(help="Instead of the one described.")] = None,
     risk: Annotated[Risk | None, typer.Option(help="Instead of the one described.")] = None,
     sends_out: Annotated[bool | None, typer.Option(help="Instead of what is described.")] = None,
@@ -91,7 +90,6 @@ def explain_command(
         roles=_roles(role or [], requester, read_roster(roster) or stored.roster),
         purpose=purpose,
         undoes=undoes,
-        worded_by=_author(claude),
         taint=tuple(taint or ()),
         totals=read_counts("--total", totals or []),
         approvals=read_counts("--approved", approvals or []),
@@ -222,7 +220,3 @@ def _roles(named: Sequence[str], requester: str, roster: Roster | None) -> tuple
     if roster is None:
         raise WrongInput(f"no roster says which roles {requester!r} has; give --role, or --roster FILE")
     return roster.roles_of(requester, datetime.now(UTC))
-
-
-def _author(claude: bool) -> Literal["claude", "automation"]:
-    return "claude" if claude else "automation"

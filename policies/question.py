@@ -1,7 +1,9 @@
-"""What policy is asked about: one action, who asks for it, and everything that rules may know of it."""
+"""What policy is asked about: one action, who asks for it, and everything that rules may know of it.
+
+Nothing stands here that only the caller says, such as the step it is at: a rule could be talked round with it.
+"""
 
 from collections.abc import Mapping
-from typing import Literal
 
 from pydantic import JsonValue
 
@@ -19,8 +21,6 @@ class PolicyQuestion(Model):
     on_behalf_of: tuple[str, ...] = ()
     """For whom a service asks, the nearest first."""
     automation: str
-    state: str
-    step: str
     server: str
     tool: str
     kind: str = "tool"
@@ -29,8 +29,6 @@ class PolicyQuestion(Model):
     risk: Risk = Risk.MEDIUM
     sends_out: bool = False
     """What the tool is given can reach somebody outside."""
-    worded_by: Literal["claude", "automation"] = "automation"
-    """Who wrote the arguments."""
     taint: tuple[Taint, ...] = ()
     """What this run has read so far."""
     totals: dict[str, int] = {}
@@ -51,13 +49,10 @@ class PolicyQuestion(Model):
         """Cedar's context, in the shape that schema.action_schema declares."""
         return {
             "automation": self.automation,
-            "state": self.state,
-            "step": self.step,
             "purpose": self.purpose.value,
             "effect_class": self.effect_class.value,
             "risk": self.risk.value,
             "sends_out": self.sends_out,
-            "worded_by": self.worded_by,
             "undoes_recorded_effect": self.undoes_recorded_effect,
             "kind": self.kind,
             "on_behalf_of": list(self.on_behalf_of),

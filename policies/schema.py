@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import JsonValue
 
-_CONTEXT = """automation: String, state: String, step: String, purpose: String, effect_class: String,
-    risk: String, sends_out: Bool, worded_by: String, undoes_recorded_effect: Bool, kind: String,
-    on_behalf_of: Set<String>, taint: { private: Bool, untrusted: Bool }"""
+_CONTEXT = """automation: String, purpose: String, effect_class: String, risk: String,
+    sends_out: Bool, undoes_recorded_effect: Bool, kind: String, on_behalf_of: Set<String>,
+    taint: { private: Bool, untrusted: Bool }"""
 _ENTITIES = """
 entity Role;
 entity User in [Role];

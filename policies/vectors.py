@@ -37,11 +37,8 @@ class Asked(Model):
     """`server.tool`."""
     requester: str = "rita"
     roles: tuple[str, ...] = ()
-    state: str = ""
-    step: str = ""
     purpose: Purpose = Purpose.FORWARD
     undoes: bool = False
-    worded_by: Literal["claude", "automation"] = "automation"
     taint: tuple[Taint, ...] = ()
     totals: dict[str, int] = {}
     arguments: dict[str, JsonValue] = {}
@@ -56,15 +53,12 @@ class Asked(Model):
             requester=self.requester,
             roles=self.roles,
             automation=self.automation,
-            state=self.state,
-            step=self.step or self.tool,
             server=server,
             tool=name,
             purpose=self.purpose,
             effect_class=tool.effect_class,
             risk=tool.risk,
             sends_out=tool.sends_out,
-            worded_by=self.worded_by,
             taint=self.taint,
             totals=self.totals,
             undoes_recorded_effect=self.undoes,

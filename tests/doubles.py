@@ -145,6 +145,10 @@ class RecordingToolbox:
         """The keys the tool `name` was called with, in order."""
         return [key for called, key in zip(self.called, self.keys, strict=True) if called == name]
 
+    def arguments_of(self, name: str) -> list[dict[str, JsonValue]]:
+        """What the tool `name` was called with, in order."""
+        return [given for called, given in zip(self.called, self.arguments, strict=True) if called == name]
+
     def effects(self) -> list[str]:
         """The calls that were not readings, in order."""
         return [name for name in self.called if self.classes.get(name, EffectClass.READ) is not EffectClass.READ]

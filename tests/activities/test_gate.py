@@ -612,14 +612,6 @@ async def test_a_taint_is_written_before_anything_is_read() -> None:
         assert await bench.store.taints.of(RUN) == {Taint.PRIVATE, Taint.UNTRUSTED}
 
 
-async def test_what_claude_worded_is_ruled_on_as_such() -> None:
-    worded = '@id("ours") permit(principal, action, resource) when { context.worded_by == "automation" };'
-    async with a_bench(payments(), policy=CedarRules({"rules": worded})) as bench:
-        await _claude_said(bench, {"order_id": "A-17", "cents": 3})
-        assert (await bench.call(_chosen())).status is CallStatus.FORBIDDEN
-        assert (await bench.call(credit())).status is CallStatus.DONE
-
-
 async def test_auditors_are_told_of_every_call_that_is_refused_or_not_permitted() -> None:
     told = RememberedRecords()
     async with a_bench(payments(), policy=OURS) as bench:

@@ -88,7 +88,7 @@ def test_a_folder_without_rules_is_wrong_input(policy: Policy, tmp_path: Path) -
 
 # Explain.
 
-TAINTED = ("--tool", "mail.send_mail", "--taint", "private", "--taint", "untrusted")
+TAINTED = ("--tool", "mail.confirm_refund", "--taint", "private", "--taint", "untrusted")
 CREDIT = ("explain", "--automation", "refund", "--tool", "payments.issue_credit")
 
 
@@ -119,8 +119,7 @@ def test_explain_says_who_must_sign_by_which_rule_and_by_when(policy: Policy) ->
         (["--tool", "payments.reverse_credit", "--purpose", "compensation"], 1, "forbidden"),
         (["--tool", "payments.reverse_credit", "--purpose", "compensation", "--undoes"], 0, "permitted"),
         ([*TAINTED], 0, "permitted"),
-        ([*TAINTED, "--worded-by-claude"], 0, "needs approval"),
-        ([*TAINTED, "--worded-by-claude", "--no-sends-out"], 0, "permitted"),
+        ([*TAINTED, "--sends-out"], 0, "needs approval"),
         (["--tool", "orders.find_order", "--automation", "payroll"], 0, "permitted"),
         (["--tool", "orders.find_order", "--automation", "payroll", "--effect-class", "opaque"], 1, "forbidden"),
     ],

@@ -12,6 +12,7 @@ import pytest
 from mcp import Client
 from mcp.server import MCPServer
 
+from demo.mcp_servers import world
 from demo.mcp_servers.crm import server as crm
 from demo.mcp_servers.crm.cards import CardIndex
 from demo.mcp_servers.mail import server as mail
@@ -300,6 +301,26 @@ async def test_a_mail_is_sent_once_per_key_and_another_mail_under_the_key_is_ref
     assert box["mails"][0]["body"] == "Dear Dana"
 
 
+async def test_a_refund_is_confirmed_once_to_whoever_placed_the_order_in_words_of_the_service(tmp_path: Path) -> None:
+    async with Client(mail_server(tmp_path)) as client:
+        for _ in range(2):
+            told = await ask(client, "confirm_refund", order_id="A-17", cents=4000, idempotency_key="key-1")
+        box = await ask(client, "mail_sent_to", to="dana.reeves@example.com")
+        nobody = await refusal(client, "confirm_refund", order_id="A-0", cents=4000, idempotency_key="key-2")
+
+    assert (told["sent"], told["mail_id"]) == (True, box["mails"][-1]["mail_id"])
+    assert [mail["body"] for mail in box["mails"]] == ["Dear Dana Reeves, we have returned 40.00 EUR for order A-17."]
+    assert "there is no order 'A-0'" in nobody
+
+
+async def test_whoever_has_no_address_is_not_told_and_that_is_no_failure(tmp_path: Path) -> None:
+    order = next(each for each in world.orders(world.today()) if each.customer_id == "C-12")
+    async with Client(mail_server(tmp_path)) as client:
+        told = await ask(client, "confirm_refund", order_id=order.order_id, cents=4000, idempotency_key="key-1")
+
+    assert told == {"order_id": order.order_id, "sent": False, "mail_id": None}
+
+
 @pytest.mark.parametrize(
     "change",
     [{"to": "dana"}, {"to": "a@example.com, b@example.com"}, {"subject": "Hello\nBcc: x@example.com"}],
@@ -336,7 +357,7 @@ async def test_a_mail_that_is_not_one_plain_mail_is_refused(tmp_path: Path, chan
             set(),
             {"add_note"},
         ),
-        ("mail", {"mail_sent_to"}, {"send_mail"}, set()),
+        ("mail", {"mail_sent_to"}, {"send_mail", "confirm_refund"}, set()),
     ],
 )
 async def test_annotations_say_what_a_tool_does(

@@ -15,7 +15,7 @@ ON_THE_WAY = {
     ("interlock-worker", "MCP send tools/call find_order"),
     ("interlock-worker", "MCP send tools/call issue_credit"),
     ("demo-payments", "tools/call issue_credit"),
-    ("demo-mail", "tools/call send_mail"),
+    ("demo-mail", "tools/call confirm_refund"),
 }
 NEVER_EXPORTED = (
     "stoneware serving bowl",

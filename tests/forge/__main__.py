@@ -89,7 +89,7 @@ def asked() -> argparse.Namespace:
 def troubles_of(tally: Tally, replayed: Replayed, attempts: Attempts, policy: int) -> list[str]:
     """What must not be; empty when everything is as it should."""
     found = tally.troubles() + attempts.troubles()
-    if replayed.effects or not all("first_run_id is " in reason for reason in replayed.reasons):
+    if not replayed.clean:
         found.append(f"replayed to the next run of the case: {replayed}")
     return found + ["policy and its oracle disagree, or a mutant of the rules survived"] * bool(policy)
 

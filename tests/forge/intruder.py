@@ -106,6 +106,16 @@ class FalseRefund(Schedules):
         await self.serve()
 
 
+@workflow.defn(name="errand", sandboxed=False)
+class FalseErrand(Schedules):
+    """Under the name of the other one, which may write to people."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """See Schedules."""
+        await self.serve()
+
+
 @dataclass
 class Intruder:
     """A false run, and what it does."""
@@ -203,7 +213,7 @@ def intruders_worker(shop: Shop) -> Worker:
     return Worker(
         shop.story.client,
         task_queue=queue_of(shop),
-        workflows=[Impostor, FalseRefund],
+        workflows=[Impostor, FalseRefund, FalseErrand],
         workflow_runner=UnsandboxedWorkflowRunner(),
     )
 

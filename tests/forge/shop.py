@@ -32,6 +32,7 @@ CLASSES = {
     "payments.reverse_credit": EffectClass.KEYED,
     "orders.mark_refunded": EffectClass.IDEMPOTENT,
     "orders.unmark_refunded": EffectClass.IDEMPOTENT,
+    "mail.confirm_refund": EffectClass.KEYED,
     "mail.send_mail": EffectClass.KEYED,
 }
 UNPINNED = "payments.mint_money"
@@ -49,7 +50,10 @@ def _schema(*texts: str, cents: bool = False) -> dict[str, JsonValue]:
 SCHEMAS = {
     name: _schema("order_id", "customer_id", "currency", "reason", "reference", cents=True)
     for name in ("payments.issue_credit", "payments.mint_money", "orders.mark_refunded")
-} | {"mail.send_mail": _schema("to", "subject", "body")}
+} | {
+    "mail.confirm_refund": _schema("order_id", cents=True),
+    "mail.send_mail": _schema("to", "subject", "body"),
+}
 
 
 @dataclass
@@ -96,6 +100,7 @@ class Shop:
             "payments.issue_credit": self._credit,
             UNPINNED: self._credit,
             "payments.reverse_credit": self._reverse,
+            "mail.confirm_refund": {"sent": True},
             "mail.send_mail": {"sent": True},
         }
         self.toolbox = TaintingToolbox(answers, CLASSES, SCHEMAS, UNDOES, REFERENCES)

@@ -49,6 +49,11 @@ class Replayed:
     reasons: tuple[str, ...]
     effects: int
 
+    @property
+    def clean(self) -> bool:
+        """None counted: the next run asks under another id, so that the request they name is not open there."""
+        return not self.effects and all(check_that_says(each) is Check.OPEN_REQUEST for each in self.reasons)
+
 
 async def forge_through_server(environment: WorkflowEnvironment, count: int, seed: int) -> Tally:
     """`count` forgeries of all kinds, every second one as a signal; at the end the genuine ones must count."""

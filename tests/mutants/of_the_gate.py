@@ -247,12 +247,6 @@ ASKING = (
         "test_a_run_that_has_read_what_is_private_and_what_strangers_wrote_sends_nothing_out_unsigned",
     ),
     RULING.off(
-        "gate: who worded it",
-        'worded_by="claude" if prepared.call.chosen is not None else "automation",',
-        'worded_by="automation",',
-        "test_what_claude_worded_is_ruled_on_as_such",
-    ),
-    RULING.off(
         "totals: reserved before anything is sent",
         "if spending and shares and ruling.effect is RulingEffect.PERMIT:",
         "if False:",

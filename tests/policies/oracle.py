@@ -15,7 +15,7 @@ EUR = 100  # cents
 REFUND_DOES = {
     "payments.issue_credit": "refund-credit",
     "orders.mark_refunded": "refund-mark-order",
-    "mail.send_mail": "refund-tell-customer",
+    "mail.confirm_refund": "refund-tell-customer",
 }
 REFUND_UNDOES = {"payments.reverse_credit": "refund-undo-credit", "orders.unmark_refunded": "refund-undo-mark"}
 ERRAND_DOES = {"crm.add_note": "errand-note", "mail.send_mail": "errand-mail"}
@@ -102,8 +102,7 @@ def _finance(people: int, rule: str) -> Obligation:
 def _letter_signatures(question: PolicyQuestion) -> set[Obligation]:
     """A support lead signs an errand's letters, and what leaves after a run has read what could leak or mislead."""
     rules = {"errand-mail-signed"} if (question.automation, question.action) == ("errand", "mail.send_mail") else set()
-    refund_worded_it = question.automation == "refund" and question.worded_by == "automation"
-    if question.sends_out and {*question.taint} == {*Taint} and not refund_worded_it:
+    if question.sends_out and {*question.taint} == {*Taint}:
         rules |= {"taint-sends-out"}
     return {Obligation(role="support_lead", within=timedelta(hours=24), rule_id=rule) for rule in rules}
 
@@ -150,7 +149,6 @@ def some_question(chance: random.Random) -> PolicyQuestion:
         update={
             "totals": {day: min(total, 5_000) for day, total in days.items()} if quiet else days,
             "taint": tuple(taint for taint in Taint if chance.random() < 0.7),
-            "worded_by": chance.choice(["claude", "automation"]),
             "sends_out": chance.random() < 0.6,
             "risk": chance.choice(list(Risk)),
             "roles": tuple(role for role in ("finance_manager", "clerk") if chance.random() < 0.3),

@@ -31,8 +31,6 @@ def ask(
     return PolicyQuestion(
         requester="rita",
         automation=automation,
-        state="issuing",
-        step=action,
         server=server,
         tool=tool,
         purpose=purpose,

@@ -1,4 +1,4 @@
-"""What rules can know of an action beside its arguments: who asks, who worded it, what was read, what it adds up to."""
+"""What rules can know of an action beside its arguments: who asks, what was read, what it adds up to."""
 
 from typing import Any
 
@@ -19,7 +19,6 @@ def permitted(condition: str, head: str = "principal, action, resource", **known
 @pytest.mark.parametrize(
     ("condition", "yes", "no"),
     [
-        ('context.worded_by == "claude"', {"worded_by": "claude"}, {"worded_by": "automation"}),
         ('context.risk == "high"', {"risk": Risk.HIGH}, {"risk": Risk.LOW}),
         ("context.sends_out", {"sends_out": True}, {"sends_out": False}),
         ("context.taint.private", {"taint": (Taint.PRIVATE,)}, {"taint": (Taint.UNTRUSTED,)}),
@@ -36,8 +35,14 @@ def test_rules_see_what_the_gate_knows(condition: str, yes: dict[str, Any], no: 
     assert not permitted(condition, **no)
 
 
+@pytest.mark.parametrize("name", ["state", "step", "worded_by", "requester", "roles"])
+def test_rules_see_nothing_that_only_the_caller_says(name: str) -> None:
+    assert not permitted(f"context has {name}")
+    assert permitted("context has automation")
+
+
 def test_what_nobody_said_is_the_usual() -> None:
-    assert permitted('context.worded_by == "automation" && context.risk == "medium" && !context.sends_out')
+    assert permitted('context.risk == "medium" && !context.sends_out')
     assert permitted("!context.taint.private && !context.taint.untrusted && context.on_behalf_of.isEmpty()")
 
 

@@ -10,6 +10,7 @@ from temporalio.worker import Replayer
 from contracts.runs import BuiltIn
 from contracts.wire import DATA_CONVERTER
 from tests.replay.histories import as_history, recorded
+from tests.story import DEPLOYMENT
 from workers.assembly import WORKFLOW_INTERCEPTORS, workflow_runner
 from workflows.catalog import Catalog, CatalogEntry
 
@@ -22,6 +23,7 @@ def replayer() -> Replayer:
     """Set up as production sets its workers up."""
     return Replayer(
         workflows=[entry.workflow for entry in CATALOG.entries()],
+        namespace=DEPLOYMENT.namespace,  # a decision that came as a signal is compared with it again
         workflow_runner=workflow_runner(CATALOG),
         data_converter=DATA_CONVERTER,
         interceptors=list(WORKFLOW_INTERCEPTORS),

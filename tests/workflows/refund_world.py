@@ -22,7 +22,7 @@ CLASSES = {
     "payments.reverse_credit": EffectClass.KEYED,
     "orders.mark_refunded": EffectClass.IDEMPOTENT,
     "orders.unmark_refunded": EffectClass.IDEMPOTENT,
-    "mail.send_mail": EffectClass.KEYED,
+    "mail.confirm_refund": EffectClass.KEYED,
 }
 UNDOES = {
     "payments.reverse_credit": Undoes(tool="issue_credit", same=("order_id", "reference")),
@@ -48,7 +48,6 @@ class Books:
 
     customer_id: str = "C-7"
     total_cents: int = 900_000
-    email: str = "dana@example.com"
     status: str = "delivered"
     refunded_cents: int = 0
     credits: list[int] = field(default_factory=list)
@@ -64,7 +63,7 @@ class Books:
             "payments.credits_of_order": lambda _: {"count": len(self.credits), "total_cents": sum(self.credits)},
             "payments.issue_credit": self.credit,
             "payments.reverse_credit": self.reverse,
-            "mail.send_mail": {"sent": True},
+            "mail.confirm_refund": {"sent": True},
         }
         replaced = {name.replace("__", "."): answer for name, answer in answers.items()}
         return RecordingToolbox(usual | replaced, classes=CLASSES, undoes=UNDOES, references=REFERENCES)
@@ -74,7 +73,6 @@ class Books:
         return {
             "order_id": "A-17",
             "customer_id": self.customer_id,
-            "customer_email": self.email,
             "status": self.status,
             "total_cents": self.total_cents,
             "refunded_cents": self.refunded_cents,

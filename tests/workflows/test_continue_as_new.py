@@ -113,7 +113,7 @@ async def test_what_was_done_before_a_run_continued_as_new_is_undone_when_it_is_
 ) -> None:
     books = Books()
     toolbox = books.toolbox(
-        mail__send_mail=says_no("the mailbox is full"),
+        mail__confirm_refund=says_no("the mailbox is full"),
         payments__reverse_credit=in_turn(says_no("later"), books.reverse),
     )
     async with a_refund(suggesting, 4000, books=books, toolbox=toolbox) as refund:

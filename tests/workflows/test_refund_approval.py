@@ -8,7 +8,7 @@ from contracts.decisions import Verdict
 from tests.doubles import RulesInTurn
 from tests.workflows.refund_world import SIGN_EVERY_CREDIT, a_refund, rules
 
-EFFECTS_OF_A_REFUND = ["payments.issue_credit", "orders.mark_refunded", "mail.send_mail"]
+EFFECTS_OF_A_REFUND = ["payments.issue_credit", "orders.mark_refunded", "mail.confirm_refund"]
 
 
 async def test_a_large_refund_waits_for_an_approver_and_goes_ahead_when_approved(temporal: WorkflowEnvironment) -> None:

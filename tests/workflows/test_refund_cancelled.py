@@ -28,11 +28,11 @@ CREDIT_UNDONE = ["payments.issue_credit", "payments.reverse_credit"]
         ),
         (
             "verifying",
-            "mail.send_mail",
+            "mail.confirm_refund",
             [
                 "payments.issue_credit",
                 "orders.mark_refunded",
-                "mail.send_mail",
+                "mail.confirm_refund",
                 "orders.unmark_refunded",
                 "payments.reverse_credit",
             ],
@@ -129,7 +129,7 @@ async def test_a_refund_cancelled_while_it_is_undone_is_undone_to_the_end(tempor
 
 async def test_a_refund_cancelled_while_escalated_is_undone(temporal: WorkflowEnvironment) -> None:
     books = Books()
-    toolbox = books.toolbox(mail__send_mail=says_no("the mailbox is full"))
+    toolbox = books.toolbox(mail__confirm_refund=says_no("the mailbox is full"))
     async with a_refund(temporal, 4000, books=books, toolbox=toolbox) as refund:
         await refund.run.asked()
         await refund.run.cancel()

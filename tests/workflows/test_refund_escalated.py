@@ -167,7 +167,7 @@ async def test_a_credit_given_by_hand_is_verified_like_any_other(temporal: Workf
 
     assert states[3:] == ["issuing", "escalated", "verifying", "refunded"]
     assert ending.state == "refunded"
-    assert toolbox.effects() == ["payments.issue_credit", "mail.send_mail"]
+    assert toolbox.effects() == ["payments.issue_credit", "mail.confirm_refund"]
 
 
 async def test_abandoning_a_refused_credit_undoes_it_all_the_same_in_case_an_earlier_try_happened(
@@ -211,7 +211,7 @@ async def test_books_that_do_not_say_what_should_be_escalate_and_may_be_accepted
     assert request.title == "the books do not say what should be: refunded_cents is 0, not 4000"
     assert request.options == (Verdict.RETRY, Verdict.SKIP, Verdict.TAKE_OVER, Verdict.ABANDON)
     assert ending.state == "refunded"
-    assert "mail.send_mail" not in toolbox.called, "skipping says nothing to the customer"
+    assert "mail.confirm_refund" not in toolbox.called, "skipping says nothing to the customer"
 
 
 async def test_books_that_were_late_are_read_again_on_retry(temporal: WorkflowEnvironment) -> None:
@@ -226,19 +226,19 @@ async def test_books_that_were_late_are_read_again_on_retry(temporal: WorkflowEn
 
     assert states[4:] == ["verifying", "escalated", "verifying", "refunded"]
     assert ending.state == "refunded"
-    assert toolbox.effects()[-1] == "mail.send_mail"
+    assert toolbox.effects()[-1] == "mail.confirm_refund"
 
 
 async def test_a_mail_that_is_refused_may_be_written_by_hand(temporal: WorkflowEnvironment) -> None:
-    toolbox = Books().toolbox(mail__send_mail=says_no("the mailbox is full"))
+    toolbox = Books().toolbox(mail__confirm_refund=says_no("the mailbox is full"))
     async with a_refund(temporal, 4000, toolbox=toolbox) as refund:
         request = await refund.run.asked()
         await refund.run.decides(Verdict.TAKE_OVER)
         ending = await refund.run.ending()
 
-    assert request.title == "mail.send_mail ended as said_no: the mailbox is full"
+    assert request.title == "mail.confirm_refund ended as said_no: the mailbox is full"
     assert ending.state == "refunded"
-    assert toolbox.called.count("mail.send_mail") == 1
+    assert toolbox.called.count("mail.confirm_refund") == 1
 
 
 async def test_an_escalation_nobody_answers_for_a_week_is_asked_again_visibly(temporal: WorkflowEnvironment) -> None:

@@ -61,7 +61,7 @@ async def test_an_undo_that_is_abandoned_ends_as_undo_incomplete(temporal: Workf
 
 async def test_abandoning_a_refund_whose_credit_was_issued_undoes_it(temporal: WorkflowEnvironment) -> None:
     books = Books()
-    toolbox = books.toolbox(mail__send_mail=says_no("the mailbox is full"))
+    toolbox = books.toolbox(mail__confirm_refund=says_no("the mailbox is full"))
     async with a_refund(temporal, 4000, books=books, toolbox=toolbox) as refund:
         await refund.run.decides(Verdict.ABANDON)
         ending = await refund.run.ending()
@@ -74,7 +74,7 @@ async def test_abandoning_a_refund_whose_credit_was_issued_undoes_it(temporal: W
 async def test_abandoning_may_fail_to_undo_as_well_and_asks_again(temporal: WorkflowEnvironment) -> None:
     books = Books()
     toolbox = books.toolbox(
-        mail__send_mail=says_no("the mailbox is full"),
+        mail__confirm_refund=says_no("the mailbox is full"),
         payments__reverse_credit=in_turn(TOO_LATE, TOO_LATE, books.reverse),
     )
     async with a_refund(temporal, 4000, books=books, toolbox=toolbox) as refund:

@@ -32,7 +32,6 @@ class OrderFacts(Model):
     """What the order and its payment say; read again after every wait."""
 
     customer_id: Scalar = None
-    customer_email: Scalar = None
     status: Scalar = None
     total_cents: Scalar = None
     refunded_cents: Scalar = None
@@ -113,16 +112,6 @@ class RefundCase(Case):
         """What `payments.issue_credit` is called with."""
         words = {"currency": self.currency, "reason": self.why, "reference": reference}
         return self.order | {"customer_id": self.customer, "cents": self.cents} | words
-
-    def mail(self) -> dict[str, JsonValue] | None:
-        """What the customer is told; None without an address."""
-        if not isinstance(self.facts.customer_email, str) or not self.facts.customer_email:
-            return None
-        return {
-            "to": self.facts.customer_email,
-            "subject": f"Your refund for order {self.request.order_id}",
-            "body": f"We have credited {self.money} for your order {self.request.order_id}.",
-        }
 
     def context(self) -> tuple[DisplayLine, ...]:
         """What people are shown beside the action itself."""

@@ -6,6 +6,8 @@ from typing import Literal
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from pydantic import JsonValue
+
     from contracts.policy import RulingEffect
     from contracts.runs import Ending
     from contracts.tools import CallStatus, ToolOutcome
@@ -59,7 +61,6 @@ ASSESSING_TOOLS = ("orders.find_order", "crm.read_complaint", "payments.payment_
 ASSESSING_TURNS = 8
 ORDER_FACTS = {
     "customer_id": "/customer_id",
-    "customer_email": "/customer_email",
     "status": "/status",
     "total_cents": "/total_cents",
     "refunded_cents": "/refunded_cents",
@@ -253,9 +254,8 @@ class RefundWorkflow(Automation[RefundCase]):
                 raise StepFailed("payments.issue_credit", self.case.reason, renew=True)
 
     async def _tell_customer(self) -> None:
-        mail = self.case.mail()
-        if mail is not None:
-            done(await call_tool(self, "mail", "send_mail", mail), "mail.send_mail")
+        letter: dict[str, JsonValue] = self.case.order | {"cents": self.case.cents}
+        done(await call_tool(self, "mail", "confirm_refund", letter), "mail.confirm_refund")
 
 
 _ADVICE_FORM = '{"cents": 4000, "reason": "why"}'

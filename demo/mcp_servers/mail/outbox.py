@@ -7,7 +7,7 @@ from pathlib import Path
 
 from demo.mcp_servers import world
 from demo.mcp_servers.datafile import DataFile
-from demo.mcp_servers.mail.records import Mail, MailBox, SentMail
+from demo.mcp_servers.mail.records import Confirmation, Mail, MailBox, SentMail
 from demo.mcp_servers.refusals import Refused
 
 FILE_NAME = "mail.db"
@@ -47,12 +47,32 @@ class Outbox:
                 raise Refused(f"the idempotency key {key!r} was used for another mail; a new mail needs a new key")
             return SentMail(**_mail(row).model_dump(exclude={"body"}))
 
+    def confirm_refund(self, order_id: str, cents: int, key: str) -> Confirmation:
+        customer = _who_ordered(order_id)
+        if customer.email is None:
+            return Confirmation(order_id=order_id, sent=False)
+        sent = self.send(customer.email, *_letter(customer, order_id, cents), key)
+        return Confirmation(order_id=order_id, sent=True, mail_id=sent.mail_id)
+
     def sent_to(self, to: str) -> MailBox:
         recipient = _recipient(to)
         with self._datafile.reading() as connection:
             rows = connection.execute("SELECT * FROM mails WHERE recipient = ? ORDER BY number", (recipient,))
             mails = [_mail(row) for row in rows]
         return MailBox(to=recipient, count=len(mails), mails=mails)
+
+
+def _who_ordered(order_id: str) -> world.Customer:
+    for order in world.orders(world.today()):
+        if order.order_id == order_id:
+            return next(known for known in world.CUSTOMERS if known.customer_id == order.customer_id)
+    raise Refused(f"there is no order {order_id!r}; look its number up in the orders system")
+
+
+def _letter(customer: world.Customer, order_id: str, cents: int) -> tuple[str, str]:
+    amount = f"{cents / 100:.2f} {world.CURRENCY}"
+    words = f"Dear {customer.name}, we have returned {amount} for order {order_id}."
+    return f"Your refund for order {order_id}", words
 
 
 def _recipient(to: str) -> str:
@@ -78,12 +98,6 @@ def _mail(row: sqlite3.Row) -> Mail:
 
 def _fill(connection: sqlite3.Connection) -> None:
     refunded = next(order for order in world.orders(world.today()) if order.refunded_cents)
-    customer = next(known for known in world.CUSTOMERS if known.customer_id == refunded.customer_id)
-    euros = f"{refunded.refunded_cents / 100:.2f}"
-    _insert(
-        connection,
-        f"by-hand-{refunded.order_id}",
-        customer.email or "",
-        f"Your refund for order {refunded.order_id}",
-        f"Dear {customer.name}, we have returned {euros} {world.CURRENCY} for order {refunded.order_id}.",
-    )
+    customer = _who_ordered(refunded.order_id)
+    letter = _letter(customer, refunded.order_id, refunded.refunded_cents)
+    _insert(connection, f"by-hand-{refunded.order_id}", customer.email or "", *letter)

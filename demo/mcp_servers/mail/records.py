@@ -22,6 +22,12 @@ class SentMail(Record):
     sent_at: datetime
 
 
+class Confirmation(Record):
+    order_id: str
+    sent: bool = Field(description="false when the customer has no e-mail address")
+    mail_id: str | None = None
+
+
 class MailBox(Record):
     to: str
     count: int

@@ -6,8 +6,8 @@ from mcp.server import MCPServer
 from pydantic import Field
 
 from demo.mcp_servers.mail.outbox import Outbox
-from demo.mcp_servers.mail.records import MailBox, SentMail
-from demo.mcp_servers.tools import KEYED_EFFECT_OUTSIDE, READ, IdempotencyKey, saying_why
+from demo.mcp_servers.mail.records import Confirmation, MailBox, SentMail
+from demo.mcp_servers.tools import KEYED_EFFECT_OUTSIDE, READ, Cents, IdempotencyKey, OrderId, saying_why
 
 Address = Annotated[str, Field(min_length=3, max_length=254, description="one e-mail address")]
 Subject = Annotated[str, Field(min_length=1, max_length=200, description="one line")]
@@ -23,6 +23,12 @@ def build_server(outbox: Outbox) -> MCPServer:
         """Send a plain-text mail to one address. A repeated key sends nothing and returns the same mail."""
         with saying_why():
             return outbox.send(to, subject, body, idempotency_key)
+
+    @server.tool(annotations=KEYED_EFFECT_OUTSIDE)
+    def confirm_refund(order_id: OrderId, cents: Cents, idempotency_key: IdempotencyKey) -> Confirmation:
+        """Tell whoever placed an order that `cents` were refunded for it, in this service's own words."""
+        with saying_why():
+            return outbox.confirm_refund(order_id, cents, idempotency_key)
 
     @server.tool(annotations=READ)
     def mail_sent_to(to: Address) -> MailBox:
