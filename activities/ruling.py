@@ -122,7 +122,7 @@ class Rulings:
     async def _reserved(self, prepared: Prepared, in_force: _InForce, shares: tuple[Share, ...]) -> dict[str, int]:
         """What each running total comes to with this call, which counts from now on."""
         try:
-            return await self._totals.reserve(prepared.action.key, shares, in_force.now)
+            return await self._totals.reserve(prepared.action.key, shares, prepared.run, in_force.now)
         except CannotReserve as cannot:
             raise Refused(str(cannot)) from cannot
 

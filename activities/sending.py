@@ -172,7 +172,7 @@ class Sending:
                 "a newer attempt of this call has taken over", type="Overtaken", next_retry_delay=RETRY_AFTER
             )
         if state in NO_EFFECT:
-            await self._totals.release(entry.key)
+            await self._totals.release(entry.key, prepared.run, now)
         return await self.with_facts(outcome, prepared.call, content)
 
     async def with_facts(self, outcome: ToolOutcome, call: ToolCall, content: bytes | None = None) -> ToolOutcome:

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from activities.conversations import RunKey
 from contracts.model import Moment
 from contracts.tools import Share
 
@@ -20,13 +21,13 @@ class Totals(Protocol):
         once, and what others have added since counts for them.
         """
 
-    async def reserve(self, key: str, shares: tuple[Share, ...], at: Moment) -> dict[str, int]:
-        """Add the shares atomically, once per key, and return what each total then came to.
+    async def reserve(self, key: str, shares: tuple[Share, ...], run: RunKey, at: Moment) -> dict[str, int]:
+        """Add the shares of this run's action atomically, once per key, and return what each total then came to.
 
         Of rivals, each sees what those before it have reserved. Again for the same key: what it came to the first
         time, nothing added; after a release it is added anew. Raises CannotReserve when the key stands with
         another amount, for two shares of one total, and for a total too large to be counted; nothing is kept then.
         """
 
-    async def release(self, key: str) -> None:
+    async def release(self, key: str, run: RunKey, at: Moment) -> None:
         """Take the shares of this action back: it has no effect. Releasing what is not reserved changes nothing."""

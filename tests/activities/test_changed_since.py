@@ -15,7 +15,7 @@ from contracts.decisions import Decision, DecisionsToCheck, RequestEvent
 from contracts.roster import Absence, Delegation, Roster
 from contracts.tools import CallStatus, EffectClass, Share, ToolCall, ToolOutcome
 from policies.engine import CedarRules
-from tests.activities.bench import NINE, OURS, PRODUCTION, Bench, a_bench
+from tests.activities.bench import NINE, OURS, PRODUCTION, RUN, Bench, a_bench
 from tests.authority import FAR_OFF, LONG_AGO, Signer, roster_of
 from tests.doubles import RecordingToolbox
 from workers.settings import REPOSITORY
@@ -184,7 +184,7 @@ async def other_credits(settled: Settled) -> None:
     """Others of Rita's credits have been issued since: 950.00 today."""
     of = '{"day": "2026-11-20", "requester": "rita"}'
     share = Share(total="credits_of_requester_today", of=of, amount=95_000)
-    await settled.bench.store.totals.reserve("another", (share,), NINE)
+    await settled.bench.store.totals.reserve("another", (share,), RUN, NINE)
 
 
 def lasting_until_the_deadline(settled: Settled) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
+from activities.conversations import RunKey
 from activities.keys import idempotency_key
 from activities.toolbox import NotSent, OutcomeUnknown
 from activities.totals import Totals
@@ -67,14 +68,14 @@ class Interrupted:
         await self._interrupted("peek")
         return await self._totals.peek(key, shares)
 
-    async def reserve(self, key: str, shares: tuple[Share, ...], at: Moment) -> dict[str, int]:
+    async def reserve(self, key: str, shares: tuple[Share, ...], run: RunKey, at: Moment) -> dict[str, int]:
         """See activities.totals.Totals."""
         await self._interrupted("reserve")
-        return await self._totals.reserve(key, shares, at)
+        return await self._totals.reserve(key, shares, run, at)
 
-    async def release(self, key: str) -> None:
+    async def release(self, key: str, run: RunKey, at: Moment) -> None:
         """See activities.totals.Totals."""
-        await self._totals.release(key)
+        await self._totals.release(key, run, at)
 
     async def _interrupted(self, question: str) -> None:
         if self._first is not None and question in self._before:
@@ -163,7 +164,7 @@ async def test_an_attempt_without_evidence_does_not_make_a_signed_one_of_the_sam
 async def test_a_rival_that_is_counted_between_ruling_and_reserving_is_seen() -> None:
     async with a_bench(payments(), policy=OURS) as bench:
         totals, rivals = bench.store.totals, (share(4000),)
-        bench.store.totals = Interrupted(totals, lambda: totals.reserve("a rival's", rivals, NINE), "reserve")
+        bench.store.totals = Interrupted(totals, lambda: totals.reserve("a rival's", rivals, RUN, NINE), "reserve")
 
         outcome = await bench.call(credit(4000))
 
@@ -176,7 +177,7 @@ async def test_a_rival_that_is_counted_between_ruling_and_reserving_is_seen() ->
 async def test_a_key_that_counts_for_another_amount_is_refused() -> None:
     async with a_bench(payments(), policy=OURS) as bench:
         key = idempotency_key(bench.deployment.id, RUN, "payments.issue_credit", "1")
-        await bench.store.totals.reserve(key, (share(1),), NINE)
+        await bench.store.totals.reserve(key, (share(1),), RUN, NINE)
 
         outcome = await bench.call(credit(4000))
 

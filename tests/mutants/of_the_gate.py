@@ -329,7 +329,7 @@ SENDING_ONCE = (
     ),
     SENDING.off(
         "totals: given back without an effect",
-        "            await self._totals.release(entry.key)\n",
+        "            await self._totals.release(entry.key, prepared.run, now)\n",
         "            pass\n",
         f"{TOTALS}::test_a_credit_that_the_server_refuses_does_not_count",
     ),

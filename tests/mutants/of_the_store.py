@@ -12,6 +12,7 @@ STARTS = In("workers/resources/store/starts.py", "tests/workers/store/test_start
 CONTENTS = In("workers/resources/store/contents.py", "tests/workers/store/test_conversations.py")
 INBOX = In("workers/resources/store/inbox.py", "tests/workers/store/test_inbox.py")
 VERIFYING = "tests/workers/store/test_audit_verification.py"
+OF_AUTHORITY = "tests/workers/store/test_audit_of_authority.py"
 GENUINE = "tests/workers/store/test_genuine_checkpoints.py"
 LINKS = In("workers/resources/audit/links.py", VERIFYING)
 TOLD = In("workers/resources/audit/told.py", VERIFYING)
@@ -203,6 +204,54 @@ THE_CHAIN = (
         "for name in told.keys() - seen:",
         "for name in seen - seen:",
         "test_an_entry_that_was_put_in_or_taken_out_is_found",
+    ),
+    VERIFICATION.off(
+        "verify: signatures under documents",
+        '        *compared("endorsement", accounts.endorsements, rows.endorsements(connection)),\n',
+        "",
+        f"{OF_AUTHORITY}::test_rows_that_were_taken_out_are_missed_where_the_chain_tells_of_them[sqlite-endorsements]",
+    ),
+    VERIFICATION.off(
+        "verify: emergency roles",
+        '        *compared("emergency role", accounts.grants, rows.grants(connection)),\n',
+        "",
+        f"{OF_AUTHORITY}::test_rows_that_were_taken_out_are_missed_where_the_chain_tells_of_them[sqlite-grants]",
+    ),
+    VERIFICATION.off(
+        "verify: start statements that were used",
+        '        *compared("start nonce", accounts.nonces, rows.start_nonces(connection)),\n',
+        "",
+        f"{OF_AUTHORITY}::test_rows_that_were_taken_out_are_missed_where_the_chain_tells_of_them[sqlite-start_nonces]",
+    ),
+    VERIFICATION.off(
+        "verify: requests to people",
+        '        *compared("request", accounts.requests, rows.requests(connection)),\n',
+        "",
+        f"{OF_AUTHORITY}::test_rows_that_were_taken_out_are_missed_where_the_chain_tells_of_them[sqlite-requests]",
+    ),
+    VERIFICATION.off(
+        "verify: what runs have read",
+        '        *compared("taint", accounts.taints, rows.taints(connection)),\n',
+        "",
+        f"{OF_AUTHORITY}::test_rows_that_were_taken_out_are_missed_where_the_chain_tells_of_them[sqlite-taints]",
+    ),
+    VERIFICATION.off(
+        "verify: what counts in running totals",
+        '        *compared("reservation", accounts.reservations, rows.reservations(connection)),\n',
+        "",
+        f"{OF_AUTHORITY}::test_rows_that_were_taken_out_are_missed_where_the_chain_tells_of_them[sqlite-reservations]",
+    ),
+    VERIFICATION.off(
+        "verify: running totals",
+        "        *_totals_changed(connection),\n",
+        "",
+        f"{OF_AUTHORITY}::test_a_running_total_that_is_not_what_is_reserved_of_it_is_found[sqlite]",
+    ),
+    TOLD.off(
+        "verify: the whole statement of a start",
+        '"statement", ',
+        "",
+        f"{OF_AUTHORITY}::test_any_change_of_a_row_is_found_and_named[sqlite-starts-start-value0-statement]",
     ),
     VERIFICATION.off(
         "verify: contents are what their address says",

@@ -43,12 +43,12 @@ async def pseudonym(store: Store, me: str) -> str:
 
 async def reserve(store: Store, me: str) -> str:
     """What Rita's day came to by this process's credit."""
-    return str((await store.totals.reserve(me, (CREDITED,), NINE))["requester"])
+    return str((await store.totals.reserve(me, (CREDITED,), RUN, NINE))["requester"])
 
 
 async def reserve_and_die(store: Store, _: str) -> str:
     """Reserve, and end at once, as when killed between the commit and the answer."""
-    await store.totals.reserve("key-1", (CREDITED,), NINE)
+    await store.totals.reserve("key-1", (CREDITED,), RUN, NINE)
     os._exit(KILLED)
 
 

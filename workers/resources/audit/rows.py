@@ -4,16 +4,32 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, RowMapping, Select, select
+from sqlalchemy import Connection, RowMapping, Select, and_, false, func, select
 
 from contracts.audit import GOVERNANCE, ChainLink, StreamHead, stream_of
-from contracts.canonical import digest
+from contracts.canonical import canonical_json, digest
 from contracts.model import rfc3339
 from workers.resources.audit.links import Repeated
 from workers.resources.audit.told import Row
 from workers.resources.store.ledger import RECORDABLE
 from workers.resources.store.ledger_records import NAMED, is_told_in_full, json_digest, outcome_digest
-from workers.resources.store.schema import ACTIVATIONS, AUDIT, AUDIT_HEADS, CONTENTS, DECISIONS, LEDGER, STARTS
+from workers.resources.store.schema import (
+    ACTIVATIONS,
+    AUDIT,
+    AUDIT_HEADS,
+    CONTENTS,
+    DECISIONS,
+    ENDORSEMENTS,
+    GRANTS,
+    LEDGER,
+    REQUESTS,
+    RESERVATIONS,
+    START_NONCES,
+    STARTS,
+    TAINTS,
+    TOTALS,
+)
+from workers.resources.store.totals import share_digest
 
 AT_A_TIME = 500
 _OUTCOMES = {state.value for state in RECORDABLE}
@@ -61,6 +77,21 @@ def activations(connection: Connection) -> Iterator[Row]:
         yield Row(name, GOVERNANCE, {"activated_at": _moment(row["activated_at"])})
 
 
+def endorsements(connection: Connection) -> Iterator[Row]:
+    """Signatures under documents."""
+    for row in _each(connection, select(ENDORSEMENTS)):
+        name = f"{row['kind']} {row['digest']} {row['version']} by {row['signer']}"
+        key_id = row["endorsement"].get("key_id")
+        yield Row(name, GOVERNANCE, {"key_id": key_id, "endorsed_at": _moment(row["endorsed_at"])})
+
+
+def grants(connection: Connection) -> Iterator[Row]:
+    """Roles taken in an emergency, each named by the digest of what was signed."""
+    for row in _each(connection, select(GRANTS)):
+        address = digest(canonical_json(row["grant"]))
+        yield Row(address, GOVERNANCE, {"recorded_at": _moment(row["recorded_at"])})
+
+
 def starts(connection: Connection) -> Iterator[Row]:
     """Start records."""
     for row in _each(connection, select(STARTS)):
@@ -69,6 +100,8 @@ def starts(connection: Connection) -> Iterator[Row]:
             "automation": row["automation"],
             "business_key": digest(row["business_key"].encode("utf-8", "surrogatepass")),
             "input": start.get("input_digest"),
+            "request": json_digest(row["request"]),
+            "statement": json_digest(start),
             "key_id": start.get("key_id", ""),
             "nonce": start.get("nonce", ""),
             "requester": start.get("requester"),
@@ -76,6 +109,60 @@ def starts(connection: Connection) -> Iterator[Row]:
             "ending": row["ending"],
         }
         yield Row(f"{row['workflow_id']} ({row['first_run_id']})", stream_of(row["workflow_id"]), values)
+
+
+def start_nonces(connection: Connection) -> Iterator[Row]:
+    """Nonces of start statements that were used."""
+    for row in _each(connection, select(START_NONCES)):
+        run = f"{row['workflow_id']} ({row['first_run_id']})"
+        yield Row(row["nonce"], stream_of(row["workflow_id"]), {"run": run})
+
+
+def requests(connection: Connection) -> Iterator[Row]:
+    """Requests to people, open and closed."""
+    for row in _each(connection, select(REQUESTS)):
+        closing = row["closing"] or {}
+        values: dict[str, JsonValue] = {
+            "entry": json_digest(row["entry"]),
+            "opened_at": _moment(row["opened_at"]),
+            "deadline": _moment(row["deadline"]),
+            "passed": row["passed"] or {},
+            "closed_at": _moment(row["closed_at"]),
+            "outcome": closing.get("outcome"),
+            "by": closing.get("by"),
+        }
+        yield Row(f"{row['request_id']} ({row['first_run_id']})", stream_of(row["workflow_id"]), values)
+
+
+def taints(connection: Connection) -> Iterator[Row]:
+    """What runs have read."""
+    for row in _each(connection, select(TAINTS)):
+        name = f"{row['taint']} of {row['workflow_id']} ({row['first_run_id']})"
+        values = {"tool": row["tool"], "tainted_at": _moment(row["tainted_at"])}
+        yield Row(name, stream_of(row["workflow_id"]), values)
+
+
+def reservations(connection: Connection) -> Iterator[Row]:
+    """What counts in running totals, or no longer does. One that was never entered is none yet."""
+    for row in _each(connection, select(RESERVATIONS)):
+        values: dict[str, JsonValue] = {
+            "share": share_digest(row["of"], row["amount"], row["reached"]),
+            "reserved_at": _moment(row["reserved_at"]),
+            "released": row["released"],
+        }
+        yield Row(f"{row['key']} in {row['total']}", "reservations", values)
+
+
+def totals_that_differ(connection: Connection) -> Iterator[tuple[str, int, int]]:
+    """Running totals that are not the sum of what is reserved of them: name, amount, sum."""
+    standing = and_(
+        RESERVATIONS.c.total == TOTALS.c.total, RESERVATIONS.c.of == TOTALS.c.of, RESERVATIONS.c.released == false()
+    )
+    total = func.coalesce(func.sum(RESERVATIONS.c.amount), 0)
+    query = select(TOTALS.c.total, TOTALS.c.amount, total.label("reserved")).outerjoin(RESERVATIONS, standing)
+    query = query.group_by(TOTALS.c.total, TOTALS.c.of, TOTALS.c.amount).having(TOTALS.c.amount != total)
+    for row in _each(connection, query):
+        yield row["total"], row["amount"], int(row["reserved"])
 
 
 def contents(connection: Connection) -> Iterator[tuple[str, bytes]]:

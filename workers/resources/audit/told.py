@@ -11,6 +11,7 @@ from contracts.model import rfc3339
 from workers.resources.audit.findings import Finding
 from workers.resources.store.ledger_records import NAMED
 
+_STARTED = ("automation", "business_key", "input", "request", "statement", "key_id", "nonce")
 CONTENTS = ("result", "display", "policy", "roster")
 """Facts that are content addresses."""
 
@@ -42,7 +43,14 @@ class Accounts:
     ledger: dict[str, Told] = field(default_factory=dict)
     decisions: dict[str, Told] = field(default_factory=dict)
     activations: dict[str, Told] = field(default_factory=dict)
+    endorsements: dict[str, Told] = field(default_factory=dict)
+    grants: dict[str, Told] = field(default_factory=dict)
     starts: dict[str, Told] = field(default_factory=dict)
+    nonces: dict[str, Told] = field(default_factory=dict)
+    """Of start statements."""
+    requests: dict[str, Told] = field(default_factory=dict)
+    taints: dict[str, Told] = field(default_factory=dict)
+    reservations: dict[str, Told] = field(default_factory=dict)
     contents: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Content address -> the first record that names it."""
 
@@ -61,12 +69,52 @@ class Accounts:
             case AuditKind.ACTIVATED:
                 name = f"{record.about} {record.facts.get('version')}"
                 self.activations[name] = Told(*place, {"activated_at": rfc3339(record.at)})
+            case AuditKind.ENDORSED:
+                name = f"{record.about} {record.facts.get('version')} by {record.who}"
+                told = {"key_id": record.facts.get("key_id")}
+                self.endorsements[name] = Told(*place, told | {"endorsed_at": rfc3339(record.at)})
+            case AuditKind.BREAK_GLASS:
+                self.grants[record.about] = Told(*place, {"recorded_at": rfc3339(record.at)})
             case AuditKind.RUN_STARTED:
                 self.starts[_run(record)] = Told(*place, _started(record))
+                if nonce := _text(record, "nonce"):
+                    self.nonces[nonce] = Told(*place, {"run": _run(record)})
+            case AuditKind.REQUEST_OPENED | AuditKind.REQUEST_PASSED | AuditKind.REQUEST_CLOSED:
+                self._request(place, record)
+            case AuditKind.TAINTED:
+                name = f"{_text(record, 'taint')} of {_run(record)}"
+                self.taints[name] = Told(*place, {"tool": record.about, "tainted_at": rfc3339(record.at)})
+            case AuditKind.RESERVED | AuditKind.GIVEN_BACK:
+                self._reservation(place, record)
             case AuditKind.RUN_ENDED if (standing := self.starts.get(_run(record))) is not None:
                 standing.values["ending"] = record.facts.get("state")
             case _:
                 pass
+
+    def _request(self, place: tuple[str, int], record: AuditRecord) -> None:
+        name = f"{record.about} ({record.first_run_id})"
+        told = self.requests.setdefault(name, Told(*place, {"closed_at": None, "outcome": None, "by": None}))
+        told.stream, told.seq = place
+        at = rfc3339(record.at)
+        match record.kind:
+            case AuditKind.REQUEST_OPENED:
+                told.values |= {"entry": record.facts.get("entry"), "opened_at": at, "passed": {}}
+                told.values |= {"deadline": record.facts.get("until") or None}
+            case AuditKind.REQUEST_PASSED:
+                passed = told.values.get("passed")
+                assert isinstance(passed, dict)
+                told.values["passed"] = passed | {f"{_text(record, 'event')}_at": at}
+            case _:
+                told.values |= {"closed_at": at, "outcome": record.facts.get("outcome"), "by": record.who}
+
+    def _reservation(self, place: tuple[str, int], record: AuditRecord) -> None:
+        told = self.reservations.setdefault(f"{_text(record, 'key')} in {_text(record, 'total')}", Told(*place, {}))
+        told.stream, told.seq = place
+        if record.kind is AuditKind.GIVEN_BACK:
+            told.values["released"] = True
+        else:
+            share = record.facts.get("share")
+            told.values |= {"share": share, "reserved_at": rfc3339(record.at), "released": False}
 
     def _ledger(self, place: tuple[str, int], record: AuditRecord) -> None:
         key = _text(record, "key")
@@ -137,7 +185,7 @@ def _addresses(record: AuditRecord) -> Iterator[str]:
 
 
 def _started(record: AuditRecord) -> dict[str, JsonValue]:
-    facts = {name: record.facts.get(name) for name in ("automation", "business_key", "input", "key_id", "nonce")}
+    facts = {name: record.facts.get(name) for name in _STARTED}
     run: dict[str, JsonValue] = {"workflow_id": record.workflow_id, "first_run_id": record.first_run_id}
     return facts | run | {"requester": record.who, "registered_at": rfc3339(record.at), "ending": None}
 

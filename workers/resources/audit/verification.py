@@ -26,10 +26,23 @@ def verify_store(connection: Connection, signed: SignedHeads, now: datetime) -> 
         *compared("ledger entry", accounts.ledger, rows.ledger(connection)),
         *compared("decision", accounts.decisions, rows.decisions(connection)),
         *compared("activation", accounts.activations, rows.activations(connection)),
+        *compared("endorsement", accounts.endorsements, rows.endorsements(connection)),
+        *compared("emergency role", accounts.grants, rows.grants(connection)),
         *compared("start record", accounts.starts, rows.starts(connection)),
+        *compared("start nonce", accounts.nonces, rows.start_nonces(connection)),
+        *compared("request", accounts.requests, rows.requests(connection)),
+        *compared("taint", accounts.taints, rows.taints(connection)),
+        *compared("reservation", accounts.reservations, rows.reservations(connection)),
+        *_totals_changed(connection),
         *contents_changed(accounts, rows.contents(connection), erased),
     ]
     return report_of(check, disagreeing, now, tuple(erased)), accounts
+
+
+def _totals_changed(connection: Connection) -> Iterator[Finding]:
+    for total, amount, reserved in rows.totals_that_differ(connection):
+        problem = f"the running total {total!r} was changed in the store: it says {amount}, and {reserved} is reserved"
+        yield Finding(stream="totals", seq=0, problem=problem)
 
 
 def contents_changed(accounts: Accounts, contents: Iterable[tuple[str, bytes]], erased: list[str]) -> Iterator[Finding]:

@@ -174,9 +174,8 @@ def _endorse(connection: Connection, endorsement: Endorsement, at: Moment) -> No
     row = _key(activation) | {"signer": endorsement.signer, "endorsement": endorsement, "endorsed_at": at}
     if insert_new(connection, ENDORSEMENTS, row):
         about = f"{activation.kind.value} {activation.digest}"
-        record = AuditRecord(
-            kind=AuditKind.ENDORSED, at=at, who=endorsement.signer, about=about, facts={"key_id": endorsement.key_id}
-        )
+        facts: dict[str, JsonValue] = {"version": activation.version, "key_id": endorsement.key_id}
+        record = AuditRecord(kind=AuditKind.ENDORSED, at=at, who=endorsement.signer, about=about, facts=facts)
         append(connection, record)
 
 

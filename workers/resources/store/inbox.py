@@ -11,6 +11,7 @@ from contracts.audit import AuditKind, AuditRecord
 from contracts.model import Moment, rfc3339
 from workers.resources.store.audit import append
 from workers.resources.store.database import Database, insert_new
+from workers.resources.store.ledger_records import json_digest
 from workers.resources.store.outbox import put_notices
 from workers.resources.store.schema import REQUESTS
 
@@ -38,6 +39,7 @@ class SqlInbox:
             "display": entry.display_digest,
             "demanded": [f"{one.quorum} {one.role}" for one in entry.obligations],
             "until": rfc3339(entry.deadline) if entry.deadline else "",
+            "entry": json_digest(entry.model_dump(mode="json")),
         }
 
         def work(connection: Connection) -> None:

@@ -1,9 +1,5 @@
 """Start records and business keys: who asked for which run, and which run holds a case."""
 
-import hashlib
-import hmac
-import secrets
-
 from pydantic import JsonValue
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, or_, select, update
 
@@ -15,9 +11,9 @@ from contracts.model import Moment
 from contracts.runs import KnownCase, StartStatement
 from workers.resources.store.audit import append
 from workers.resources.store.database import Database, insert_new
-from workers.resources.store.schema import CASES, META, START_NONCES, STARTS
-
-PSEUDONYM_KEY = "pseudonym_key"
+from workers.resources.store.ledger_records import json_digest
+from workers.resources.store.pseudonyms import Pseudonyms
+from workers.resources.store.schema import CASES, START_NONCES, STARTS
 
 
 class SqlStarts:
@@ -25,7 +21,7 @@ class SqlStarts:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._pseudonym_key: bytes | None = None
+        self._pseudonyms = Pseudonyms(database)
 
     async def register(self, record: StartRecord, at: Moment) -> StartRecord:
         """Register a run and take its business key; when it is registered already, return that record.
@@ -74,10 +70,7 @@ class SqlStarts:
 
     async def pseudonym(self, requester: str) -> str:
         """A stable name for a requester that does not reveal it (HMAC under a key kept in the store)."""
-        if self._pseudonym_key is None:
-            self._pseudonym_key = await self._database.write(_pseudonym_key)
-        mac = hmac.new(self._pseudonym_key, requester.encode("utf-8", "surrogatepass"), hashlib.sha256)
-        return f"r-{mac.hexdigest()[:16]}"
+        return f"r-{(await self._pseudonyms.of(requester))[:16]}"
 
 
 def _take_case(connection: Connection, record: StartRecord, at: Moment) -> None:
@@ -118,6 +111,8 @@ def _started(record: StartRecord, at: Moment) -> AuditRecord:
         "automation": start.automation,
         "business_key": digest(start.business_key.encode()),
         "input": start.input_digest,
+        "request": json_digest(record.request),
+        "statement": json_digest(start.model_dump(mode="json")),
         "signer": start.signer,
         "key_id": start.key_id,
         "nonce": start.nonce,
@@ -177,9 +172,3 @@ def _differing(one: dict[str, JsonValue], other: dict[str, JsonValue]) -> tuple[
         for name in names
         if (name in one) != (name in other) or canonical_json(one.get(name)) != canonical_json(other.get(name))
     )
-
-
-def _pseudonym_key(connection: Connection) -> bytes:
-    insert_new(connection, META, {"name": PSEUDONYM_KEY, "value": secrets.token_bytes(32)})
-    key: bytes = connection.scalars(select(META.c.value).where(META.c.name == PSEUDONYM_KEY)).one()
-    return key

@@ -1,13 +1,21 @@
 """Running totals in the store: added to under the total's row lock, so that of rivals each sees those before it."""
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from pydantic import JsonValue
 from sqlalchemy import Connection, and_, bindparam, false, func, select, update
 
+from activities.conversations import RunKey
 from activities.totals import CannotReserve
-from contracts.canonical import digest
+from contracts.audit import AuditKind, AuditRecord
 from contracts.model import Moment
 from contracts.tools import LARGEST_AMOUNT, Share
+from workers.resources.store.audit import append
 from workers.resources.store.columns import MomentText
 from workers.resources.store.database import Database, insert_new
+from workers.resources.store.ledger_records import json_digest
+from workers.resources.store.pseudonyms import Pseudonyms
 from workers.resources.store.schema import RESERVATIONS, TOTALS
 
 # Built once: that costs more than running them.
@@ -47,45 +55,63 @@ class SqlTotals:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._pseudonyms = Pseudonyms(database)
 
     async def peek(self, key: str, shares: tuple[Share, ...]) -> dict[str, int]:
         """Total -> what `reserve` would return now; nothing is written."""
         return {share.total: await self._peek(key, share) for share in shares}
 
-    async def reserve(self, key: str, shares: tuple[Share, ...], at: Moment) -> dict[str, int]:
+    async def reserve(self, key: str, shares: tuple[Share, ...], run: RunKey, at: Moment) -> dict[str, int]:
         """Add the shares in one transaction, once per key, and return what each total then came to.
 
         Again for the same key: what it came to the first time, nothing added; after a release it is added anew.
-        Raises CannotReserve when the key stands with another amount, for two shares of one total, and for a total
-        too large to be counted; nothing is kept then.
+        The audit chain has what is added in the same transaction. Raises CannotReserve when the key stands with
+        another amount, for two shares of one total, and for a total too large to be counted; nothing is kept then.
         """
-        by_total = {share.total: share for share in shares}
-        if len(by_total) < len(shares):
+        if len({share.total for share in shares}) < len(shares):
             raise CannotReserve("an action adds to a total once; name each total once")
+        wanted = [_Wanted(key, share, await self._pseudonyms.of(share.of), at) for share in shares]
 
         def work(connection: Connection) -> dict[str, int]:
-            return {total: _reserve(connection, key, by_total[total], at) for total in sorted(by_total)}
+            entered = [(each, *_reserve(connection, each)) for each in sorted(wanted, key=_by_total)]
+            new = [_told(each, reached) for each, reached, is_new in entered if is_new]
+            append(connection, *(_record(AuditKind.RESERVED, run, facts, at) for facts in new))
+            return {each.share.total: reached for each, reached, _ in entered}
 
         return await self._database.write(work)
 
-    async def release(self, key: str) -> None:
+    async def release(self, key: str, run: RunKey, at: Moment) -> None:
         """Take the shares of this action back: it has no effect. Releasing what is not reserved changes nothing."""
 
         def work(connection: Connection) -> None:
-            for total in sorted(connection.scalars(_STANDING, {"of_key": key})):
-                _take_back(connection, key, total)
+            totals = sorted(connection.scalars(_STANDING, {"of_key": key}))
+            taken = [{"key": key, "total": total} for total in totals if _take_back(connection, key, total)]
+            append(connection, *(_record(AuditKind.GIVEN_BACK, run, facts, at) for facts in taken))
 
         await self._database.write(work)
 
     async def _peek(self, key: str, share: Share) -> int:
-        values = {"of_key": key, "of_total": share.total, "of_whom": digest(share.of), "more": share.amount}
+        whom = await self._pseudonyms.of(share.of)
+        values = {"of_key": key, "of_total": share.total, "of_whom": whom, "more": share.amount}
         return await self._database.read(lambda connection: int(connection.execute(_WOULD_REACH, values).scalar_one()))
 
 
-def _reserve(connection: Connection, key: str, share: Share, at: Moment) -> int:
-    values = {"of_key": key, "of_total": share.total, "of_whom": digest(share.of), "more": share.amount, "at": at}
+class _Wanted(NamedTuple):
+    key: str
+    share: Share
+    whom: str
+    at: Moment
+
+
+def _by_total(wanted: _Wanted) -> str:
+    return wanted.share.total
+
+
+def _reserve(connection: Connection, wanted: _Wanted) -> tuple[int, bool]:
+    """What the total came to by it, and whether that is new."""
+    key, share, whom, at = wanted
     # Entered as a released one, so that whoever holds the row's lock decides whether it is still to be added.
-    new = {"key": key, "total": share.total, "of": values["of_whom"], "amount": 0, "reached": 0}
+    new = {"key": key, "total": share.total, "of": whom, "amount": 0, "reached": 0}
     insert_new(connection, RESERVATIONS, new | {"reserved_at": at, "released": True})
     standing = connection.execute(_LOCKED, {"of_key": key, "of_total": share.total}).one()
     if not standing.released:
@@ -94,16 +120,33 @@ def _reserve(connection: Connection, key: str, share: Share, at: Moment) -> int:
                 f"the key of this action stands in the running total {share.total!r} with another amount; "
                 "a changed action needs a key of its own"
             )
-        return int(standing.reached)
-    reached = _add(connection, share.total, digest(share.of), share.amount)
+        return int(standing.reached), False
+    reached = _add(connection, share.total, whom, share.amount)
+    values = {"of_key": key, "of_total": share.total, "of_whom": whom, "more": share.amount, "at": at}
     connection.execute(_ENTER, values | {"new_reached": reached})
-    return reached
+    return reached, True
 
 
-def _take_back(connection: Connection, key: str, total: str) -> None:
+def share_digest(whom: str, amount: int, reached: int) -> str:
+    """What the audit chain is told of a reservation instead of whose it is and how much: one digest of it all."""
+    return json_digest([whom, amount, reached])
+
+
+def _told(wanted: _Wanted, reached: int) -> dict[str, JsonValue]:
+    key, share, whom, _ = wanted
+    return {"key": key, "total": share.total, "share": share_digest(whom, share.amount, reached)}
+
+
+def _record(kind: AuditKind, run: RunKey, facts: Mapping[str, JsonValue], at: Moment) -> AuditRecord:
+    return AuditRecord(kind=kind, at=at, **run.model_dump(), facts=dict(facts))
+
+
+def _take_back(connection: Connection, key: str, total: str) -> bool:
+    """False: a rival was faster."""
     taken = connection.execute(_TAKE_BACK, {"of_key": key, "of_total": total}).one_or_none()
-    if taken is not None:  # a rival was not faster
+    if taken is not None:
         _add(connection, total, taken.of, -taken.amount)
+    return taken is not None
 
 
 def _add(connection: Connection, total: str, whom: str, amount: int) -> int:

@@ -1,0 +1,187 @@
+"""Whoever changes what authority rests on is found out: signatures, roles, starts, requests, taints, running totals."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import JsonValue
+from sqlalchemy import Table, insert, select, update
+
+from activities.inbox import Passing, StartRecord
+from contracts.audit import GOVERNANCE, stream_of
+from contracts.authority import BreakGlass, DocumentKind, Endorsement
+from contracts.decisions import RequestEvent
+from contracts.tools import Share, Taint
+from tests.postgres import PrivatePostgres
+from tests.workers.store.audited import DEPLOYMENT, Audited
+from tests.workers.store.samples import NINE, RUN, asked, at, started
+from workers.resources.audit.findings import Verdict
+from workers.resources.checkpoints import Checkpoints
+from workers.resources.store import Store
+from workers.resources.store.documents import next_activation
+from workers.resources.store.schema import (
+    CASES,
+    ENDORSEMENTS,
+    GRANTS,
+    REQUESTS,
+    RESERVATIONS,
+    START_NONCES,
+    STARTS,
+    TAINTS,
+    TOTALS,
+)
+
+HERE = stream_of(RUN.workflow_id)
+NONCE = "n-0123456789abcdef"
+
+
+async def fill(audited: Audited) -> None:
+    """One of everything that authority rests on."""
+    store = Store.open(audited.url)
+    start = started().start.model_copy(update={"nonce": NONCE, "on_behalf_of": ("bea",)})
+    await store.starts.register(StartRecord(run=RUN, start=start, request=started().request), NINE)
+    await store.taints.add(RUN, tuple(Taint), "crm.read_complaint", at(1))
+    for number in (1, 2):
+        await store.inbox.open(asked(number, at(number), at(600)))
+    await store.inbox.pass_on(asked(1, at(1), at(600)), Passing(event=RequestEvent.REMINDED, at=at(3)))
+    await store.inbox.close(asked(1, at(1), at(600)), "approved", "dana", at(4))
+    for key in ("key-1", "key-2"):
+        shares = (Share(total="requester", of="rita", amount=999), Share(total="customer", of="C-7", amount=999))
+        await store.totals.reserve(key, shares, RUN, at(5))
+    await store.totals.release("key-2", RUN, at(6))
+    rules: JsonValue = {"rules.cedar": "permit (principal, action, resource);"}
+    activation = next_activation(DocumentKind.POLICY, DEPLOYMENT, None, rules, "first rules")
+    signed = Endorsement(activation=activation, signer="olga", key_id="k-1", signed_at=NINE, signature="s")
+    await store.documents.propose(activation, rules, signed, at(7))
+    await store.documents.grant(emergency(), at(8))
+    Checkpoints(store.audit, audited.file, audited.key, DEPLOYMENT, lambda: at(9)).take()
+    store.close()
+
+
+def emergency() -> BreakGlass:
+    """Erik takes a role for an hour."""
+    return BreakGlass(
+        deployment=DEPLOYMENT,
+        subject="erik",
+        role="finance_manager",
+        reason="everybody else is ill",
+        key_id="k-2",
+        nonce=NONCE,
+        issued_at=NINE,
+        expires_at=NINE + timedelta(hours=1),
+    )
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def audited(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audited]:
+    """A store that nobody has tampered with; every test leaves it so."""
+    folder = tmp_path_factory.mktemp("authority")
+    if request.param == "sqlite":
+        url = f"sqlite:///{folder}/store.db"
+    else:
+        server: PrivatePostgres = request.getfixturevalue("postgres")
+        url = server.new_database()
+    made = Audited(url, folder / "checkpoints.jsonl", now=at(9))
+    asyncio.run(fill(made))
+    yield made
+    assert made.verify().found == 0
+
+
+def test_what_nobody_has_touched_is_whole(audited: Audited) -> None:
+    report = audited.verify()
+
+    assert (report.verdict, report.findings, report.uncovered) == (Verdict.OK, (), 0)
+
+
+CHANGES: tuple[tuple[Table, str, Any, str], ...] = (
+    (STARTS, "start", {"on_behalf_of": []}, "statement"),
+    (STARTS, "start", {"requester": "mallory"}, "requester"),
+    (STARTS, "request", {"amount": "4.00"}, "request"),
+    (START_NONCES, "first_run_id", "run-9", "run"),
+    (TAINTS, "tool", "orders.find_order", "tool"),
+    (TAINTS, "tainted_at", at(30), "tainted_at"),
+    (REQUESTS, "entry", {"obligations": []}, "entry"),
+    (REQUESTS, "entry", {"requester": "nobody"}, "entry"),
+    (REQUESTS, "opened_at", at(500), "opened_at"),
+    (REQUESTS, "deadline", at(6000), "deadline"),
+    (REQUESTS, "closed_at", None, "closed_at"),
+    (REQUESTS, "closing", {"outcome": "rejected"}, "outcome"),
+    (REQUESTS, "closing", {"by": "erik"}, "by"),
+    (REQUESTS, "passed", {"handed_on_at": "2026-11-20T09:03:00.000Z"}, "passed"),
+    (RESERVATIONS, "of", "another", "share"),
+    (RESERVATIONS, "amount", 1, "share"),
+    (RESERVATIONS, "reached", 1, "share"),
+    (RESERVATIONS, "reserved_at", at(30), "reserved_at"),
+    (RESERVATIONS, "released", True, "released"),
+    (ENDORSEMENTS, "signer", "mallory", "by mallory"),
+    (ENDORSEMENTS, "endorsement", {"key_id": "k-9"}, "key_id"),
+    (ENDORSEMENTS, "endorsed_at", at(30), "endorsed_at"),
+    (GRANTS, "grant", {"expires_at": "2026-11-21T09:00:00.000Z"}, "emergency role"),
+    (GRANTS, "recorded_at", at(30), "recorded_at"),
+)
+
+
+@pytest.mark.parametrize(("table", "column", "value", "named"), CHANGES, ids=lambda each: getattr(each, "name", None))
+def test_any_change_of_a_row_is_found_and_named(
+    audited: Audited, table: Table, column: str, value: Any, named: str
+) -> None:
+    def change(connection: Any) -> None:
+        row = connection.execute(select(table).order_by(*table.primary_key.columns).limit(1)).mappings().one()
+        new = row[column] | value if isinstance(value, dict) else value
+        same = [key == row[key.name] for key in table.primary_key.columns]
+        connection.execute(update(table).where(*same).values({column: new}))
+
+    report = audited.verify(change)
+
+    assert report.verdict is Verdict.TAMPERED
+    assert named in " ".join(finding.problem for finding in report.findings)
+    assert {finding.stream for finding in report.findings} & {HERE, GOVERNANCE}
+
+
+@pytest.mark.parametrize(
+    "table", [STARTS, START_NONCES, TAINTS, REQUESTS, RESERVATIONS, ENDORSEMENTS, GRANTS], ids=lambda table: table.name
+)
+def test_rows_that_were_taken_out_are_missed_where_the_chain_tells_of_them(audited: Audited, table: Table) -> None:
+    def take_out(connection: Any) -> None:
+        if table is STARTS:
+            connection.execute(CASES.delete())
+        connection.execute(table.delete())
+
+    report = audited.verify(take_out)
+
+    assert report.verdict is Verdict.TAMPERED
+    told = [finding.problem for finding in report.findings]
+    assert all("which is not in the store" in each or "running total" in each for each in told)
+    assert {finding.stream for finding in report.findings} <= {HERE, GOVERNANCE, "totals"}
+
+
+@pytest.mark.parametrize(
+    ("table", "changes"),
+    [
+        (TAINTS, {"first_run_id": "run-9"}),
+        (REQUESTS, {"request_id": "refund/A-17#9"}),
+        (RESERVATIONS, {"key": "key-9"}),
+        (START_NONCES, {"nonce": "n-9"}),
+        (ENDORSEMENTS, {"signer": "mallory"}),
+    ],
+    ids=lambda each: each.name if isinstance(each, Table) else "",
+)
+def test_a_row_that_was_put_in_is_found(audited: Audited, table: Table, changes: dict[str, Any]) -> None:
+    def forge(connection: Any) -> None:
+        row = connection.execute(select(table).order_by(*table.primary_key.columns).limit(1)).mappings().one()
+        connection.execute(insert(table), dict(row) | changes)
+
+    report = audited.verify(forge)
+
+    assert report.verdict is Verdict.TAMPERED
+    assert "stands in the store, and no record tells of it" in report.findings[0].problem
+
+
+def test_a_running_total_that_is_not_what_is_reserved_of_it_is_found(audited: Audited) -> None:
+    less = update(TOTALS).where(TOTALS.c.total == "customer").values(amount=0)
+
+    [found] = audited.verify(lambda connection: connection.execute(less)).findings
+
+    assert found.problem == "the running total 'customer' was changed in the store: it says 0, and 999 is reserved"
