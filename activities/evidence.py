@@ -138,7 +138,10 @@ def _unsigned(decision: Decision, about: Circumstances) -> str:
     if decision.signature or about.deployment.mode is Mode.DEVELOPMENT:
         return ""
     mode = about.deployment.mode.value
-    return f"unsigned decisions count in development mode only; this deployment runs in {mode}: enrol a key and sign"
+    return (
+        f"unsigned decisions count in development mode only; this deployment runs in {mode}: "
+        "make a key with `interlock approvers enrol`, have it put in force, and sign"
+    )
 
 
 def _key(decision: Decision, about: Circumstances) -> str:

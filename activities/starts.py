@@ -71,7 +71,10 @@ class StartActivities:
 
 def _unsigned(deployment: Deployment) -> str:
     mode = deployment.mode.value
-    return f"unsigned start statements count in development only; this deployment runs in {mode}: enrol a key"
+    return (
+        f"unsigned start statements count in development only; this deployment runs in {mode}: "
+        "make a key with `interlock approvers enrol` and have it put in force"
+    )
 
 
 def _does_not_fit(wanted: RunToRegister) -> str:

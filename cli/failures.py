@@ -11,6 +11,8 @@ def explained(failure: Exception) -> CommandFailed:
     from workflows.catalog import UnknownAutomation
     from workflows.machine.definition import MachineDefinitionError
 
+    if (known := of_what_is_configured(failure)) is not None:
+        return known
     match failure:
         case RPCError():
             return explained_rpc(failure)
@@ -24,6 +26,32 @@ def explained(failure: Exception) -> CommandFailed:
             return TimedOut("no answer in time; try again, or see `interlock doctor`")
         case _:
             return Refused(f"unforeseen {type(failure).__name__}: {failure}; INTERLOCK_TRACEBACK=1 shows where")
+
+
+def of_what_is_configured(failure: Exception) -> CommandFailed | None:
+    """The store and the files that settings name; their own sentences say what to do."""
+    from policies.document import PolicyBroken
+    from workers.resources.checkpoint_file import CheckpointsUnusable
+    from workers.resources.key_file import KeyFileUnusable
+    from workers.resources.notifying.file import NoticesFileUnusable
+    from workers.resources.servers_file import ServersFileUnusable
+    from workers.resources.store import errors
+
+    match failure:
+        case errors.StoreUrlWrong():
+            return WrongInput(f"INTERLOCK_STORE: {failure}")
+        case NoticesFileUnusable():
+            return WrongInput(f"INTERLOCK_NOTICES: {failure}")
+        case ServersFileUnusable():
+            return WrongInput(f"INTERLOCK_SERVERS: {failure}")
+        case PolicyBroken() | KeyFileUnusable() | CheckpointsUnusable():
+            return WrongInput(str(failure))
+        case errors.StoreUnreachable():
+            return NotReachable(str(failure))
+        case errors.StoreTooNew() | errors.StoreOfAnotherMode() | errors.ContentDamaged():
+            return Refused(str(failure))
+        case _:
+            return None
 
 
 def explained_rpc(failure: Exception) -> CommandFailed:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.connection import find_development
-from cli.exits import NotReachable, Refused, WrongInput
+from cli.exits import NotReachable
 from workers.embedded import environment
 from workers.settings import Settings
 
@@ -54,19 +54,14 @@ def settings_here() -> Settings:
 
 @asynccontextmanager
 async def office_here() -> "AsyncIterator[Office]":
-    """The opened store of this deployment. Raises the ways in which a command can fail."""
+    """The opened store of this deployment. Raises CommandFailed."""
+    from cli.failures import of_what_is_configured
     from workers.office import open_office
-    from workers.resources.notifying.file import NoticesFileUnusable
-    from workers.resources.store.errors import ContentDamaged, StoreTooNew, StoreUnreachable, StoreUrlWrong
 
     try:
         async with open_office(settings_with_store()) as office:
             yield office
-    except StoreUrlWrong as error:
-        raise WrongInput(f"INTERLOCK_STORE: {error}") from error
-    except NoticesFileUnusable as error:
-        raise WrongInput(f"INTERLOCK_NOTICES: {error}") from error
-    except StoreUnreachable as error:
-        raise NotReachable(str(error)) from error
-    except (StoreTooNew, ContentDamaged) as error:
-        raise Refused(str(error)) from error
+    except Exception as error:
+        if (known := of_what_is_configured(error)) is not None:
+            raise known from error
+        raise

@@ -15,6 +15,7 @@ DEMANDS = ("approve", "quorum", "within")
 TIMES = ("remind", "hand_on", "hand_on_to", "calendar")
 """They may stand beside the demands."""
 ANNOTATIONS = frozenset({"id", *DEMANDS, *TIMES})
+LONGEST_WAIT = timedelta(days=366)
 _DURATION = TypeAdapter(timedelta)
 
 
@@ -79,6 +80,11 @@ def _misfits(rule: Rule) -> Iterator[tuple[str, tuple[str, ...]]]:
             ("@approve",),
         )
         return
+    if asked.within > LONGEST_WAIT:
+        yield (
+            f"@within is longer than {LONGEST_WAIT.days} days; nobody is asked so long: shorten it",
+            ("@within",),
+        )
     for name, after in (("remind", asked.remind), ("hand_on", asked.hand_on)):
         if after is not None and after >= asked.within:
             yield f"@{name} is not before @within is over; nobody would notice it: choose a shorter time", (f"@{name}",)

@@ -107,7 +107,10 @@ class CedarRules:
             return self._forbid(answer.rules, f"the rules could not be evaluated: {answer.errors[0]}")
         if answer.allowed:
             return Ruling(effect=RulingEffect.PERMIT, rule_ids=answer.rules, policy_digest=self.digest)
-        return self._obliged(question, answer) or self._forbidden(question, answer)
+        never = self._ask(question, dict.fromkeys(self._roles, SATURATED))
+        if not never.allowed:  # whoever signs: what only asks for signatures is no part of the reason
+            return self._forbidden(question, never)
+        return self._obliged(answer)
 
     def shares(self, question: PolicyQuestion, at: datetime) -> tuple[Share, ...]:
         """See PolicyEngine.shares."""
@@ -131,14 +134,11 @@ class CedarRules:
         unforbidden = self._ask(open_question, saturated, self._forbids)
         return (permitted.allowed or bool(permitted.errors)) and unforbidden.allowed
 
-    def _obliged(self, question: PolicyQuestion, denial: "_Answer") -> Ruling | None:
-        """Needs approval, when approvals alone would turn the denial into a permit."""
+    def _obliged(self, denial: "_Answer") -> Ruling:
+        """Needs approval: signatures alone make a permit of the denial. A rule that does not say whose asks nobody."""
         rules = [self._by_id[rule_id] for rule_id in denial.rules]
-        if not rules or any("approve" not in rule.annotations for rule in rules):
-            return None
-        saturated = self._ask(question, dict.fromkeys(self._roles, SATURATED))
-        if not saturated.allowed or saturated.errors:
-            return None
+        if unsaid := tuple(rule.id for rule in rules if "approve" not in rule.annotations):
+            return self._forbid(unsaid, f"forbidden by {', '.join(unsaid)}")
         obligations = tuple(obligation_of(rule) for rule in rules)
         people = ", ".join(f"{quorum} as {role}" for role, quorum in people_demanded(obligations).items())
         return Ruling(
@@ -149,9 +149,11 @@ class CedarRules:
             reason=f"people must approve: {people}",
         )
 
-    def _forbidden(self, question: PolicyQuestion, denial: "_Answer") -> Ruling:
-        if denial.rules:
-            return self._forbid(denial.rules, f"forbidden by {', '.join(denial.rules)}")
+    def _forbidden(self, question: PolicyQuestion, never: "_Answer") -> Ruling:
+        if never.errors:
+            return self._forbid(never.rules, f"the rules could not be evaluated: {never.errors[0]}")
+        if never.rules:
+            return self._forbid(never.rules, f"forbidden by {', '.join(never.rules)}")
         ruling = self._forbid((), f"no rule permits {question.action} in {question.automation}")
         return ruling.model_copy(update={"allowing_rule": allowing_rule(question)})
 

@@ -152,10 +152,11 @@ def _bind(activities: Callable[..., Any], ports: Ports, current: CurrentRun) -> 
 async def open_store(settings: Settings) -> AsyncIterator[Store]:
     """The store, migrated if needed, and closed again.
 
-    Raises StoreUrlWrong, StoreUnreachable, StoreTooNew, NoticesFileUnusable.
+    Raises StoreUrlWrong, StoreUnreachable, StoreTooNew, StoreOfAnotherMode, NoticesFileUnusable.
     """
     store = await asyncio.to_thread(Store.open, settings.store_url(), routes_of(_channels(settings)))
     try:
+        await asyncio.to_thread(store.keep_mode, settings.mode)
         yield store
     finally:
         await asyncio.to_thread(store.close)

@@ -36,11 +36,12 @@ class Office:
 async def open_office(settings: Settings) -> AsyncIterator[Office]:
     """The store, migrated if needed, and closed again.
 
-    Raises StoreUrlWrong, StoreUnreachable, StoreTooNew, NoticesFileUnusable.
+    Raises StoreUrlWrong, StoreUnreachable, StoreTooNew, StoreOfAnotherMode, NoticesFileUnusable.
     """
     routes = load_routes(settings.notices) if settings.notices is not None else ()
     store = await asyncio.to_thread(Store.open, settings.store_url(), routes)
     try:
+        await asyncio.to_thread(store.check_mode, settings.mode)
         yield Office(
             documents=store.documents,
             contents=store.contents,

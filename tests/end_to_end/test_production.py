@@ -14,7 +14,7 @@ from tests.end_to_end.processes import output_of, until
 from tests.end_to_end.setup import started
 from workers.embedded.temporal_server import temporal_binary
 
-UNSIGNED = "unsigned decisions count in development mode only; this deployment runs in production: enrol a key and sign"
+UNSIGNED = "unsigned decisions count in development mode only; this deployment runs in production: make a key"
 DIALOG = "//dialog[@open]"
 
 
@@ -88,7 +88,7 @@ async def test_a_start_that_nobody_signed_is_refused_with_the_way_out(company: C
     assert "make one with `interlock approvers enrol ruben`" in said.err
     run = await started(await company.client(), company.dev.facts().deployment, "refund", order_id="H-0011")
     assert await run.ending() == "cancelled"
-    assert "enrol a key" in (await run.view()).reason
+    assert "interlock approvers enrol" in (await run.view()).reason
     assert await run.states() == ["cancelled"]
 
 

@@ -11,6 +11,9 @@ DOCUMENTS = In("workers/resources/store/documents.py", "tests/workers/resources/
 STARTS = In("workers/resources/store/starts.py", "tests/workers/store/test_starts.py")
 CONTENTS = In("workers/resources/store/contents.py", "tests/workers/store/test_conversations.py")
 INBOX = In("workers/resources/store/inbox.py", "tests/workers/store/test_inbox.py")
+STORE = In("workers/resources/store/store.py", "tests/workers/store/test_opening.py")
+ASSEMBLY = In("workers/assembly.py", "tests/workers/test_assembly.py")
+OFFICE = In("workers/office.py", "tests/workers/test_assembly.py")
 VERIFYING = "tests/workers/store/test_audit_verification.py"
 OF_AUTHORITY = "tests/workers/store/test_audit_of_authority.py"
 GENUINE = "tests/workers/store/test_genuine_checkpoints.py"
@@ -101,6 +104,24 @@ ROWS = (
         "            append(connection, *(_record(run, taint, tool, at) for taint in new))\n",
         "",
         "test_auditors_are_told_of_each_taint_once_with_the_tool_that_brought_it[sqlite]",
+    ),
+    STORE.off(
+        "store: of one mode for life",
+        "if kept not in (None, mode.value.encode()):",
+        "if False:",
+        "test_a_store_is_of_the_mode_of_its_first_worker_for_life[sqlite]",
+    ),
+    ASSEMBLY.off(
+        "store: its first worker says of which mode it is",
+        "await asyncio.to_thread(store.keep_mode, settings.mode)",
+        "pass",
+        "test_a_store_in_which_unsigned_things_counted_is_opened_by_no_worker_and_no_command_of_production",
+    ),
+    OFFICE.off(
+        "store: commands are of its mode, too",
+        "await asyncio.to_thread(store.check_mode, settings.mode)",
+        "pass",
+        "test_a_store_in_which_unsigned_things_counted_is_opened_by_no_worker_and_no_command_of_production",
     ),
     DOCUMENTS.off(
         "documents: whoever was overtaken is told",

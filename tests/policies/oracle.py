@@ -38,13 +38,11 @@ class Expected:
 def expected(question: PolicyQuestion) -> Expected:
     """First what is never allowed, then what people must sign, then what somebody may do at all."""
     allowed, never, unsigned = _allowed(question), _never(question), _unsigned(question)
-    if never:
-        return Expected(RulingEffect.FORBID, never | {each.rule_id for each in unsigned})
+    if never or not allowed:
+        return Expected(RulingEffect.FORBID, never)
     if unsigned:
-        rule_ids = frozenset(each.rule_id for each in unsigned)
-        asks = RulingEffect.NEEDS_APPROVAL
-        return Expected(asks, rule_ids, unsigned) if allowed else Expected(RulingEffect.FORBID, rule_ids)
-    return Expected(RulingEffect.PERMIT, allowed) if allowed else Expected(RulingEffect.FORBID)
+        return Expected(RulingEffect.NEEDS_APPROVAL, frozenset(each.rule_id for each in unsigned), unsigned)
+    return Expected(RulingEffect.PERMIT, allowed)
 
 
 def _allowed(question: PolicyQuestion) -> frozenset[str]:

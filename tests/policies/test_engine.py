@@ -45,7 +45,7 @@ def test_what_no_rule_permits_is_forbidden_with_a_reason() -> None:
     )
 
 
-def test_adding_the_allowing_rule_permits_the_same_question_and_no_other_automation() -> None:
+def test_adding_the_allowing_rule_leaves_only_people_to_ask_and_permits_no_other_automation() -> None:
     chance = random.Random(7)
     tried = 0
     for _ in range(250):
@@ -55,7 +55,9 @@ def test_adding_the_allowing_rule_permits_the_same_question_and_no_other_automat
             continue
         tried += 1
         widened = CedarRules({"ours": _our_text(), "added": hint})
-        assert widened.rule(question).effect is RulingEffect.PERMIT
+        assert widened.rule(question).effect is not RulingEffect.FORBID
+        signed = question.model_copy(update={"approvals": {"finance_manager": 9, "support_lead": 9}})
+        assert widened.rule(signed).effect is RulingEffect.PERMIT
         elsewhere = question.model_copy(update={"automation": "somewhere_else"})
         assert widened.rule(elsewhere).effect is not RulingEffect.PERMIT
         if question.purpose is Purpose.COMPENSATION:

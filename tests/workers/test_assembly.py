@@ -14,6 +14,8 @@ from contracts.deployment import Mode
 from contracts.wire import DATA_CONVERTER
 from policies.engine import PolicyBroken
 from workers.assembly import HEAVY, PASSED_THROUGH, activities_of, open_ports, open_store, workflow_runner
+from workers.office import open_office
+from workers.resources.store import StoreOfAnotherMode
 from workers.settings import REPOSITORY, Settings
 from workflows.catalog import Catalog
 
@@ -55,6 +57,19 @@ async def test_every_declared_activity_is_served_once(client: Client, settings: 
     async with open_store(settings) as store, open_ports(settings, client, store) as ports:
         served = [_name_of(method) for method in activities_of(ports)]
     assert sorted(map(str, served)) == sorted(declared())
+
+
+async def test_a_store_in_which_unsigned_things_counted_is_opened_by_no_worker_and_no_command_of_production(
+    settings: Settings,
+) -> None:
+    async with open_store(settings):
+        pass
+    production = settings.model_copy(update={"mode": Mode.PRODUCTION})
+
+    for opened in (open_store(production), open_office(production)):
+        with pytest.raises(StoreOfAnotherMode, match="of a development deployment and cannot be one of production"):
+            async with opened:
+                pass
 
 
 async def test_ports_are_bound_as_the_settings_say(client: Client, settings: Settings) -> None:

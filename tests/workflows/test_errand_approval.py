@@ -103,4 +103,4 @@ async def test_a_call_that_policy_comes_to_forbid_while_people_think_is_not_made
     assert toolbox.called == []
     content = claude.questions[-1].messages[-1]["content"]
     assert isinstance(content, list) and isinstance(content[0], dict)
-    assert content[0]["content"] == "not made, forbidden: forbidden by errand-mail-signed, no-mail-today"
+    assert content[0]["content"] == "not made, forbidden: forbidden by no-mail-today"

@@ -11,9 +11,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
+from contracts.deployment import Mode
 from tests.postgres import PrivatePostgres
 from tests.workers.store.samples import at, claim
-from workers.resources.store import Store, StoreTooNew, StoreUnreachable, StoreUrlWrong
+from workers.resources.store import Store, StoreOfAnotherMode, StoreTooNew, StoreUnreachable, StoreUrlWrong
 from workers.resources.store.migrate import newest_revision
 from workers.resources.store.schema import METADATA, REVISION_TABLE
 
@@ -56,6 +57,17 @@ def test_a_store_from_a_newer_version_is_left_alone(store: Store, store_url: str
 
     with pytest.raises(StoreTooNew, match=r"'9999'.*run the version that migrated it"):
         Store.open(store_url)
+
+
+def test_a_store_is_of_the_mode_of_its_first_worker_for_life(store: Store) -> None:
+    for mode in Mode:
+        store.check_mode(mode)  # as long as it is nobody's
+    store.keep_mode(Mode.PRODUCTION)
+    store.keep_mode(Mode.PRODUCTION)
+
+    for asked in (store.check_mode, store.keep_mode):
+        with pytest.raises(StoreOfAnotherMode, match="of a production deployment and cannot be one of development"):
+            asked(Mode.DEVELOPMENT)
 
 
 def test_the_check_names_place_and_revision(store: Store) -> None:

@@ -25,6 +25,16 @@ class StoreTooNew(Exception):
         )
 
 
+class StoreOfAnotherMode(Exception):
+    """What nobody had to sign in development must never count in production, nor be put there."""
+
+    def __init__(self, place: str, kept: str, wanted: str) -> None:
+        super().__init__(
+            f"the store ({place}) is that of a {kept} deployment and cannot be one of {wanted}; go on in its mode "
+            "(INTERLOCK_MODE, or --mode of `interlock dev`), or with another store (INTERLOCK_STORE, or --folder)"
+        )
+
+
 class ContentDamaged(Exception):
     """The bytes under a content address no longer match it: restore the store from a backup."""
 
