@@ -24,6 +24,17 @@ def hand_on(one: Obligation) -> timedelta | None:
     return one.hand_on
 
 
+def hand_ons(
+    obligations: Iterable[Obligation], since: datetime, calendars: Mapping[str, Calendar]
+) -> dict[str, datetime]:
+    """Rule id -> when it is handed on, for every rule that is. Raises CalendarUnusable."""
+    return {
+        one.rule_id: moment_after(since, one.hand_on, one.calendar, calendars)
+        for one in obligations
+        if one.hand_on is not None
+    }
+
+
 def earliest(
     obligations: Iterable[Obligation], span_of: Span, since: datetime, calendars: Mapping[str, Calendar]
 ) -> datetime | None:

@@ -15,6 +15,9 @@ class Decided(Protocol):
         False: another statement has used it. `approver` is the subject; the audit chain has it in the same transaction.
         """
 
+    async def taken_at(self, decision: Decision) -> Moment | None:
+        """When exactly this statement was taken on its arrival; None when it never was."""
+
     async def count_since(self, approver: str, since: Moment, besides: Decision | None = None) -> int:
         """How many decisions of this person were taken since then, besides `besides`."""
 

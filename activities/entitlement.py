@@ -39,7 +39,7 @@ def entitled(
 ) -> NotEntitled | None:
     """Why `subject` may not decide `request` at `now`; None when they may. `freely`: see `everybody_decides`.
 
-    `decided_at`: when they did decide; an absence that began since then takes nothing back.
+    `decided_at`: when their decision was taken, by the store's word; an absence that began since takes nothing back.
     """
     subject = roster.subject_of(subject)
     if not freely and (unknown := _no_person(roster, subject, now)):
@@ -89,8 +89,9 @@ def holdings_of(
 
 
 def roles_taken(request: InboxEntry, obligation: Obligation, now: datetime) -> frozenset[str]:
-    """The roles that fulfil an obligation at `now`: once the request is handed on, the next one as well."""
-    handed_on = request.handed_on_at is not None and request.handed_on_at <= now
+    """The roles that fulfil an obligation at `now`: once handed on for its rule, the next one as well."""
+    due = request.hand_ons.get(obligation.rule_id)
+    handed_on = request.handed_on_at is not None and due is not None and max(request.handed_on_at, due) <= now
     return frozenset({obligation.role, obligation.hand_on_to} if handed_on else {obligation.role}) - {""}
 
 

@@ -34,6 +34,8 @@ class Circumstances:
     action_digest: str
     """Of what is about to be done, or of the open request."""
     now: datetime
+    taken_at: datetime | None = None
+    """When the decision arrived and was taken; None when it arrives now, or never did."""
     closes_at: datetime | None = None
     """When policy, as it is now, takes no decision on the request any more, whatever the request itself says."""
 
@@ -218,7 +220,7 @@ def _entitled(check: Check) -> Callable[[Decision, Circumstances], str]:
             about.now,
             about.freely,
             about.grants,
-            decided_at=decision.issued_at,
+            decided_at=about.taken_at,
         )
         return reason.sentence if reason and reason.check is check else ""
 

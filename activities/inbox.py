@@ -32,9 +32,11 @@ class InboxEntry(Model):
     deadline: Moment | None = None
     remind_at: Moment | None = None
     hand_on_at: Moment | None = None
+    hand_ons: dict[str, Moment] = {}
+    """Rule id -> when the next role may decide for that rule as well, provided the request was handed on."""
     reminded_at: Moment | None = None
     handed_on_at: Moment | None = None
-    """From then on the holders of the next role may decide as well."""
+    """From then on the holders of the next roles may decide as well, each where its rule has come to that."""
     alike: Alike | None = None
     """What it has in common with requests that ask the same of other cases."""
     closed_at: Moment | None = None

@@ -1,5 +1,6 @@
 """Put requests to people into the inbox, remind of them, hand them on, and take them out; people are told each time."""
 
+import re
 from datetime import datetime
 
 from pydantic import JsonValue
@@ -10,13 +11,13 @@ from activities.alike import alike_of
 from activities.authority import Authority, NothingInForce
 from activities.clock import Clock
 from activities.conversations import Contents, RunKey
-from activities.deadlines import Span, earliest, hand_on, remind, within
+from activities.deadlines import Span, earliest, hand_on, hand_ons, remind, within
 from activities.identity import CurrentRun
 from activities.inbox import Inbox, InboxEntry, Passing, Starts
 from activities.notices import Notice, NoticeEvent
 from activities.telling import notices_of
 from contracts.canonical import canonical_json
-from contracts.decisions import OpenedRequest, RequestEvent, RequestToClose, RequestToOpen, RequestToPass
+from contracts.decisions import OpenedRequest, RequestEvent, RequestKind, RequestToClose, RequestToOpen, RequestToPass
 from contracts.roster import Roster
 from policies.calendars import Calendar, CalendarUnusable, load_calendars
 from policies.document import CALENDARS
@@ -47,7 +48,8 @@ class PeopleActivities:
         Raises ApplicationError while nothing is in force to take deadlines and recipients from.
         """
         run = await self._current.key()
-        if not request.request_id.startswith(f"{run.workflow_id}#"):
+        prefix, _, number = request.request_id.rpartition("#")
+        if prefix != run.workflow_id or not re.fullmatch(r"[1-9][0-9]{0,8}", number):
             message = f"{request.request_id[:100]!r} is no request of {run.workflow_id!r}; a run opens its own"
             raise ApplicationError(message, type="NotItsOwn", non_retryable=True)
         standing = await self._inbox.find(request.request_id, run.first_run_id)
@@ -91,6 +93,10 @@ class PeopleActivities:
             raise ApplicationError(message, type="NoStartRecord", non_retryable=True)
         request = request.model_copy(update={"automation": record.start.automation})  # shown to people, too
         action = await self._contents.get(request.action_digest)
+        alike = alike_of(action)
+        if request.kind is RequestKind.APPROVAL and alike is None:
+            message = "nobody is asked to sign what they cannot be shown; have the gate rule on the call first"
+            raise ApplicationError(message, type="NothingToShow", non_retryable=True)
         calendars = await self._calendars()
         shown: dict[str, JsonValue] = {
             "request": request.model_dump(mode="json"),
@@ -115,7 +121,8 @@ class PeopleActivities:
             deadline=_due(request, within, calendars),
             remind_at=_due(request, remind, calendars),
             hand_on_at=_due(request, hand_on, calendars),
-            alike=alike_of(action),
+            hand_ons=_hand_ons(request, calendars),
+            alike=alike,
         )
 
     async def _calendars(self) -> dict[str, Calendar]:
@@ -133,6 +140,13 @@ class PeopleActivities:
             return await self._authority.roster()
         except NothingInForce as nothing:
             raise ApplicationError(str(nothing), type="NothingInForce") from nothing
+
+
+def _hand_ons(request: RequestToOpen, calendars: dict[str, Calendar]) -> dict[str, datetime]:
+    try:
+        return hand_ons(request.obligations, request.asked_at, calendars)
+    except CalendarUnusable as unusable:
+        raise ApplicationError(str(unusable), type="CalendarUnusable") from unusable
 
 
 def _due(request: RequestToOpen, span_of: Span, calendars: dict[str, Calendar]) -> datetime | None:

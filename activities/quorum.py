@@ -5,6 +5,8 @@ from activities.evidence import Circumstances, approver_of
 from contracts.decisions import Decision, Verdict
 from contracts.policy import people_demanded
 
+MAX_PEOPLE = 12
+"""Who has approved one action; no rule demands more people."""
 Place = tuple[str, frozenset[str]]
 """A role, and the people who are spoken for when somebody fills it: themselves, and whoever lent it."""
 
@@ -46,7 +48,7 @@ def _stable(place: Place) -> tuple[str, list[str]]:
 
 
 def _best(people: list[list[Place]], demanded: dict[str, int]) -> dict[str, int]:
-    """The assignment of people to places that fills the most of them; a few people at most, so every one is tried."""
+    """The assignment of people to places that fills the most of them; of so few people, every one is tried."""
     best: dict[str, int] = {}
     wanted = sum(demanded.values())
 
@@ -54,12 +56,12 @@ def _best(people: list[list[Place]], demanded: dict[str, int]) -> dict[str, int]
         nonlocal best
         if sum(filled.values()) > sum(best.values()):
             best = filled
-        if not left or sum(best.values()) == wanted:
+        if sum(best.values()) >= min(wanted, sum(filled.values()) + len(left)):  # no more can be filled
             return
         for role, souls in left[0]:
             if filled.get(role, 0) < demanded[role] and not souls & spoken_for:
                 assign(left[1:], {**filled, role: filled.get(role, 0) + 1}, spoken_for | souls)
         assign(left[1:], filled, spoken_for)
 
-    assign(people, {}, frozenset())
+    assign(people[:MAX_PEOPLE], {}, frozenset())
     return best

@@ -1,17 +1,17 @@
 """Rule on a prepared call: the policy in force, asked about exactly these bytes, with what the gate knows by itself."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from activities.authority import Authority, NothingInForce
 from activities.clock import Clock
-from activities.deadlines import Span, earliest, hand_on, within
+from activities.deadlines import earliest, hand_ons, within
 from activities.decided import Decided
 from activities.evidence import SKEW, Circumstances, approver_of, problem_with
 from activities.inbox import Inbox, InboxEntry
 from activities.preparing import Prepared, Refused
-from activities.quorum import tally
-from activities.sending import Permission
+from activities.quorum import MAX_PEOPLE, tally
+from activities.sending import Permission, spending_of
 from activities.taints import Taints
 from activities.totals import CannotReserve, Totals
 from contracts.canonical import digest
@@ -21,13 +21,12 @@ from contracts.model import Moment
 from contracts.policy import Ruling, RulingEffect
 from contracts.roster import Roster
 from contracts.tools import Share
-from policies.calendars import CalendarUnusable, load_calendars
+from policies.calendars import Calendar, CalendarUnusable, load_calendars
 from policies.document import CALENDARS
 from policies.engine import PolicyEngine, PolicyQuestion
 from policies.totals import CannotTotal
 
-MAX_EVIDENCE = 12
-"""Decisions that are looked at for one call; no rule demands more people."""
+Calendars = Mapping[str, Calendar]
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class Rulings:
             raise Refused(str(nothing)) from nothing
         question = await self._question(prepared, in_force)
         shares = self._shares(in_force, question)
-        question = question.model_copy(update={"totals": await self._totals.peek(prepared.action.key, shares)})
+        question = question.model_copy(update={"totals": await self._totals.peek(spending_of(prepared), shares)})
         ruling, evidence = await self._ruling(prepared, in_force, question)
         if spending and shares and ruling.effect is RulingEffect.PERMIT:
             reached = await self._reserved(prepared, in_force, shares)
@@ -122,7 +121,7 @@ class Rulings:
     async def _reserved(self, prepared: Prepared, in_force: _InForce, shares: tuple[Share, ...]) -> dict[str, int]:
         """What each running total comes to with this call, which counts from now on."""
         try:
-            return await self._totals.reserve(prepared.action.key, shares, prepared.run, in_force.now)
+            return await self._totals.reserve(spending_of(prepared), shares, in_force.now)
         except CannotReserve as cannot:
             raise Refused(str(cannot)) from cannot
 
@@ -133,8 +132,9 @@ class Rulings:
         counting: list[Decision] = []
         problems: list[str] = []
         about = await self._circumstances(prepared, in_force, demanded)
-        for decision in prepared.call.evidence[:MAX_EVIDENCE]:
-            if problem := problem_with(decision, about):
+        for decision in prepared.call.evidence[:MAX_PEOPLE]:
+            taken_at = await self._decided.taken_at(decision)
+            if problem := problem_with(decision, replace(about, taken_at=taken_at)):
                 problems.append(f"the decision of {decision.approver!r} does not count: {problem.sentence}")
             elif not await self._decided.use(decision, approver_of(decision, in_force.roster), in_force.now):
                 problems.append(f"the decision of {decision.approver!r} does not count: its nonce was used before")
@@ -152,9 +152,12 @@ class Rulings:
         """All evidence of a call answers one request of this run; it is held against what policy demands today."""
         request = await self._inbox.find(prepared.call.evidence[0].approval_id, prepared.run.first_run_id)
         closes_at = None
+        if request is not None and request.kind is not RequestKind.APPROVAL:
+            request = None  # whoever answered it was not shown what is to be done
         if request is not None:
-            request = _as_policy_has_it(request, prepared.start.start.automation, demanded, in_force.policy)
-            closes_at = _due(demanded, within, request, in_force.policy)
+            calendars = _calendars(in_force.policy)
+            closes_at = earliest(demanded.obligations, within, request.opened_at, calendars)
+            request = _as_policy_has_it(request, prepared.start.start.automation, demanded, calendars)
         return Circumstances(
             deployment=self._deployment,
             roster=in_force.roster,
@@ -168,27 +171,27 @@ class Rulings:
         )
 
 
-def _as_policy_has_it(request: InboxEntry, automation: str, demanded: Ruling, policy: PolicyEngine) -> InboxEntry:
-    """The request without what only its caller says of it: the evidence for a call is that of an approval of this
-    automation, for as many people as are demanded today, and is handed on when policy says so, not before.
+def _calendars(policy: PolicyEngine) -> Calendars:
+    """Those of the policy in force, which names no other ones. Raises Refused."""
+    try:
+        return load_calendars(policy.files.get(CALENDARS, ""))
+    except CalendarUnusable as unusable:
+        raise Refused(str(unusable)) from unusable
+
+
+def _as_policy_has_it(request: InboxEntry, automation: str, demanded: Ruling, calendars: Calendars) -> InboxEntry:
+    """The request without what only its caller says of it: it is one of this automation, for as many people as are
+    demanded today, and each rule is handed on when policy says so, counted from when the gate saw it opened.
     """
-    due = _due(demanded, hand_on, request, policy)
+    due = hand_ons(demanded.obligations, request.opened_at, calendars)
+    early = {rule_id: moment - SKEW for rule_id, moment in due.items()}  # clocks differ
     told = request.handed_on_at
-    handed_on_at = told if told is not None and due is not None and told >= due - SKEW else None
+    handed_on_at = told if told is not None and early and told >= min(early.values()) else None
     return request.model_copy(
         update={
-            "kind": RequestKind.APPROVAL,
             "automation": automation,
             "obligations": demanded.obligations,
             "handed_on_at": handed_on_at,
+            "hand_ons": early,
         }
     )
-
-
-def _due(demanded: Ruling, span_of: Span, request: InboxEntry, policy: PolicyEngine) -> datetime | None:
-    """The nearest such moment, counted from when the gate itself saw the request opened. Raises Refused."""
-    try:
-        calendars = load_calendars(policy.files.get(CALENDARS, ""))
-        return earliest(demanded.obligations, span_of, request.opened_at, calendars)
-    except CalendarUnusable as unusable:
-        raise Refused(str(unusable)) from unusable

@@ -11,10 +11,10 @@ from activities.conversations import Contents
 from activities.heartbeat import to_the_end
 from activities.ledger import Claim, Ledger, LedgerEntry, LedgerState
 from activities.outcomes import content_bytes, facts_of, result_ref
-from activities.preparing import Prepared, try_later
+from activities.preparing import Prepared, Refused, try_later
 from activities.taints import Taints
 from activities.toolbox import NotSent, OutcomeUnknown, ServerRefused, Toolbox
-from activities.totals import Totals
+from activities.totals import Spending, Totals
 from contracts.model import Model
 from contracts.policy import Ruling
 from contracts.tools import CallStatus, Delivered, EffectClass, ToolCall, ToolOutcome
@@ -28,6 +28,17 @@ QUOTED_CHARACTERS = 120
 
 NO_EFFECT = (LedgerState.SAID_NO, LedgerState.REFUSED)
 """What was reserved of running totals for these is given back."""
+
+
+def refuse_another(prepared: Prepared, standing: LedgerEntry) -> None:
+    """What is sent under a key is what stands in the ledger under it. Raises Refused."""
+    if standing.action_digest != prepared.action_digest:
+        raise Refused(f"step {prepared.call.step!r} was used for another action before; its key may not name two")
+
+
+def spending_of(prepared: Prepared) -> Spending:
+    """The call as something that adds to running totals."""
+    return Spending(key=prepared.action.key, action_digest=prepared.action_digest, run=prepared.run)
 
 
 class Permission(Model):
@@ -52,6 +63,7 @@ class Sending:
     async def send(self, prepared: Prepared, standing: LedgerEntry | None, permission: Permission) -> ToolOutcome:
         """Send, unless it was sent before and must not be again. Raises ApplicationError while a retry is allowed."""
         entry = standing or await self._claim(prepared, permission)
+        refuse_another(prepared, entry)  # a rival may have claimed the key for it meanwhile
         if problem := await self._may_not_send(prepared, entry):
             return await self.give_up(prepared, entry, problem)
         return await self._send(prepared, entry)
@@ -124,12 +136,21 @@ class Sending:
             await self._ledger.release(entry.key, entry.generation, await self._clock.now())
             raise try_later(not_sent, f"{prepared.call.server} cannot be reached") from not_sent
         except ServerRefused as refused:
+            if entry.sends > 1 and entry.effect_class is not EffectClass.READ:
+                return await self._refused_again(prepared, entry, refused)
             return await self._finish(
                 prepared, entry, LedgerState.REFUSED, CallStatus.REFUSED, str(refused)[:QUOTED_CHARACTERS]
             )
         except OutcomeUnknown as unknown:
             return await self._unanswered(prepared, entry, str(unknown))
         return await self._answered(prepared, entry, delivered)
+
+    async def _refused_again(self, prepared: Prepared, entry: LedgerEntry, refused: ServerRefused) -> ToolOutcome:
+        """That this send was refused says nothing of an earlier one that was never answered."""
+        reason = f"an earlier send was never answered, and now the server refuses: {refused}"
+        if entry.sends >= IDEMPOTENT_SENDS:
+            return await self.give_up(prepared, entry, reason)
+        return await self._unanswered(prepared, entry, reason)
 
     async def _answered(self, prepared: Prepared, entry: LedgerEntry, delivered: Delivered) -> ToolOutcome:
         if delivered.unreadable:
@@ -171,8 +192,8 @@ class Sending:
             raise ApplicationError(
                 "a newer attempt of this call has taken over", type="Overtaken", next_retry_delay=RETRY_AFTER
             )
-        if state in NO_EFFECT:
-            await self._totals.release(entry.key, prepared.run, now)
+        if state in NO_EFFECT and entry.sends == 1:  # of an earlier send nobody knows
+            await self._totals.release(spending_of(prepared), now)
         return await self.with_facts(outcome, prepared.call, content)
 
     async def with_facts(self, outcome: ToolOutcome, call: ToolCall, content: bytes | None = None) -> ToolOutcome:

@@ -18,7 +18,7 @@ from activities.inbox import Inbox, Starts
 from activities.ledger import Ledger, LedgerEntry
 from activities.preparing import Preparation, Prepared, Refused
 from activities.ruling import Rulings
-from activities.sending import Sending
+from activities.sending import Sending, refuse_another
 from activities.taints import Taints
 from activities.toolbox import Toolbox
 from activities.totals import Totals
@@ -89,8 +89,8 @@ class ToolActivities:
 
     async def _call(self, prepared: Prepared) -> ToolOutcome:
         standing = await self._ledger.find(prepared.action.key)
-        if standing is not None and standing.action_digest != prepared.action_digest:
-            raise Refused(f"step {prepared.call.step!r} was used for another action before; its key may not name two")
+        if standing is not None:
+            refuse_another(prepared, standing)
         if standing is not None and standing.final and standing.outcome is not None:
             return await self._sending.with_facts(standing.outcome, prepared.call)
         if prepared.nothing_to_undo:

@@ -14,7 +14,7 @@ from cli.keys import SigningKey, key_in, say_unsigned
 from cli.printing import local_time
 from cli.server import NO_WORKER, Server
 from contracts.canonical import digest, parse_json
-from contracts.decisions import Decision, Receipt, Verdict
+from contracts.decisions import Decision, Receipt, RequestKind, Verdict
 from contracts.model import Model
 
 UNLIMITED_FOR: Final = timedelta(days=7)
@@ -43,6 +43,12 @@ async def find_request(server: Server, request_id: str, reader: str) -> ShownReq
     if digest(request.shown) != request.entry.display_digest:
         raise Refused(
             f"what is stored for {request_id} is not what its digest names; do not decide it, tell whoever "
+            "runs this deployment"
+        )
+    shown = str(request.shown.get("action", ""))
+    if request.entry.kind is RequestKind.APPROVAL and digest(shown.encode()) != request.entry.action_digest:
+        raise Refused(
+            f"what is shown of {request_id} is not the action that would be approved; do not decide it, tell whoever "
             "runs this deployment"
         )
     return request

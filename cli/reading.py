@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from activities.candidates import Candidate
+from activities.entitlement import roles_taken
 from activities.inbox import InboxEntry
 from activities.reads import ShownRequest
 from cli.outside import apart, arguments_apart, as_argument, fitted, labelled
@@ -42,7 +43,7 @@ def roles(entry: InboxEntry) -> str:
     for obligation in entry.obligations:
         if obligation.role not in most or most[obligation.role].quorum < obligation.quorum:
             most[obligation.role] = obligation
-    return " and ".join(_role(obligation, entry.handed_on_at is not None) for obligation in most.values())
+    return " and ".join(_role(obligation, _is_handed_on(entry, obligation)) for obligation in most.values())
 
 
 def command_of(verdict: Verdict) -> str:
@@ -74,6 +75,10 @@ def _lines(request: ShownRequest, full: bool) -> Iterator[str]:
     yield from _times(entry)
     yield f"digests: action {entry.action_digest[:19]}, shown {entry.display_digest[:19]}"
     yield from _ending(entry) if entry.closed_at is not None else _answers(request)
+
+
+def _is_handed_on(entry: InboxEntry, obligation: Obligation) -> bool:
+    return obligation.hand_on_to in roles_taken(entry, obligation, datetime.now(UTC))
 
 
 def _role(obligation: Obligation, handed_on: bool) -> str:

@@ -45,6 +45,8 @@ class AuditKind(StrEnum):
     ENDORSED = "endorsed"
     BREAK_GLASS = "break_glass"
     COMMAND = "command"
+    KEPT = "kept"
+    """Something was decided for the life of the store: its mode, the key behind its pseudonyms."""
     NOTICE_FAILED = "notice_failed"
     RUN_ENDED = "run_ended"
 

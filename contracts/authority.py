@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from contracts.model import Model, Moment
-from contracts.signing import SignedFor, is_signed_by, signed_bytes
+from contracts.signing import NONCE, SignedFor, is_signed_by, signed_bytes
 
 ROSTER_ADMIN, OPERATOR = "roster_admin", "operator"
 """The roles whose holders may activate documents."""
@@ -91,7 +91,7 @@ class BreakGlass(Model):
     role: str = Field(max_length=60)
     reason: str = Field(min_length=10, max_length=300)
     key_id: str = Field(max_length=64)
-    nonce: str = Field(min_length=16, max_length=100)
+    nonce: str = Field(min_length=16, max_length=100, pattern=NONCE)
     issued_at: Moment
     expires_at: Moment
     signature: str | None = Field(default=None, max_length=200)

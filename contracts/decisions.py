@@ -9,6 +9,7 @@ from pydantic import Field
 from contracts.canonical import digest
 from contracts.model import Model, Moment
 from contracts.policy import Obligation
+from contracts.signing import NONCE
 
 MAX_DECISION_BYTES = 8 * 1024
 
@@ -43,7 +44,7 @@ class Decision(Model):
     verdict: Verdict
     approver: str = Field(min_length=1, max_length=200)
     key_id: str | None = Field(default=None, max_length=200)
-    nonce: str | None = Field(default=None, max_length=100)
+    nonce: str | None = Field(default=None, max_length=100, pattern=NONCE)
     issued_at: Moment
     expires_at: Moment
     display_digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, JsonValue
 from contracts.claude import Usage
 from contracts.decisions import ApprovalRequest, DecidedRequest, Decision, Verdict
 from contracts.model import Model, Moment
+from contracts.signing import NONCE
 from contracts.tools import ToolCall
 
 TASK_QUEUE = "interlock"
@@ -42,7 +43,7 @@ class StartStatement(Model):
     signer: str = Field(default="", max_length=120)
     """Whose key signed: the requester's own, or that of a service."""
     key_id: str = Field(default="", max_length=64)
-    nonce: str = Field(default="", max_length=100)
+    nonce: str = Field(default="", max_length=100, pattern=NONCE)
     signature: str | None = Field(default=None, max_length=200)
 
 

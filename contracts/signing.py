@@ -16,6 +16,8 @@ from pydantic import BaseModel
 
 from contracts.canonical import canonical_json
 
+NONCE = r"^[A-Za-z0-9_-]*$"
+"""Nothing that a database or a terminal could stumble over."""
 PUBLIC_BYTES, SIGNATURE_BYTES = 32, 64
 _FIELD = 2**255 - 19
 _ORDER_8 = int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little")

@@ -19,6 +19,10 @@ class RememberedDecisions:
         self.taken.append((approver, decision.approval_id, at))
         return True
 
+    async def taken_at(self, decision: Decision) -> datetime | None:
+        """See activities.decided.Decided."""
+        return next((at for _, on, at in self.taken if on == decision.approval_id), None)
+
     async def count_since(self, approver: str, since: datetime, besides: Decision | None = None) -> int:
         """See activities.decided.Decided."""
         return sum(who == approver and at >= since for who, _, at in self.taken)

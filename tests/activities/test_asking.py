@@ -11,7 +11,7 @@ from activities.authority import NothingInForce
 from activities.inbox import InboxEntry
 from activities.notices import Route
 from activities.people import PeopleActivities
-from contracts.canonical import digest
+from contracts.canonical import canonical_json
 from contracts.decisions import (
     APPROVAL_VERDICTS,
     OpenedRequest,
@@ -22,6 +22,7 @@ from contracts.decisions import (
     RequestToPass,
 )
 from contracts.policy import Obligation
+from contracts.tools import Action
 from policies.engine import CedarRules
 from tests.activities.bench import NINE, Bench, a_bench
 from tests.authority import Signer, roster_of
@@ -36,6 +37,7 @@ days = ["mon", "tue", "wed", "thu", "fri"]
 from = "09:00"
 to = "17:00"
 """
+ACTION = Action(server="payments", tool="issue_credit", pin="p", arguments={"cents": 9000}, step="issue", key="k")
 MAIL = Route(channel="mail", personal=True)
 MANAGER = Signer("dana", ("finance_manager",), mail="dana@example.com")
 DIRECTOR = Signer("dora", ("finance_director",), mail="dora@example.com")
@@ -49,6 +51,7 @@ async def bench() -> AsyncIterator[Bench]:
         permits = '@id("anything") permit(principal, action, resource);'
         opened.policy = CedarRules({"rules.cedar": permits, "calendars.toml": CALENDARS})
         opened.authority.people = roster_of(MANAGER, DIRECTOR, REQUESTER)
+        await opened.store.contents.put(canonical_json(ACTION))
         yield opened
 
 
@@ -70,7 +73,7 @@ async def opens(bench: Bench, *obligations: Obligation) -> OpenedRequest:
         automation="refund",
         state="awaiting_approval",
         title="Credit 90.00 EUR?",
-        action_digest=digest(b"the action"),
+        action_digest=ACTION.digest(),
         obligations=obligations,
         options=APPROVAL_VERDICTS,
         asked_at=NINE,

@@ -11,7 +11,8 @@ from pydantic import JsonValue
 from activities.authority import NothingInForce
 from activities.deciding import DecisionActivities
 from activities.inbox import Passing
-from contracts.decisions import Decision, DecisionsToCheck, RequestEvent
+from activities.totals import Spending
+from contracts.decisions import Check, Decision, DecisionsToCheck, RequestEvent
 from contracts.roster import Absence, Delegation, Roster
 from contracts.tools import CallStatus, EffectClass, Share, ToolCall, ToolOutcome
 from policies.engine import CedarRules
@@ -184,7 +185,8 @@ async def other_credits(settled: Settled) -> None:
     """Others of Rita's credits have been issued since: 950.00 today."""
     of = '{"day": "2026-11-20", "requester": "rita"}'
     share = Share(total="credits_of_requester_today", of=of, amount=95_000)
-    await settled.bench.store.totals.reserve("another", (share,), RUN, NINE)
+    another = Spending(key="another", action_digest="sha256:another", run=RUN)
+    await settled.bench.store.totals.reserve(another, (share,), NINE)
 
 
 def lasting_until_the_deadline(settled: Settled) -> None:
@@ -316,6 +318,17 @@ forbid(principal, action == Action::"payments.issue_credit", resource)
 BEA = Signer("bea", ("board",))
 
 
+TWO_RULES = """
+@id("may") permit(principal, action, resource);
+@id("money") @approve("finance_manager") @quorum("1") @within("PT48H") @hand_on("PT2H") @hand_on_to("director")
+forbid(principal, action, resource)
+  unless { context.approvals has finance_manager && context.approvals.finance_manager >= 1 };
+@id("risk") @approve("risk_officer") @quorum("1") @within("PT48H") @hand_on("PT40H") @hand_on_to("board")
+forbid(principal, action, resource)
+  unless { context.approvals has risk_officer && context.approvals.risk_officer >= 1 };
+"""
+
+
 @pytest.mark.parametrize(
     ("handed_on_after", "counts"),
     [(timedelta(0), False), (timedelta(hours=35, minutes=58), False), (timedelta(hours=36), True), (None, False)],
@@ -363,6 +376,44 @@ async def test_no_request_counts_longer_than_policy_gives_people(
     assert (outcome.status is CallStatus.DONE) is counts
     if not counts:
         assert f"{NO_MORE}it expired at 2026-11-22 09:00:00 UTC; decide again" in outcome.message
+
+
+async def test_each_rule_is_handed_on_in_its_own_time(bench: tuple[Bench, RecordingToolbox]) -> None:
+    """The request is handed on after two hours for one rule; the board takes the other one's place after forty."""
+    opened, toolbox = bench
+    opened.policy = CedarRules({"rules": TWO_RULES})
+    bo = Signer("bo", ("board",))
+    opened.authority.people = roster_of(DANA, bo)
+    (definition,) = await toolbox.definitions("payments")
+    opened.authority.accept(definition)
+    unsigned = opened.decision((await opened.rule(asked())).action_digest, expires_at=NINE + timedelta(hours=47))
+    entry = await opened.asks_for(unsigned)
+    await opened.store.inbox.pass_on(entry, Passing(event=RequestEvent.HANDED_ON, at=NINE + timedelta(hours=2)))
+    statuses = []
+    for hours in (3, 41):
+        opened.clock.at = NINE + timedelta(hours=hours)
+        evidence = tuple(each.signed(unsigned, issued_at=opened.clock.at) for each in (DANA, bo))
+        call = asked(evidence=evidence)
+        statuses.append((await opened.environment().run(opened.gate().call_tool, call)).status)
+    assert statuses == [CallStatus.NEEDS_APPROVAL, CallStatus.DONE]
+
+
+async def test_who_is_away_cannot_date_a_decision_back(bench: tuple[Bench, RecordingToolbox]) -> None:
+    opened, toolbox = bench
+    away = Absence(subject="dana", valid_from=NINE + timedelta(hours=1), valid_until=FAR_OFF)
+    opened.authority.people = everybody(absences=(away,))
+    (definition,) = await toolbox.definitions("payments")
+    opened.authority.accept(definition)
+    unsigned = opened.decision((await opened.rule(asked())).action_digest, expires_at=NINE + timedelta(days=2))
+    await opened.asks_for(unsigned)
+    opened.clock.forward(timedelta(hours=30))
+    dated_back = DANA.signed(unsigned.model_copy(update={"issued_at": NINE + timedelta(minutes=1)}))
+    arrived = DecisionsToCheck(arrived=(dated_back,))
+    (answer,) = (await opened.environment().run(opened.bound(DecisionActivities).check_decisions, arrived)).checked
+    outcome = await Settled(opened, toolbox, dated_back).sent()
+    assert (answer.counts, answer.check) == (False, Check.ABSENT)
+    assert outcome.status is CallStatus.NEEDS_APPROVAL
+    assert "'dana' is recorded as absent" in outcome.message
 
 
 async def test_who_went_on_holiday_after_deciding_has_decided(bench: tuple[Bench, RecordingToolbox]) -> None:

@@ -146,7 +146,9 @@ async def test_the_next_role_decides_once_the_request_was_handed_on(bench: Bench
     await bench.asks_for(decision, obligations=(handed_on,))
     (before,) = await checked(bench, fiona.signed(decision))
     other = decision.model_copy(update={"approval_id": "refund/A-17#2"})
-    await bench.asks_for(other, request_id="refund/A-17#2", obligations=(handed_on,), handed_on_at=NINE)
+    await bench.asks_for(
+        other, request_id="refund/A-17#2", obligations=(handed_on,), handed_on_at=NINE, hand_ons={"r": NINE}
+    )
     (after,) = await checked(bench, fiona.signed(other))
     assert (before.check, after.counts, after.fulfilled) == (Check.ROLE, True, True)
 

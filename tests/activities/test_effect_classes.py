@@ -118,6 +118,17 @@ async def test_an_unreadable_answer_is_done_and_not_asked_for_again(effect_class
 # No answer came.
 
 
+@pytest.mark.parametrize("effect_class", [EffectClass.IDEMPOTENT, EffectClass.KEYED])
+async def test_a_refusal_says_nothing_of_an_earlier_send_that_was_never_answered(effect_class: EffectClass) -> None:
+    refuses = ServerRefused("HTTP 401")
+    async with a_bench(tools(effect_class, OutcomeUnknown("timed out"), refuses)) as bench:
+        for _ in range(IDEMPOTENT_SENDS - 1):
+            assert (await fails(bench)).type == "OutcomeUnknown"
+        outcome = await bench.call(CREDIT)
+    assert outcome.status is CallStatus.UNKNOWN
+    assert "an earlier send was never answered, and now the server refuses: HTTP 401" in outcome.message
+
+
 @pytest.mark.parametrize("effect_class", RESENDABLE)
 @pytest.mark.parametrize("lost", [OutcomeUnknown("timed out"), killed], ids=["no answer", "worker killed"])
 async def test_a_lost_answer_of_a_repeatable_call_is_asked_for_again_with_the_same_key(

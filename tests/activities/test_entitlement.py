@@ -212,12 +212,19 @@ def test_who_can_decide_nothing_at_all_is_told_why() -> None:
 
 def test_the_next_role_may_decide_once_the_request_is_handed_on_and_the_first_one_still_may() -> None:
     people = roster(RITA, DANA, person("hedy", "head_of_finance"))
-    before, after = asks(HANDED_ON), asks(HANDED_ON, handed_on_at=NOON)
+    before, after = asks(HANDED_ON), asks(HANDED_ON, handed_on_at=NOON, hand_ons={HANDED_ON.rule_id: NOON})
     assert check(people, "hedy", before) is Check.ROLE
     assert check(people, "hedy", after, now=NOON - timedelta(milliseconds=1)) is Check.ROLE
     assert barrier(people, "hedy", after) is None
     assert barrier(people, "dana", after) is None
     assert [role for role, _ in holdings_of(people, after, started(), "hedy", NOON)] == ["finance_manager"]
+
+
+def test_a_rule_is_handed_on_in_its_own_time_though_another_one_was_before() -> None:
+    people = roster(RITA, DANA, person("hedy", "head_of_finance"))
+    later = asks(HANDED_ON, handed_on_at=NOON - HOUR, hand_ons={HANDED_ON.rule_id: NOON})
+    assert check(people, "hedy", later, now=NOON - timedelta(milliseconds=1)) is Check.ROLE
+    assert barrier(people, "hedy", later) is None
 
 
 def test_the_next_role_is_told_to_wait_for_the_handing_on() -> None:
@@ -228,7 +235,7 @@ def test_the_next_role_is_told_to_wait_for_the_handing_on() -> None:
 
 def test_a_handed_on_request_without_a_next_role_lets_nobody_else_decide() -> None:
     people = roster(RITA, person("hedy", "head_of_finance"), BOB)
-    handed_on = asks(handed_on_at=NOON - HOUR)
+    handed_on = asks(handed_on_at=NOON - HOUR, hand_ons={demands().rule_id: NOON - HOUR})
     assert check(people, "hedy", handed_on) is Check.ROLE
     assert check(people, "bob", handed_on) is Check.ROLE
 

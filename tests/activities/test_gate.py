@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import string
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -15,8 +16,9 @@ from temporalio.exceptions import ApplicationError
 from activities.authority import NothingInForce
 from activities.conversations import Delta
 from activities.keys import idempotency_key
+from activities.ledger import Claim, Ledger, LedgerEntry
 from activities.preparing import MAX_ARGUMENT_BYTES
-from activities.ruling import MAX_EVIDENCE
+from activities.quorum import MAX_PEOPLE
 from activities.toolbox import NotSent
 from activities.tools import NOTHING_TO_UNDO
 from contracts.audit import AuditKind, AuditRecord
@@ -24,6 +26,7 @@ from contracts.canonical import digest
 from contracts.claude import ProposedCall, StopReason, TurnOutcome
 from contracts.decisions import RequestKind, Verdict
 from contracts.deployment import Deployment
+from contracts.model import Moment
 from contracts.policy import RulingEffect
 from contracts.tools import (
     CallStatus,
@@ -82,6 +85,52 @@ FIND = ToolCall(server="orders", tool="find", arguments={}, step="find")
 
 
 # The key.
+
+
+class ClaimedByARival:
+    """A ledger in which, just before an attempt claims its key, another worker claims it for another call."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+    async def claim(self, claim: Claim, at: Moment) -> LedgerEntry:
+        """See activities.ledger.Ledger."""
+        rival = claim.model_copy(update={"arguments": {"order_id": "Z-99"}, "action_digest": digest(b"another")})
+        await self._ledger.claim(rival, at)
+        return await self._ledger.claim(claim, at)
+
+
+async def test_whoever_loses_the_claim_to_another_call_sends_nothing() -> None:
+    async with a_bench(payments()) as bench:
+        bench.ledger = ClaimedByARival(bench.store.ledger)
+        outcome = await bench.call(credit())
+    assert outcome.status is CallStatus.REFUSED
+    assert "was used for another action before; its key may not name two" in outcome.message
+    assert bench.toolbox.called == []
+
+
+@pytest.mark.parametrize("effect_class", [EffectClass.OPAQUE, EffectClass.KEYED, EffectClass.IDEMPOTENT])
+async def test_of_two_calls_at_once_under_one_key_one_is_sent_and_the_ledger_says_which(
+    effect_class: EffectClass,
+) -> None:
+    toolbox = payments()
+    toolbox.answers = {**toolbox.answers, "orders.find": {"found": True}}
+    toolbox.classes = {**toolbox.classes, "payments.issue_credit": effect_class}
+    find = FIND.model_copy(update={"step": "payments.issue_credit"})
+    async with a_bench(toolbox) as bench:
+        for number in range(40):
+            calls = (find, credit()) if number % 2 else (credit(), find)
+            at_once = (call.model_copy(update={"occurrence": str(number)}) for call in calls)
+            await asyncio.gather(*map(bench.call, at_once), return_exceptions=True)
+        sent = Counter(zip(toolbox.keys, toolbox.called, strict=True))
+        entries = [await bench.store.ledger.find(key) for key, _ in sent]
+    assert len({key for key, _ in sent}) == len(sent), "a key left for one tool alone"
+    for (_, tool), entry in zip(sent, entries, strict=True):
+        assert entry is not None
+        assert (entry.effect_class is EffectClass.READ) == (tool == "orders.find")
 
 
 async def test_the_key_is_the_same_for_every_attempt_worker_and_temporal_run_of_the_chain() -> None:
@@ -555,7 +604,7 @@ async def test_evidence_is_held_against_the_request_of_this_very_run() -> None:
     assert outcome.status is CallStatus.DONE
 
 
-@pytest.mark.parametrize("claim", [{}, {"kind": RequestKind.ESCALATION}, {"automation": "errand"}])
+@pytest.mark.parametrize("claim", [{}, {"automation": "errand"}])
 async def test_the_owners_signature_does_not_count_whatever_the_request_calls_itself(claim: dict[str, Any]) -> None:
     """A workflow that nobody knows has opened the request for its credit, and says what it likes of it."""
     olga = Signer("olga", ("finance_manager",))
@@ -566,6 +615,15 @@ async def test_the_owners_signature_does_not_count_whatever_the_request_calls_it
         outcome = await bench.call(credit(9000, evidence=(decision,)))
     assert outcome.status is CallStatus.NEEDS_APPROVAL
     assert "'olga' owns the automation 'refund' and may not approve what it does" in outcome.message
+
+
+async def test_an_answer_to_an_escalation_approves_nothing_since_no_action_was_shown() -> None:
+    async with a_bench(payments(), policy=OURS) as bench:
+        decision = bench.decision((await bench.rule(credit(9000))).action_digest)
+        await bench.asks_for(decision, kind=RequestKind.ESCALATION)
+        outcome = await bench.call(credit(9000, evidence=(decision,)))
+    assert outcome.status is CallStatus.NEEDS_APPROVAL
+    assert "this run has no request 'refund/A-17#1'" in outcome.message
 
 
 async def test_evidence_counts_for_what_policy_demands_today() -> None:
@@ -582,9 +640,7 @@ async def test_evidence_counts_for_what_policy_demands_today() -> None:
 async def test_of_a_flood_of_evidence_only_the_first_few_are_looked_at() -> None:
     async with a_bench(payments(), policy=OURS) as bench:
         good = bench.decision((await bench.rule(credit(9000))).action_digest)
-        junk = tuple(
-            good.model_copy(update={"approver": "rita", "note": str(number)}) for number in range(MAX_EVIDENCE)
-        )
+        junk = tuple(good.model_copy(update={"approver": "rita", "note": str(number)}) for number in range(MAX_PEOPLE))
         flooded = await bench.call(credit(9000, evidence=(*junk, good)))
         beside = await bench.call(credit(9000, evidence=(*junk[1:], good)))
     assert (flooded.status, beside.status) == (CallStatus.NEEDS_APPROVAL, CallStatus.DONE)

@@ -3,20 +3,22 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from pydantic import JsonValue
+from temporalio.exceptions import ApplicationError
 
-from activities.conversations import RunKey
 from activities.keys import idempotency_key
-from activities.toolbox import NotSent, OutcomeUnknown
-from activities.totals import Totals
+from activities.ledger import Claim, Ledger, LedgerEntry
+from activities.toolbox import NotSent, OutcomeUnknown, ServerRefused
+from activities.totals import Spending, Totals
 from contracts.model import Moment
 from contracts.policy import RulingEffect
 from contracts.tools import CallStatus, EffectClass, Share, ToolCall
 from tests.activities.bench import NINE, OURS, RUN, Bench, a_bench
-from tests.doubles import Answer, RecordingToolbox, says_no
+from tests.doubles import Answer, RecordingToolbox, in_turn, says_no
 
 REQUESTER, CUSTOMER = "credits_of_requester_today", "credits_of_customer_today"
 TODAY = '{"day": "2026-11-20", "requester": "rita"}'
@@ -51,9 +53,14 @@ def share(cents: int) -> Share:
     return Share(total=REQUESTER, of=TODAY, amount=cents)
 
 
+def by(key: str) -> Spending:
+    """Another action."""
+    return Spending(key=key, action_digest="sha256:another", run=RUN)
+
+
 async def counted(bench: Bench) -> int:
     """What Rita has come to today."""
-    return (await bench.store.totals.peek("nobody's", (share(0),)))[REQUESTER]
+    return (await bench.store.totals.peek(by("nobody's"), (share(0),)))[REQUESTER]
 
 
 class Interrupted:
@@ -63,19 +70,19 @@ class Interrupted:
         self._totals, self._before = totals, before
         self._first: Callable[[], Awaitable[object]] | None = first
 
-    async def peek(self, key: str, shares: tuple[Share, ...]) -> dict[str, int]:
+    async def peek(self, spending: Spending, shares: tuple[Share, ...]) -> dict[str, int]:
         """See activities.totals.Totals."""
         await self._interrupted("peek")
-        return await self._totals.peek(key, shares)
+        return await self._totals.peek(spending, shares)
 
-    async def reserve(self, key: str, shares: tuple[Share, ...], run: RunKey, at: Moment) -> dict[str, int]:
+    async def reserve(self, spending: Spending, shares: tuple[Share, ...], at: Moment) -> dict[str, int]:
         """See activities.totals.Totals."""
         await self._interrupted("reserve")
-        return await self._totals.reserve(key, shares, run, at)
+        return await self._totals.reserve(spending, shares, at)
 
-    async def release(self, key: str, run: RunKey, at: Moment) -> None:
+    async def release(self, spending: Spending, at: Moment) -> None:
         """See activities.totals.Totals."""
-        await self._totals.release(key, run, at)
+        await self._totals.release(spending, at)
 
     async def _interrupted(self, question: str) -> None:
         if self._first is not None and question in self._before:
@@ -126,6 +133,50 @@ async def test_a_credit_whose_outcome_nobody_knows_goes_on_counting() -> None:
         assert await counted(bench) == 4000
 
 
+@pytest.mark.parametrize("then", [ServerRefused("HTTP 401"), says_no("busy")], ids=["refused", "said no"])
+async def test_a_credit_whose_first_answer_was_lost_goes_on_counting_whatever_is_said_of_the_second(then: Any) -> None:
+    async with a_bench(payments(in_turn(OutcomeUnknown("reset"), then)), policy=OURS) as bench:
+        with pytest.raises(Exception, match="no answer"):
+            await bench.call(credit(4000))
+        with suppress(ApplicationError):
+            await bench.call(credit(4000))
+        assert await counted(bench) == 4000
+        assert (await bench.call(credit(4000, "2"))).status is CallStatus.NEEDS_APPROVAL
+
+
+async def test_what_is_reserved_for_one_customer_serves_no_other() -> None:
+    """The attempt for C-1 is interrupted between its reservation and its claim."""
+    async with a_bench(payments(), policy=OURS) as bench:
+        claiming = Interruptible(bench.store.ledger)
+        bench.ledger = claiming
+        attempt = asyncio.create_task(bench.call(credit(4900)))
+        await asyncio.wait_for(claiming.reached.wait(), 10)
+        attempt.cancel()
+        await asyncio.gather(attempt, return_exceptions=True)
+        bench.ledger = None
+        other = {"order_id": "A-17", "customer_id": "C-2", "cents": 4900}
+        outcome = await bench.call(credit(4900, arguments=other))
+    assert outcome.status is CallStatus.NEEDS_APPROVAL or "for another action" in outcome.message
+    assert bench.toolbox.called == []
+
+
+class Interruptible:
+    """A ledger at which nobody gets to claim anything."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.reached = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+    async def claim(self, _: Claim, __: Moment) -> LedgerEntry:
+        """See activities.ledger.Ledger."""
+        self.reached.set()
+        await asyncio.Event().wait()
+        raise AssertionError("never")
+
+
 async def test_a_credit_that_may_yet_be_sent_counts_once_however_often_it_is_tried() -> None:
     async with a_bench(payments(NotSent("down")), policy=OURS) as bench:
         for _ in range(3):
@@ -164,7 +215,7 @@ async def test_an_attempt_without_evidence_does_not_make_a_signed_one_of_the_sam
 async def test_a_rival_that_is_counted_between_ruling_and_reserving_is_seen() -> None:
     async with a_bench(payments(), policy=OURS) as bench:
         totals, rivals = bench.store.totals, (share(4000),)
-        bench.store.totals = Interrupted(totals, lambda: totals.reserve("a rival's", rivals, RUN, NINE), "reserve")
+        bench.store.totals = Interrupted(totals, lambda: totals.reserve(by("a rival's"), rivals, NINE), "reserve")
 
         outcome = await bench.call(credit(4000))
 
@@ -174,13 +225,13 @@ async def test_a_rival_that_is_counted_between_ruling_and_reserving_is_seen() ->
     assert bench.toolbox.called == []
 
 
-async def test_a_key_that_counts_for_another_amount_is_refused() -> None:
+async def test_a_key_that_counts_for_another_action_is_refused() -> None:
     async with a_bench(payments(), policy=OURS) as bench:
         key = idempotency_key(bench.deployment.id, RUN, "payments.issue_credit", "1")
-        await bench.store.totals.reserve(key, (share(1),), RUN, NINE)
+        await bench.store.totals.reserve(by(key), (share(1),), NINE)
 
         outcome = await bench.call(credit(4000))
 
     assert outcome.status is CallStatus.REFUSED
-    assert "stands in the running total 'credits_of_requester_today' with another amount" in outcome.message
+    assert "stands in the running total 'credits_of_requester_today' for another action" in outcome.message
     assert bench.toolbox.called == []

@@ -171,7 +171,8 @@ async def test_what_a_person_has_decided_already_is_not_offered_to_them_again(de
 async def test_a_request_that_is_handed_on_is_listed_for_the_next_role_too(desk: Desk) -> None:
     handing = demands(hand_on=HOUR, hand_on_to="support_lead")
     await desk.asked(asks(handing, workflow_id="refund/not-yet"))
-    await desk.asked(asks(handing, workflow_id="refund/handed-on", handed_on_at=NOON))
+    handed_on = asks(handing, workflow_id="refund/handed-on", handed_on_at=NOON, hand_ons={handing.rule_id: NOON})
+    await desk.asked(handed_on)
 
     assert await desk.listed("sue") == ["refund/handed-on"]
     assert sorted(await desk.listed("dana")) == ["refund/handed-on", "refund/not-yet"]

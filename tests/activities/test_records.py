@@ -13,21 +13,24 @@ from temporalio.exceptions import ApplicationError
 from activities.people import PeopleActivities
 from activities.reads import ContentQuery, InboxQuery, ReadActivities, RequestQuery
 from activities.starts import StartActivities
-from contracts.canonical import digest
+from contracts.canonical import canonical_json, digest
 from contracts.decisions import DisplayLine, RequestKind, RequestToClose, RequestToOpen, Verdict
 from contracts.policy import Obligation
 from contracts.runs import CaseLookup, RunEnded, RunToRegister, StartStatement
+from contracts.tools import Action
 from tests.activities.bench import NINE, RUN, Bench, a_bench
 from tests.doubles import RecordingToolbox
 
 OBLIGATION = Obligation(role="finance_manager", within=timedelta(hours=48), rule_id="refund-over-50")
 REQUEST: dict[str, JsonValue] = {"order_id": "A-17"}
+ACTION = Action(server="payments", tool="issue_credit", pin="p", arguments={"cents": 9000}, step="issue", key="k")
 
 
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
     """A store in which Rita has asked for a refund of A-17."""
     async with a_bench(RecordingToolbox({})) as opened:
+        await opened.store.contents.put(canonical_json(ACTION))
         yield opened
 
 
@@ -62,7 +65,7 @@ def question(**changes: Any) -> RequestToOpen:
         automation="refund",
         state="awaiting_approval",
         title="Credit 90.00 EUR?",
-        action_digest=digest(b"the action"),
+        action_digest=ACTION.digest(),
         obligations=(OBLIGATION,),
         options=(Verdict.APPROVE, Verdict.REJECT, Verdict.RETURN),
         asked_at=NINE,
@@ -114,14 +117,33 @@ async def test_an_ending_is_found_by_its_business_key(bench: Bench) -> None:
 
 
 async def test_what_people_are_shown_is_stored_under_the_digest_they_decide_on(bench: Bench) -> None:
-    action = await bench.store.contents.put(b'{"tool":"issue_credit"}')
-    opened = await bench.environment().run(people(bench).open_request, question(action_digest=action))
+    opened = await bench.environment().run(people(bench).open_request, question())
     content = await bench.store.contents.get(opened.display_digest)
     assert content is not None
     shown = json.loads(content)
     assert shown["requester"] == "rita"
-    assert shown["action"] == '{"tool":"issue_credit"}'
+    assert shown["action"] == canonical_json(ACTION).decode()
     assert shown["request"]["context"] == [{"label": "Claude advises", "text": "90.00 EUR: broken"}]
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"not an action", b'{"tool":"issue_credit"}', b'{"reason": "an escalation"}']
+)
+async def test_nobody_is_asked_to_sign_what_they_cannot_be_shown(bench: Bench, content: bytes | None) -> None:
+    """A false run may name the digest of a call of which the gate has not heard yet, or of something else."""
+    about = await bench.store.contents.put(content) if content else digest(b"never stored")
+    with pytest.raises(ApplicationError, match="nobody is asked to sign what they cannot be shown") as refused:
+        await bench.environment().run(people(bench).open_request, question(action_digest=about))
+    assert refused.value.non_retryable
+    assert await bench.store.inbox.waiting(10) == ()
+
+
+@pytest.mark.parametrize(
+    "request_id", ["refund/A-17#1#1", "refund/A-17#", "refund/A-17#x", "refund/A-17#01", "refund/A-1"]
+)
+async def test_a_request_is_named_after_its_run_and_a_number(bench: Bench, request_id: str) -> None:
+    with pytest.raises(ApplicationError, match="a run opens its own"):
+        await bench.environment().run(people(bench).open_request, question(request_id=request_id))
 
 
 async def test_a_run_opens_requests_of_its_own_alone_and_only_once_it_is_registered(bench: Bench) -> None:

@@ -89,6 +89,12 @@ def test_a_decision_of_another_shape_is_refused_naming_the_field(field: str, val
         Decision.model_validate(GOOD | {field: value})
 
 
+@pytest.mark.parametrize("nonce", ["0123456789abcdef\0", "0123456789 abcdef", "0123456789abcdeß", "0123456789abcdef\n"])
+def test_a_nonce_that_a_database_could_stumble_over_is_no_decision(nonce: str) -> None:
+    with pytest.raises(ValidationError, match="nonce"):
+        Decision.model_validate(GOOD | {"nonce": nonce})
+
+
 def test_approvals_are_answered_with_three_verdicts_and_escalations_with_the_others() -> None:
     assert APPROVAL_VERDICTS == (Verdict.APPROVE, Verdict.REJECT, Verdict.RETURN)
     others = set(Verdict) - set(APPROVAL_VERDICTS)

@@ -185,10 +185,22 @@ WHO_MAY = (
     ),
     ENTITLEMENT.off(
         "entitlement: the next role only once handed on",
-        "handed_on = request.handed_on_at is not None and request.handed_on_at <= now",
+        "handed_on = request.handed_on_at is not None and due is not None and max(request.handed_on_at, due) <= now",
         "handed_on = True",
         "test_the_next_role_may_decide_once_the_request_is_handed_on_and_the_first_one_still_may",
         "test_the_next_role_is_told_to_wait_for_the_handing_on",
+    ),
+    ENTITLEMENT.off(
+        "entitlement: each rule is handed on in its own time",
+        "due is not None and max(request.handed_on_at, due) <= now",
+        "due is not None and request.handed_on_at <= now",
+        "test_a_rule_is_handed_on_in_its_own_time_though_another_one_was_before",
+    ),
+    EVIDENCE.off(
+        "decision: nobody dates it back to before an absence",
+        "decided_at=about.taken_at,",
+        "decided_at=decision.issued_at,",
+        "tests/activities/test_changed_since.py::test_who_is_away_cannot_date_a_decision_back",
     ),
     ENTITLEMENT.off(
         "entitlement: everybody decides in development alone",

@@ -9,6 +9,7 @@ PREPARING = In("activities/preparing.py", GATE)
 TOOLS = In("activities/tools.py", GATE)
 RULING = In("activities/ruling.py", GATE)
 SENDING = In("activities/sending.py", CLASSES)
+ASKING_PEOPLE = In("activities/people.py", "tests/activities/test_records.py")
 KEYS = In("activities/keys.py", GATE)
 IDENTITY = In("activities/identity.py", GATE)
 ARGUMENTS = In("activities/arguments.py", GATE)
@@ -139,8 +140,8 @@ _SENT_BEFORE = """            if standing is None or not standing.sends:
 ASKING = (
     TOOLS.off(
         "gate: a key names one action",
-        "if standing is not None and standing.action_digest != prepared.action_digest:",
-        "if False:",
+        "            refuse_another(prepared, standing)\n",
+        "            pass\n",
         "test_a_key_cannot_name_two_actions",
     ),
     TOOLS.off(
@@ -181,7 +182,7 @@ ASKING = (
     ),
     RULING.off(
         "gate: every decision is verified once more",
-        "if problem := problem_with(decision, about):",
+        "if problem := problem_with(decision, replace(about, taken_at=taken_at)):",
         "if (problem := problem_with(decision, about)) and not problem:",
         FORGE,
     ),
@@ -210,14 +211,32 @@ ASKING = (
         "test_evidence_counts_for_what_policy_demands_today",
     ),
     RULING.off(
-        "gate: evidence is for an approval, whatever the request calls itself",
-        '            "kind": RequestKind.APPROVAL,\n            "automation": automation,\n',
+        "gate: evidence is of this automation, whatever the request calls itself",
+        '            "automation": automation,\n',
         "",
         "test_the_owners_signature_does_not_count_whatever_the_request_calls_itself",
     ),
     RULING.off(
+        "gate: an answer to an escalation approves nothing",
+        "if request is not None and request.kind is not RequestKind.APPROVAL:",
+        "if False:",
+        "test_an_answer_to_an_escalation_approves_nothing_since_no_action_was_shown",
+    ),
+    ASKING_PEOPLE.off(
+        "asking: nobody signs what they were not shown",
+        "if request.kind is RequestKind.APPROVAL and alike is None:",
+        "if False:",
+        "test_nobody_is_asked_to_sign_what_they_cannot_be_shown",
+    ),
+    ASKING_PEOPLE.off(
+        "asking: a request is named after its run",
+        'if prefix != run.workflow_id or not re.fullmatch(r"[1-9][0-9]{0,8}", number):',
+        'if not request.request_id.startswith(f"{run.workflow_id}#"):',
+        "test_a_request_is_named_after_its_run_and_a_number",
+    ),
+    RULING.off(
         "gate: handed on when policy says so",
-        "told if told is not None and due is not None and told >= due - SKEW else None",
+        "told if told is not None and early and told >= min(early.values()) else None",
         "told",
         "tests/activities/test_changed_since.py::test_the_next_role_counts_only_once_policy_hands_the_request_on",
     ),
@@ -236,7 +255,7 @@ ASKING = (
     ),
     RULING.off(
         "gate: so much evidence and no more",
-        "for decision in prepared.call.evidence[:MAX_EVIDENCE]:",
+        "for decision in prepared.call.evidence[:MAX_PEOPLE]:",
         "for decision in prepared.call.evidence:",
         "test_of_a_flood_of_evidence_only_the_first_few_are_looked_at",
     ),
@@ -323,15 +342,33 @@ SENDING_ONCE = (
     ),
     SENDING.off(
         "totals: given back only without an effect",
-        "if state in NO_EFFECT:",
-        "if state:",
+        "if state in NO_EFFECT and entry.sends == 1:",
+        "if entry.sends == 1:",
         f"{TOTALS}::test_a_credit_whose_outcome_nobody_knows_goes_on_counting",
     ),
     SENDING.off(
         "totals: given back without an effect",
-        "            await self._totals.release(entry.key, prepared.run, now)\n",
+        "            await self._totals.release(spending_of(prepared), now)\n",
         "            pass\n",
         f"{TOTALS}::test_a_credit_that_the_server_refuses_does_not_count",
+    ),
+    SENDING.off(
+        "totals: kept for an earlier send that was never answered",
+        "if state in NO_EFFECT and entry.sends == 1:",
+        "if state in NO_EFFECT:",
+        f"{TOTALS}::test_a_credit_whose_first_answer_was_lost_goes_on_counting_whatever_is_said_of_the_second",
+    ),
+    SENDING.off(
+        "gate: a refusal says nothing of an earlier send",
+        "if entry.sends > 1 and entry.effect_class is not EffectClass.READ:",
+        "if False:",
+        "test_a_refusal_says_nothing_of_an_earlier_send_that_was_never_answered",
+    ),
+    SENDING.off(
+        "gate: what is sent is what was claimed",
+        "        refuse_another(prepared, entry)  # a rival may have claimed the key for it meanwhile\n",
+        "",
+        f"{GATE}::test_whoever_loses_the_claim_to_another_call_sends_nothing",
     ),
 )
 

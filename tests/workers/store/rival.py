@@ -6,7 +6,9 @@ import sys
 
 from activities.conversations import RunKey
 from activities.inbox import CaseTaken
+from activities.totals import Spending
 from contracts.audit import AuditKind, AuditRecord
+from contracts.canonical import digest
 from contracts.tools import Share
 from tests.workers.store.samples import NINE, RUN, answered, at, started
 from workers.resources.store import Store
@@ -14,6 +16,11 @@ from workers.resources.store import Store
 CREDITED = Share(total="requester", of="rita on 2026-11-20", amount=999)
 KILLED = 9
 APPENDS = 10
+
+
+def spending(key: str) -> Spending:
+    """The action of this key."""
+    return Spending(key=key, action_digest=digest(key.encode()), run=RUN)
 
 
 async def mark_sent(store: Store, me: str) -> str:
@@ -43,12 +50,12 @@ async def pseudonym(store: Store, me: str) -> str:
 
 async def reserve(store: Store, me: str) -> str:
     """What Rita's day came to by this process's credit."""
-    return str((await store.totals.reserve(me, (CREDITED,), RUN, NINE))["requester"])
+    return str((await store.totals.reserve(spending(me), (CREDITED,), NINE))["requester"])
 
 
 async def reserve_and_die(store: Store, _: str) -> str:
     """Reserve, and end at once, as when killed between the commit and the answer."""
-    await store.totals.reserve("key-1", (CREDITED,), RUN, NINE)
+    await store.totals.reserve(spending("key-1"), (CREDITED,), NINE)
     os._exit(KILLED)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,21 +11,29 @@ from pydantic import JsonValue
 from sqlalchemy import Table, insert, select, update
 
 from activities.inbox import Passing, StartRecord
+from activities.totals import Spending
 from contracts.audit import GOVERNANCE, stream_of
 from contracts.authority import BreakGlass, DocumentKind, Endorsement
+from contracts.canonical import digest
 from contracts.decisions import RequestEvent
 from contracts.tools import Share, Taint
+from tests.authority import Signer
 from tests.postgres import PrivatePostgres
+from tests.workers.desk import OPERATOR, RULES, Desk
 from tests.workers.store.audited import DEPLOYMENT, Audited
 from tests.workers.store.samples import NINE, RUN, asked, at, started
 from workers.resources.audit.findings import Verdict
+from workers.resources.audit.signed_heads import SignedHeads
+from workers.resources.audit.verification import verify_store
 from workers.resources.checkpoints import Checkpoints
 from workers.resources.store import Store
 from workers.resources.store.documents import next_activation
 from workers.resources.store.schema import (
+    ACTIVATIONS,
     CASES,
     ENDORSEMENTS,
     GRANTS,
+    META,
     REQUESTS,
     RESERVATIONS,
     START_NONCES,
@@ -49,15 +58,21 @@ async def fill(audited: Audited) -> None:
     await store.inbox.close(asked(1, at(1), at(600)), "approved", "dana", at(4))
     for key in ("key-1", "key-2"):
         shares = (Share(total="requester", of="rita", amount=999), Share(total="customer", of="C-7", amount=999))
-        await store.totals.reserve(key, shares, RUN, at(5))
-    await store.totals.release("key-2", RUN, at(6))
+        await store.totals.reserve(spending(key), shares, at(5))
+    await store.totals.release(spending("key-2"), at(6))
     rules: JsonValue = {"rules.cedar": "permit (principal, action, resource);"}
     activation = next_activation(DocumentKind.POLICY, DEPLOYMENT, None, rules, "first rules")
     signed = Endorsement(activation=activation, signer="olga", key_id="k-1", signed_at=NINE, signature="s")
     await store.documents.propose(activation, rules, signed, at(7))
+    await store.documents.activate(activation, rules, "olga", at(7))
     await store.documents.grant(emergency(), at(8))
     Checkpoints(store.audit, audited.file, audited.key, DEPLOYMENT, lambda: at(9)).take()
     store.close()
+
+
+def spending(key: str) -> Spending:
+    """The action of this key."""
+    return Spending(key=key, action_digest=digest(key.encode()), run=RUN)
 
 
 def emergency() -> BreakGlass:
@@ -115,8 +130,16 @@ CHANGES: tuple[tuple[Table, str, Any, str], ...] = (
     (RESERVATIONS, "reached", 1, "share"),
     (RESERVATIONS, "reserved_at", at(30), "reserved_at"),
     (RESERVATIONS, "released", True, "released"),
+    (RESERVATIONS, "action_digest", "another", "action"),
     (ENDORSEMENTS, "signer", "mallory", "by mallory"),
-    (ENDORSEMENTS, "endorsement", {"key_id": "k-9"}, "key_id"),
+    (ENDORSEMENTS, "endorsement", {"key_id": "k-9"}, "statement"),
+    (ENDORSEMENTS, "endorsement", {"signature": "forged"}, "statement"),
+    (ENDORSEMENTS, "endorsement", {"signed_at": "2020-01-01T00:00:00.000Z"}, "statement"),
+    (ACTIVATIONS, "activation", {"deployment": "elsewhere"}, "statement"),
+    (ACTIVATIONS, "activated_at", at(30), "activated_at"),
+    (CASES, "business_key", "another", "case"),
+    (CASES, "holding", 2, "case"),
+    (META, "value", b"x" * 32, "value"),
     (ENDORSEMENTS, "endorsed_at", at(30), "endorsed_at"),
     (GRANTS, "grant", {"expires_at": "2026-11-21T09:00:00.000Z"}, "emergency role"),
     (GRANTS, "recorded_at", at(30), "recorded_at"),
@@ -141,7 +164,9 @@ def test_any_change_of_a_row_is_found_and_named(
 
 
 @pytest.mark.parametrize(
-    "table", [STARTS, START_NONCES, TAINTS, REQUESTS, RESERVATIONS, ENDORSEMENTS, GRANTS], ids=lambda table: table.name
+    "table",
+    [STARTS, START_NONCES, CASES, TAINTS, REQUESTS, RESERVATIONS, TOTALS, ENDORSEMENTS, ACTIVATIONS, GRANTS, META],
+    ids=lambda table: table.name,
 )
 def test_rows_that_were_taken_out_are_missed_where_the_chain_tells_of_them(audited: Audited, table: Table) -> None:
     def take_out(connection: Any) -> None:
@@ -177,6 +202,26 @@ def test_a_row_that_was_put_in_is_found(audited: Audited, table: Table, changes:
 
     assert report.verdict is Verdict.TAMPERED
     assert "stands in the store, and no record tells of it" in report.findings[0].problem
+
+
+async def test_a_document_that_was_dated_back_is_found(tmp_path: Path) -> None:
+    """Whoever is no operator any more puts rules in force by the store's own means, at a time when they were one."""
+    desk = Desk(Store.open(f"sqlite:///{tmp_path}/store.db"))
+    mallory = Signer("mallory", OPERATOR)
+    await desk.put(DocumentKind.ROSTER, desk.roster(mallory), desk.ada, desk.alan)
+    first = desk.minutes
+    desk.minutes += 60
+    await desk.put(DocumentKind.ROSTER, desk.roster(), desk.ada, desk.alan)
+    desk.minutes = first
+    await desk.put(DocumentKind.POLICY, RULES, mallory)
+    assert await desk.authority().policy(), "believed, for she was entitled then"
+
+    unsigned = SignedHeads(unverifiable="they are left out")
+    report, _ = desk.store.at_one_moment(lambda connection: verify_store(connection, unsigned, NINE))
+    desk.store.close()
+
+    assert {finding.stream for finding in report.findings} == {GOVERNANCE}
+    assert "is dated 2026-11-20T09:" in report.findings[0].problem
 
 
 def test_a_running_total_that_is_not_what_is_reserved_of_it_is_found(audited: Audited) -> None:

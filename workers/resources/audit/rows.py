@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, RowMapping, Select, and_, false, func, select
+from sqlalchemy import Connection, RowMapping, Select, false, func, select
 
 from contracts.audit import GOVERNANCE, ChainLink, StreamHead, stream_of
 from contracts.canonical import canonical_json, digest
@@ -17,11 +17,13 @@ from workers.resources.store.schema import (
     ACTIVATIONS,
     AUDIT,
     AUDIT_HEADS,
+    CASES,
     CONTENTS,
     DECISIONS,
     ENDORSEMENTS,
     GRANTS,
     LEDGER,
+    META,
     REQUESTS,
     RESERVATIONS,
     START_NONCES,
@@ -74,15 +76,22 @@ def activations(connection: Connection) -> Iterator[Row]:
     """Documents that are or were in force."""
     for row in _each(connection, select(ACTIVATIONS).where(ACTIVATIONS.c.activated_at.is_not(None))):
         name = f"{row['kind']} {row['digest']} {row['version']}"
-        yield Row(name, GOVERNANCE, {"activated_at": _moment(row["activated_at"])})
+        values = {"statement": json_digest(row["activation"]), "activated_at": _moment(row["activated_at"])}
+        yield Row(name, GOVERNANCE, values)
 
 
 def endorsements(connection: Connection) -> Iterator[Row]:
     """Signatures under documents."""
     for row in _each(connection, select(ENDORSEMENTS)):
         name = f"{row['kind']} {row['digest']} {row['version']} by {row['signer']}"
-        key_id = row["endorsement"].get("key_id")
-        yield Row(name, GOVERNANCE, {"key_id": key_id, "endorsed_at": _moment(row["endorsed_at"])})
+        values = {"statement": json_digest(row["endorsement"]), "endorsed_at": _moment(row["endorsed_at"])}
+        yield Row(name, GOVERNANCE, values)
+
+
+def kept(connection: Connection) -> Iterator[Row]:
+    """What was decided for the life of the store."""
+    for row in _each(connection, select(META)):
+        yield Row(row["name"], GOVERNANCE, {"value": digest(row["value"])})
 
 
 def grants(connection: Connection) -> Iterator[Row]:
@@ -109,6 +118,14 @@ def starts(connection: Connection) -> Iterator[Row]:
             "ending": row["ending"],
         }
         yield Row(f"{row['workflow_id']} ({row['first_run_id']})", stream_of(row["workflow_id"]), values)
+
+
+def cases(connection: Connection) -> Iterator[Row]:
+    """Who holds or held a business key."""
+    for row in _each(connection, select(CASES)):
+        key = digest(row["business_key"].encode("utf-8", "surrogatepass"))
+        run = f"{row['workflow_id']} ({row['first_run_id']})"
+        yield Row(f"{row['automation']} {key} {row['holding']}", stream_of(row["workflow_id"]), {"run": run})
 
 
 def start_nonces(connection: Connection) -> Iterator[Row]:
@@ -147,6 +164,7 @@ def reservations(connection: Connection) -> Iterator[Row]:
     for row in _each(connection, select(RESERVATIONS)):
         values: dict[str, JsonValue] = {
             "share": share_digest(row["of"], row["amount"], row["reached"]),
+            "action": row["action_digest"],
             "reserved_at": _moment(row["reserved_at"]),
             "released": row["released"],
         }
@@ -155,14 +173,13 @@ def reservations(connection: Connection) -> Iterator[Row]:
 
 def totals_that_differ(connection: Connection) -> Iterator[tuple[str, int, int]]:
     """Running totals that are not the sum of what is reserved of them: name, amount, sum."""
-    standing = and_(
-        RESERVATIONS.c.total == TOTALS.c.total, RESERVATIONS.c.of == TOTALS.c.of, RESERVATIONS.c.released == false()
-    )
-    total = func.coalesce(func.sum(RESERVATIONS.c.amount), 0)
-    query = select(TOTALS.c.total, TOTALS.c.amount, total.label("reserved")).outerjoin(RESERVATIONS, standing)
-    query = query.group_by(TOTALS.c.total, TOTALS.c.of, TOTALS.c.amount).having(TOTALS.c.amount != total)
-    for row in _each(connection, query):
-        yield row["total"], row["amount"], int(row["reserved"])
+    reserved = select(RESERVATIONS.c.total, RESERVATIONS.c.of, func.sum(RESERVATIONS.c.amount).label("amount"))
+    reserved = reserved.where(RESERVATIONS.c.released == false()).group_by(RESERVATIONS.c.total, RESERVATIONS.c.of)
+    sums = {(row["total"], row["of"]): int(row["amount"]) for row in _each(connection, reserved)}
+    amounts = {(row["total"], row["of"]): row["amount"] for row in _each(connection, select(TOTALS))}
+    for key in sorted(sums.keys() | amounts.keys()):
+        if amounts.get(key, 0) != sums.get(key, 0):
+            yield key[0], amounts.get(key, 0), sums.get(key, 0)
 
 
 def contents(connection: Connection) -> Iterator[tuple[str, bytes]]:

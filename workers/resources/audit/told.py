@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
@@ -11,6 +12,7 @@ from contracts.model import rfc3339
 from workers.resources.audit.findings import Finding
 from workers.resources.store.ledger_records import NAMED
 
+CLOCKS_DIFFER = timedelta(minutes=5)
 _STARTED = ("automation", "business_key", "input", "request", "statement", "key_id", "nonce")
 CONTENTS = ("result", "display", "policy", "roster")
 """Facts that are content addresses."""
@@ -45,6 +47,10 @@ class Accounts:
     activations: dict[str, Told] = field(default_factory=dict)
     endorsements: dict[str, Told] = field(default_factory=dict)
     grants: dict[str, Told] = field(default_factory=dict)
+    kept: dict[str, Told] = field(default_factory=dict)
+    cases: dict[str, Told] = field(default_factory=dict)
+    dated_back: list[Finding] = field(default_factory=list)
+    """What was put in force or signed earlier than something before it, by its own word."""
     starts: dict[str, Told] = field(default_factory=dict)
     nonces: dict[str, Told] = field(default_factory=dict)
     """Of start statements."""
@@ -53,6 +59,7 @@ class Accounts:
     reservations: dict[str, Told] = field(default_factory=dict)
     contents: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Content address -> the first record that names it."""
+    _governed_at: datetime | None = None
 
     def take(self, link: ChainLink, record: AuditRecord) -> None:
         """Add what a record tells."""
@@ -68,15 +75,22 @@ class Accounts:
                 self.decisions[_text(record, "nonce")] = Told(*place, told | {"used_at": rfc3339(record.at)})
             case AuditKind.ACTIVATED:
                 name = f"{record.about} {record.facts.get('version')}"
-                self.activations[name] = Told(*place, {"activated_at": rfc3339(record.at)})
+                told = {"statement": record.facts.get("statement"), "activated_at": rfc3339(record.at)}
+                self.activations[name] = Told(*place, told)
+                self._in_order(place, record)
             case AuditKind.ENDORSED:
                 name = f"{record.about} {record.facts.get('version')} by {record.who}"
-                told = {"key_id": record.facts.get("key_id")}
-                self.endorsements[name] = Told(*place, told | {"endorsed_at": rfc3339(record.at)})
+                told = {"statement": record.facts.get("statement"), "endorsed_at": rfc3339(record.at)}
+                self.endorsements[name] = Told(*place, told)
+                self._in_order(place, record)
+            case AuditKind.KEPT:
+                self.kept[record.about] = Told(*place, {"value": record.facts.get("value")})
             case AuditKind.BREAK_GLASS:
                 self.grants[record.about] = Told(*place, {"recorded_at": rfc3339(record.at)})
             case AuditKind.RUN_STARTED:
                 self.starts[_run(record)] = Told(*place, _started(record))
+                case = " ".join(str(record.facts.get(name)) for name in ("automation", "business_key", "holding"))
+                self.cases[case] = Told(*place, {"run": _run(record)})
                 if nonce := _text(record, "nonce"):
                     self.nonces[nonce] = Told(*place, {"run": _run(record)})
             case AuditKind.REQUEST_OPENED | AuditKind.REQUEST_PASSED | AuditKind.REQUEST_CLOSED:
@@ -90,6 +104,13 @@ class Accounts:
                 standing.values["ending"] = record.facts.get("state")
             case _:
                 pass
+
+    def _in_order(self, place: tuple[str, int], record: AuditRecord) -> None:
+        """Who was entitled is judged by when: a document dated back would have the signers of that time."""
+        if self._governed_at is not None and record.at < self._governed_at - CLOCKS_DIFFER:
+            problem = f"is dated {rfc3339(record.at)}, before {rfc3339(self._governed_at)}, which stands before it"
+            self.dated_back.append(Finding(stream=place[0], seq=place[1], problem=problem))
+        self._governed_at = max(record.at, self._governed_at or record.at)
 
     def _request(self, place: tuple[str, int], record: AuditRecord) -> None:
         name = f"{record.about} ({record.first_run_id})"
@@ -114,7 +135,8 @@ class Accounts:
             told.values["released"] = True
         else:
             share = record.facts.get("share")
-            told.values |= {"share": share, "reserved_at": rfc3339(record.at), "released": False}
+            told.values |= {"share": share, "action": record.about}
+            told.values |= {"reserved_at": rfc3339(record.at), "released": False}
 
     def _ledger(self, place: tuple[str, int], record: AuditRecord) -> None:
         key = _text(record, "key")

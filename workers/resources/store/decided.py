@@ -39,6 +39,12 @@ class SqlDecided:
 
         return await self._database.write(work)
 
+    async def taken_at(self, decision: Decision) -> Moment | None:
+        """When exactly this statement was taken; None when it never was."""
+        same = (DECISIONS.c.nonce == nonce_of(decision), DECISIONS.c.statement == decision.statement_digest())
+        query = select(DECISIONS.c.used_at).where(*same)
+        return await self._database.read(lambda connection: connection.scalar(query))
+
     async def count_since(self, approver: str, since: Moment, besides: Decision | None = None) -> int:
         """How many decisions of this person were taken since then, besides `besides`."""
         query = select(func.count()).where(DECISIONS.c.approver == approver, DECISIONS.c.used_at >= since)

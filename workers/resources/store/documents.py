@@ -13,6 +13,7 @@ from workers.resources.store.audit import append, lock
 from workers.resources.store.contents import put_content
 from workers.resources.store.database import Database, insert_new
 from workers.resources.store.errors import ContentDamaged
+from workers.resources.store.ledger_records import json_digest
 from workers.resources.store.schema import ACTIVATIONS, CONTENTS, ENDORSEMENTS, GRANTS
 
 
@@ -155,6 +156,7 @@ def _activate(connection: Connection, activation: Activation, content: JsonValue
     same = (ACTIVATIONS.c[name] == value for name, value in key.items())
     connection.execute(update(ACTIVATIONS).where(*same).values(activated_at=at))
     facts: dict[str, JsonValue] = {"version": activation.version, "previous": activation.previous}
+    facts["statement"] = json_digest(activation.model_dump(mode="json"))
     facts["signed_by"] = [each.signer for each in _endorsements(connection, activation)]
     about = f"{activation.kind.value} {activation.digest}"
     append(connection, AuditRecord(kind=AuditKind.ACTIVATED, at=at, who=by, about=about, facts=facts))
@@ -175,6 +177,7 @@ def _endorse(connection: Connection, endorsement: Endorsement, at: Moment) -> No
     if insert_new(connection, ENDORSEMENTS, row):
         about = f"{activation.kind.value} {activation.digest}"
         facts: dict[str, JsonValue] = {"version": activation.version, "key_id": endorsement.key_id}
+        facts["statement"] = json_digest(endorsement.model_dump(mode="json"))
         record = AuditRecord(kind=AuditKind.ENDORSED, at=at, who=endorsement.signer, about=about, facts=facts)
         append(connection, record)
 

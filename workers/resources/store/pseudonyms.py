@@ -4,10 +4,10 @@ import hashlib
 import hmac
 import secrets
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from workers.resources.store.database import Database, insert_new
-from workers.resources.store.schema import META
+from workers.resources.store.database import Database
+from workers.resources.store.meta import kept
 
 PSEUDONYM_KEY = "pseudonym_key"
 
@@ -27,6 +27,4 @@ class Pseudonyms:
 
 
 def _key(connection: Connection) -> bytes:
-    insert_new(connection, META, {"name": PSEUDONYM_KEY, "value": secrets.token_bytes(32)})
-    key: bytes = connection.scalars(select(META.c.value).where(META.c.name == PSEUDONYM_KEY)).one()
-    return key
+    return kept(connection, PSEUDONYM_KEY, secrets.token_bytes(32))

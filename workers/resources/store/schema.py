@@ -216,6 +216,7 @@ RESERVATIONS = Table(
     Column("of", Text, nullable=False),
     Column("amount", BigInteger, nullable=False),
     Column("reached", BigInteger, nullable=False),
+    Column("action_digest", Text, nullable=False, server_default=""),
     Column("reserved_at", MomentText, nullable=False),
     Column("released", Boolean, nullable=False),
 )

@@ -33,9 +33,9 @@ class SqlStarts:
         def work(connection: Connection) -> StartRecord:
             if insert_new(connection, STARTS, _row(record, at)):
                 _use_nonce(connection, record)
-                _take_case(connection, record, at)
+                holding = _take_case(connection, record, at)
                 _take_name(connection, record.run)
-                append(connection, _started(record, at))
+                append(connection, _started(record, holding, at))
                 return record
             return _record(connection.execute(_start_of(record.run)).mappings().one())
 
@@ -73,24 +73,25 @@ class SqlStarts:
         return f"r-{(await self._pseudonyms.of(requester))[:16]}"
 
 
-def _take_case(connection: Connection, record: StartRecord, at: Moment) -> None:
-    """Become the holder after the present one. Every failed try means that a rival became holder: it ends."""
+def _take_case(connection: Connection, record: StartRecord, at: Moment) -> int:
+    """Become the holder after the present one, and say the how-manieth. After a rival there is a next try."""
     start = record.start
-    taken = False
-    while not taken:
+    while True:
         holder = connection.execute(_holder_of(start.automation, start.business_key)).mappings().one_or_none()
         if holder is not None and not start.again:
             held_by = (holder["workflow_id"], holder["first_run_id"])
             raise CaseTaken(start.automation, start.business_key, *held_by)
+        holding: int = 1 if holder is None else holder["holding"] + 1
         row = {
             "automation": start.automation,
             "business_key": start.business_key,
-            "holding": 1 if holder is None else holder["holding"] + 1,
+            "holding": holding,
             "workflow_id": record.run.workflow_id,
             "first_run_id": record.run.first_run_id,
             "taken_at": at,
         }
-        taken = insert_new(connection, CASES, row)
+        if insert_new(connection, CASES, row):
+            return holding
 
 
 def _use_nonce(connection: Connection, record: StartRecord) -> None:
@@ -105,11 +106,12 @@ def _take_name(connection: Connection, run: RunKey) -> None:
         raise NameUsed(f"another run was called {run.workflow_id!r}; start it anew with --again REASON")
 
 
-def _started(record: StartRecord, at: Moment) -> AuditRecord:
+def _started(record: StartRecord, holding: int, at: Moment) -> AuditRecord:
     start = record.start
     facts: dict[str, JsonValue] = {
         "automation": start.automation,
-        "business_key": digest(start.business_key.encode()),
+        "business_key": digest(start.business_key.encode("utf-8", "surrogatepass")),
+        "holding": holding,
         "input": start.input_digest,
         "request": json_digest(record.request),
         "statement": json_digest(start.model_dump(mode="json")),

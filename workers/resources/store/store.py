@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from activities.conversations import Contents, Conversations
@@ -18,15 +18,15 @@ from workers.resources.store.address import read_url
 from workers.resources.store.audit import SqlAudit
 from workers.resources.store.contents import SqlContents
 from workers.resources.store.conversations import SqlConversations
-from workers.resources.store.database import Database, insert_new, reason_of
+from workers.resources.store.database import Database, reason_of
 from workers.resources.store.decided import SqlDecided
 from workers.resources.store.documents import Documents
 from workers.resources.store.errors import StoreOfAnotherMode, StoreUnreachable
 from workers.resources.store.inbox import SqlInbox
 from workers.resources.store.ledger import SqlLedger
+from workers.resources.store.meta import kept, standing
 from workers.resources.store.migrate import bring_up_to_date, revision_of
 from workers.resources.store.outbox import SqlOutbox
-from workers.resources.store.schema import META
 from workers.resources.store.starts import SqlStarts
 from workers.resources.store.taints import SqlTaints
 from workers.resources.store.totals import SqlTotals
@@ -71,16 +71,14 @@ class Store:
 
     def keep_mode(self, mode: Mode) -> None:
         """A store is of one mode for life: that of its first worker. Blocks. Raises StoreOfAnotherMode."""
-        mark = {"name": _MODE, "value": mode.value.encode()}
-        self._database.write_now(lambda connection: insert_new(connection, META, mark))
+        self._database.write_now(lambda connection: kept(connection, _MODE, mode.value.encode()))
         self.check_mode(mode)
 
     def check_mode(self, mode: Mode) -> None:
         """Whether a command of this mode may work with this store. Blocks. Raises StoreOfAnotherMode."""
-        query = select(META.c.value).where(META.c.name == _MODE)
-        kept = self._database.read_now(lambda connection: connection.scalar(query))
-        if kept not in (None, mode.value.encode()):
-            raise StoreOfAnotherMode(self._database.place, kept.decode(), mode.value)
+        found = self._database.read_now(lambda connection: standing(connection, _MODE))
+        if found is not None and found != mode.value.encode():
+            raise StoreOfAnotherMode(self._database.place, found.decode(), mode.value)
 
     def check(self) -> str:
         """One line for `interlock doctor`. Blocks. Raises StoreUnreachable."""

@@ -6,8 +6,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 from sqlalchemy import Connection, and_, bindparam, false, func, select, update
 
-from activities.conversations import RunKey
-from activities.totals import CannotReserve
+from activities.totals import CannotReserve, Spending
 from contracts.audit import AuditKind, AuditRecord
 from contracts.model import Moment
 from contracts.tools import LARGEST_AMOUNT, Share
@@ -29,6 +28,7 @@ _ENTER = (
     update(RESERVATIONS)
     .where(_OF_KEY_AND_TOTAL)
     .values(
+        action_digest=bindparam("of_action"),
         of=bindparam("of_whom"),
         amount=bindparam("more"),
         reached=bindparam("new_reached"),
@@ -43,7 +43,9 @@ _TAKE_BACK = (
     .values(released=True)
     .returning(RESERVATIONS.c.of, RESERVATIONS.c.amount)
 )
-_REACHED = select(RESERVATIONS.c.reached).where(_OF_KEY_AND_TOTAL, _STANDS, RESERVATIONS.c.amount == bindparam("more"))
+_REACHED = select(RESERVATIONS.c.reached).where(
+    _OF_KEY_AND_TOTAL, _STANDS, RESERVATIONS.c.action_digest == bindparam("of_action")
+)
 _AMOUNT = select(TOTALS.c.amount).where(_OF_TOTAL)
 _WOULD_REACH = select(
     func.coalesce(_REACHED.scalar_subquery(), func.coalesce(_AMOUNT.scalar_subquery(), 0) + bindparam("more"))
@@ -57,47 +59,48 @@ class SqlTotals:
         self._database = database
         self._pseudonyms = Pseudonyms(database)
 
-    async def peek(self, key: str, shares: tuple[Share, ...]) -> dict[str, int]:
+    async def peek(self, spending: Spending, shares: tuple[Share, ...]) -> dict[str, int]:
         """Total -> what `reserve` would return now; nothing is written."""
-        return {share.total: await self._peek(key, share) for share in shares}
+        return {share.total: await self._peek(spending, share) for share in shares}
 
-    async def reserve(self, key: str, shares: tuple[Share, ...], run: RunKey, at: Moment) -> dict[str, int]:
+    async def reserve(self, spending: Spending, shares: tuple[Share, ...], at: Moment) -> dict[str, int]:
         """Add the shares in one transaction, once per key, and return what each total then came to.
 
         Again for the same key: what it came to the first time, nothing added; after a release it is added anew.
-        The audit chain has what is added in the same transaction. Raises CannotReserve when the key stands with
-        another amount, for two shares of one total, and for a total too large to be counted; nothing is kept then.
+        The audit chain has what is added in the same transaction. Raises CannotReserve when the key stands for
+        another action, for two shares of one total, and for a total too large to be counted; nothing is kept then.
         """
         if len({share.total for share in shares}) < len(shares):
             raise CannotReserve("an action adds to a total once; name each total once")
-        wanted = [_Wanted(key, share, await self._pseudonyms.of(share.of), at) for share in shares]
+        wanted = [_Wanted(spending, share, await self._pseudonyms.of(share.of), at) for share in shares]
 
         def work(connection: Connection) -> dict[str, int]:
             entered = [(each, *_reserve(connection, each)) for each in sorted(wanted, key=_by_total)]
             new = [_told(each, reached) for each, reached, is_new in entered if is_new]
-            append(connection, *(_record(AuditKind.RESERVED, run, facts, at) for facts in new))
+            append(connection, *(_record(AuditKind.RESERVED, spending, facts, at) for facts in new))
             return {each.share.total: reached for each, reached, _ in entered}
 
         return await self._database.write(work)
 
-    async def release(self, key: str, run: RunKey, at: Moment) -> None:
+    async def release(self, spending: Spending, at: Moment) -> None:
         """Take the shares of this action back: it has no effect. Releasing what is not reserved changes nothing."""
 
         def work(connection: Connection) -> None:
-            totals = sorted(connection.scalars(_STANDING, {"of_key": key}))
-            taken = [{"key": key, "total": total} for total in totals if _take_back(connection, key, total)]
-            append(connection, *(_record(AuditKind.GIVEN_BACK, run, facts, at) for facts in taken))
+            totals = sorted(connection.scalars(_STANDING, {"of_key": spending.key}))
+            taken = [{"total": total} for total in totals if _take_back(connection, spending.key, total)]
+            append(connection, *(_record(AuditKind.GIVEN_BACK, spending, facts, at) for facts in taken))
 
         await self._database.write(work)
 
-    async def _peek(self, key: str, share: Share) -> int:
+    async def _peek(self, spending: Spending, share: Share) -> int:
         whom = await self._pseudonyms.of(share.of)
-        values = {"of_key": key, "of_total": share.total, "of_whom": whom, "more": share.amount}
+        values: dict[str, object] = {"of_key": spending.key, "of_action": spending.action_digest}
+        values |= {"of_total": share.total, "of_whom": whom, "more": share.amount}
         return await self._database.read(lambda connection: int(connection.execute(_WOULD_REACH, values).scalar_one()))
 
 
 class _Wanted(NamedTuple):
-    key: str
+    spending: Spending
     share: Share
     whom: str
     at: Moment
@@ -109,20 +112,21 @@ def _by_total(wanted: _Wanted) -> str:
 
 def _reserve(connection: Connection, wanted: _Wanted) -> tuple[int, bool]:
     """What the total came to by it, and whether that is new."""
-    key, share, whom, at = wanted
+    spending, share, whom, at = wanted
+    values = {"of_key": spending.key, "of_total": share.total, "of_whom": whom, "more": share.amount, "at": at}
+    values |= {"of_action": spending.action_digest}
     # Entered as a released one, so that whoever holds the row's lock decides whether it is still to be added.
-    new = {"key": key, "total": share.total, "of": whom, "amount": 0, "reached": 0}
+    new = {"key": spending.key, "total": share.total, "of": whom, "amount": 0, "reached": 0, "action_digest": ""}
     insert_new(connection, RESERVATIONS, new | {"reserved_at": at, "released": True})
-    standing = connection.execute(_LOCKED, {"of_key": key, "of_total": share.total}).one()
+    standing = connection.execute(_LOCKED, {"of_key": spending.key, "of_total": share.total}).one()
     if not standing.released:
-        if standing.amount != share.amount:
+        if standing.action_digest != spending.action_digest:
             raise CannotReserve(
-                f"the key of this action stands in the running total {share.total!r} with another amount; "
+                f"the key of this action stands in the running total {share.total!r} for another action; "
                 "a changed action needs a key of its own"
             )
         return int(standing.reached), False
     reached = _add(connection, share.total, whom, share.amount)
-    values = {"of_key": key, "of_total": share.total, "of_whom": whom, "more": share.amount, "at": at}
     connection.execute(_ENTER, values | {"new_reached": reached})
     return reached, True
 
@@ -133,12 +137,13 @@ def share_digest(whom: str, amount: int, reached: int) -> str:
 
 
 def _told(wanted: _Wanted, reached: int) -> dict[str, JsonValue]:
-    key, share, whom, _ = wanted
-    return {"key": key, "total": share.total, "share": share_digest(whom, share.amount, reached)}
+    _, share, whom, _ = wanted
+    return {"total": share.total, "share": share_digest(whom, share.amount, reached)}
 
 
-def _record(kind: AuditKind, run: RunKey, facts: Mapping[str, JsonValue], at: Moment) -> AuditRecord:
-    return AuditRecord(kind=kind, at=at, **run.model_dump(), facts=dict(facts))
+def _record(kind: AuditKind, spending: Spending, facts: Mapping[str, JsonValue], at: Moment) -> AuditRecord:
+    named = {"key": spending.key, **facts}
+    return AuditRecord(kind=kind, at=at, **spending.run.model_dump(), about=spending.action_digest, facts=named)
 
 
 def _take_back(connection: Connection, key: str, total: str) -> bool:
