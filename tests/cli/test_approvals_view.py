@@ -129,7 +129,8 @@ def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_a_request_that_was_handed_on_names_both_roles(capsys: pytest.CaptureFixture[str]) -> None:
-    entry = asks(demands(hand_on_to="head_of_finance"), hand_on_at=NOON, handed_on_at=NOON)
+    demanded = demands(hand_on_to="head_of_finance")
+    entry = asks(demanded, hand_on_at=NOON, handed_on_at=NOON, hand_ons={demanded.rule_id: NOON})
     lines = text_of(capsys, shown(entry))
 
     assert "who may decide: finance_manager or head_of_finance" in lines

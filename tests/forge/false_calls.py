@@ -3,12 +3,21 @@
 import asyncio
 import random
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from pydantic import JsonValue
 
 from contracts.claude import TurnRequest
-from contracts.decisions import Check, Decision, DecisionsToCheck, RequestKind
+from contracts.decisions import (
+    APPROVAL_VERDICTS,
+    Check,
+    Decision,
+    DecisionsToCheck,
+    RequestKind,
+    RequestToOpen,
+)
+from contracts.policy import Obligation
 from contracts.tools import ChosenByClaude, Purpose, ToolCall
 from tests.forge.false_starts import NO_RECORD
 from tests.forge.intruder import Intruder, insider, intruder
@@ -177,9 +186,9 @@ EVIDENCE: dict[str, tuple[Giver, Check]] = {
     "evidence of another run": (_of_the_waiting_one, Check.RUN),
     "evidence for another amount": (_for_another_amount, Check.ACTION),
 }
+ANOTHER_ACTION = r"^refused: .*(was used for another action before|stands in the running total .* for another action)"
 OF_THE_OWNER: dict[str, dict[str, Any]] = {
     "the owner, of what says it is another automation": {"automation": "errand"},
-    "the owner, of what says it is an escalation": {"kind": RequestKind.ESCALATION},
 }
 AT_THE_GATE = [kind for kind in KINDS if kind.at_the_gate and kind.prepare is None]
 
@@ -256,6 +265,35 @@ async def _one_key_for_two(target: Target, chance: random.Random) -> Told:
         first = await run.calls(run.credit(2_000))
         assert first.startswith("done"), first
         return Told(await run.calls(run.credit(chance.choice([2_001, large(chance)]))), (CREDIT,))
+
+
+async def _unseen(target: Target, chance: random.Random) -> Told:
+    """It opens the request before the gate has heard of the call, so that its title is all that is shown."""
+    async with insider(target.shop) as run:
+        about = "sha256:" + f"{chance.getrandbits(256):064x}"
+        wanted = RequestToOpen(
+            request_id=f"{run.run.workflow_id}#1",
+            kind=RequestKind.APPROVAL,
+            automation="refund",
+            state="awaiting_approval",
+            title="Credit 1.00 EUR?",
+            action_digest=about,
+            obligations=(Obligation(role="finance_manager", within=timedelta(days=1), rule_id="refund-over-50"),),
+            options=APPROVAL_VERDICTS,
+            asked_at=await target.waiting.now(),
+            context=(),
+        )
+        return Told((await run.tries("open_request", wanted)).problem)
+
+
+async def _two_at_once(target: Target, chance: random.Random) -> Told:
+    """Whichever is claimed is sent; the other one finds its key taken, at once or when it is tried again."""
+    async with insider(target.shop) as run:
+        one = run.credit(chance.randint(1, 50))
+        other = one.model_copy(update={"arguments": (one.arguments or {}) | {"reason": word(chance)}})
+        answers = await asyncio.gather(run.calls(one), run.calls(other))
+        refused = [each for each in answers if not each.startswith("done")]
+        return Told(refused[0] if len(refused) == 1 else str(answers), (CREDIT,))
 
 
 async def _an_undo_that_does(target: Target, chance: random.Random) -> Told:
@@ -335,6 +373,11 @@ CALL_VARIANTS = (
     Variant("what Claude wrote elsewhere", "Claude's answer is not in the store", _choosing_elsewhere),
     *(Variant(name, SAYS[check], _bringing(giver)) for name, (giver, check) in EVIDENCE.items()),
     *(Variant(name, SAYS[Check.OWNER], _bringing(_by("olga"), **request)) for name, request in OF_THE_OWNER.items()),
+    Variant(
+        "an answer to an escalation", SAYS[Check.OPEN_REQUEST], _bringing(_by("dana"), kind=RequestKind.ESCALATION)
+    ),
+    Variant("an approval of what nobody was shown", "nobody is asked to sign what they cannot be shown", _unseen),
+    Variant("two calls at once under one key", ANOTHER_ACTION, _two_at_once),
     Variant("evidence forged in any other way", "^needs_approval: ", _any_other_kind),
     Variant("evidence it has had checked", SAYS[Check.KEY], _checked_by_itself),
     Variant("many small credits", "^needs_approval: .*refund-day-over-50", _many_small_ones),
