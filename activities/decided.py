@@ -21,5 +21,8 @@ class Decided(Protocol):
     async def count_since(self, approver: str, since: Moment, besides: Decision | None = None) -> int:
         """How many decisions of this person were taken since then, besides `besides`."""
 
+    async def notes(self, first_run_id: str, approval_id: str) -> tuple[tuple[str, str], ...]:
+        """Approver and content address of the note, for every decision on one request that has one, oldest first."""
+
     async def deciders(self, first_run_id: str, approval_id: str) -> tuple[str, ...]:
         """The people whose decisions on one request were taken, each once, the first one first."""

@@ -131,7 +131,9 @@ def _beside(decision: Decision, counted: tuple[Decision, ...], about: Circumstan
     before, after = tally(counted, about), tally((*counted, decision), about)
     if sum(after.values()) <= sum(before.values()):
         return Problem(
-            Check.QUORUM, "this approval fills no place of the quorum; somebody with a role of their own must"
+            Check.QUORUM,
+            "this approval fills no place of the quorum: whoever lends a role and whoever borrows it count as one, "
+            "and an emergency role for none; another person must approve",
         )
     return None
 

@@ -74,6 +74,9 @@ class ShownRequest(Model):
     problem: str = ""
     """Why nobody can be named."""
     approved_by: tuple[str, ...] = ()
+    """While it is open."""
+    notes: tuple[tuple[str, str], ...] = ()
+    """Who has decided, and the note they gave; words of theirs."""
     rules: dict[str, str] = {}
     """Rule id -> its text in the policy in force, of the rules that ask."""
     taint: tuple[str, ...] = ()
@@ -205,8 +208,14 @@ class ReadActivities:
             "candidates": circle.candidates(entry, record.start),
             "anybody": circle.freely,
             "approved_by": tuple(map(circle.name_of, deciders)) if entry.closed_at is None else (),
+            "notes": await self._notes(entry),
         }
         return request.model_copy(update=people)
+
+    async def _notes(self, entry: InboxEntry) -> tuple[tuple[str, str], ...]:
+        found = await self._decided.notes(entry.first_run_id, entry.request_id)
+        contents = [(who, await self._contents.get(address)) for who, address in found]
+        return tuple((who, content.decode()) for who, content in contents if content is not None)
 
     async def _rules(self, entry: InboxEntry) -> dict[str, str]:
         try:

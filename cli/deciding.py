@@ -121,6 +121,8 @@ async def send(server: Server, decision: Decision) -> Receipt:
     except WorkflowUpdateFailedError as error:
         raise Refused(getattr(error.cause, "message", str(error.cause))) from error
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise asyncio.CancelledError from None  # somebody pressed Ctrl-C
         raise NotReachable(
             f"the run did not answer in {ANSWERED_WITHIN.seconds} s, the decision may yet count; {NO_WORKER}"
         ) from None

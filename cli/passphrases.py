@@ -2,7 +2,10 @@
 
 import getpass
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -38,11 +41,22 @@ def _from_file() -> bytes | None:
     return text.encode()
 
 
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C stops the question at once: while a command waits for people, asyncio would only note it for later."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _asked(question: str) -> bytes:
     if not sys.stdin.isatty():
         raise Refused(f"no terminal to ask for the passphrase; name a file that holds it in {VARIABLE}")
     try:
-        typed = getpass.getpass(question)
+        with _interruptible():
+            typed = getpass.getpass(question)
     except EOFError:
         typed = ""
     if not typed:

@@ -124,6 +124,8 @@ def _people(request: ShownRequest) -> Iterator[str]:
         yield "  nobody at this moment; see `interlock approvers list`"
     if request.approved_by:
         yield f"approved so far: {', '.join(request.approved_by)}"
+    for who, note in request.notes:
+        yield from apart(note, full=True, label=f"note of {who}")
 
 
 def _candidate(candidate: Candidate) -> str:

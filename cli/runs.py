@@ -23,6 +23,7 @@ from contracts.runs import Ending
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 RunArgument = Annotated[str, typer.Argument(help="The run, for example refund/A-17.", metavar="RUN")]
+LONGEST_REASON = 300
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -169,16 +170,19 @@ async def watch_command(
 async def cancel_command(
     server: Server,
     run: RunArgument,
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept with the run.", min=1)],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept with the run.")],
+    who: Annotated[str, typer.Option("--as", help="Who stops it.", envvar="INTERLOCK_APPROVER")] = "",
 ) -> int:
     """Ask a run to stop; it undoes what it did, and ends as cancelled."""
+    if not reason.strip() or len(reason) > LONGEST_REASON:
+        raise WrongInput(f"--reason says why in 1 to {LONGEST_REASON} characters; it is kept with the run")
     from temporalio.api.enums.v1 import WorkflowExecutionStatus
 
     described = (await server.describe(run)).workflow_execution_info
     if described.HasField("close_time"):
         how = WorkflowExecutionStatus.Name(described.status).rpartition("_")[2].lower()
         raise Refused(f"{run} has ended already ({how}); see `interlock runs show {run}`")
-    await server.handle(run).cancel(reason=reason[:300])
+    await server.handle(run).cancel(reason=f"{reason.strip()} (asked by {someone('--as', who)})")
     say(f"asked {run} to stop")
     say(f"next: interlock runs watch {run}")
     return exits.DONE

@@ -107,7 +107,8 @@ async def _pin(
     changed, same = changes(pins, seen, chosen)
     if not changed:
         say(f"nothing to pin; tools as they were accepted: {same}")
-        return exits.DONE
+        if not pins:
+            return exits.DONE
     forms = await accepted_forms(changed)
     for change in changed:
         say(change.line(forms))

@@ -27,6 +27,10 @@ class RememberedDecisions:
         """See activities.decided.Decided."""
         return sum(who == approver and at >= since for who, _, at in self.taken)
 
+    async def notes(self, first_run_id: str, approval_id: str) -> tuple[tuple[str, str], ...]:
+        """See activities.decided.Decided."""
+        return ()
+
     async def deciders(self, first_run_id: str, approval_id: str) -> tuple[str, ...]:
         """See activities.decided.Decided."""
         return tuple(dict.fromkeys(who for who, on, _ in self.taken if on == approval_id))

@@ -153,6 +153,20 @@ async def test_the_next_role_decides_once_the_request_was_handed_on(bench: Bench
     assert (before.check, after.counts, after.fulfilled) == (Check.ROLE, True, True)
 
 
+async def test_the_note_of_a_decision_that_counts_is_kept_where_auditors_find_it(bench: Bench) -> None:
+    dana = Signer("dana", (FINANCE,))
+    in_production(bench, dana)
+    decision = dana.signed((await asked(bench)).model_copy(update={"note": "the photo shows it"}))
+    (answer,) = await checked(bench, decision)
+    ((who, address),) = await bench.store.decided.notes(decision.first_run_id, decision.approval_id)
+    told = "SELECT payload FROM audit WHERE kind = 'decision'"
+    payload = bench.store._database.read_now(lambda each: each.exec_driver_sql(told).scalar_one())
+
+    assert (answer.counts, who) == (True, "dana")
+    assert await bench.store.contents.get(address) == b"the photo shows it"
+    assert f'"note":"{address}"' in payload
+
+
 async def test_a_refusal_is_told_to_auditors_once(bench: Bench) -> None:
     dana = Signer("dana", (FINANCE,))
     decision = await asked(bench)

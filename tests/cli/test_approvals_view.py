@@ -128,6 +128,14 @@ def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
+def test_the_notes_of_those_who_have_decided_are_shown_as_words_of_theirs(capsys: pytest.CaptureFixture[str]) -> None:
+    notes = (("dana", "the photo shows it\x1b[2J\nkind: approved"),)
+    lines = text_of(capsys, shown(asks(), approved_by=("Dana",), notes=notes))
+
+    assert any(line.startswith("| note of dana: the photo shows it") for line in lines)
+    assert "kind: approved" not in lines and not any("\x1b" in line for line in lines)
+
+
 def test_a_request_that_was_handed_on_names_both_roles(capsys: pytest.CaptureFixture[str]) -> None:
     demanded = demands(hand_on_to="head_of_finance")
     entry = asks(demanded, hand_on_at=NOON, handed_on_at=NOON, hand_ons={demanded.rule_id: NOON})

@@ -89,18 +89,32 @@ async def test_watch_prints_plain_lines_until_the_ending(
 
     states = [line.split("  ")[-1] for line in watched.out.splitlines()]
     assert states[:4] == ["intake", "assessing", "ruling", "awaiting_approval"]
-    assert watched.out.splitlines()[-2:] == ["ended: cancelled, cancelled: enough", f"next: interlock runs show {run}"]
+    assert watched.out.splitlines()[-2:] == [
+        "ended: cancelled, cancelled: enough",
+        f"next: interlock runs show {run}",
+    ]
 
 
 async def test_cancelling_twice_says_how_it_ended(shop: Shop, interlock: CommandLine, order: str) -> None:
     run = await waiting_run(interlock, order)
-    first = await interlock("runs", "cancel", run, "--reason", "enough")
-    await interlock("runs", "watch", run)
+    first = await interlock("runs", "cancel", run, "--reason", "enough", "--as", "otto")
+    watched = await interlock("runs", "watch", run)
     second = await interlock("runs", "cancel", run, "--reason", "enough")
 
     assert first.out.splitlines() == [f"asked {run} to stop", f"next: interlock runs watch {run}"]
+    assert "ended: cancelled, cancelled: enough (asked by otto)" in watched.out
     assert second.code == 1
     assert second.err == f"{run} has ended already (completed); see `interlock runs show {run}`\n"
+
+
+@pytest.mark.parametrize("reason", ["", " ", "x" * 301])
+async def test_a_run_is_cancelled_only_for_a_reason(
+    shop: Shop, interlock: CommandLine, order: str, reason: str
+) -> None:
+    run = await waiting_run(interlock, order)
+    refused = await interlock("runs", "cancel", run, "--reason", reason)
+
+    assert (refused.code, refused.err) == (2, "--reason says why in 1 to 300 characters; it is kept with the run\n")
 
 
 async def test_why_names_who_a_healthy_run_waits_for(shop: Shop, interlock: CommandLine, order: str) -> None:

@@ -1,8 +1,14 @@
 """Personal keys: kept for their owner alone, found again, and never shown."""
 
 import copy
+import fcntl
+import os
 import pickle
+import pty
 import stat
+import subprocess
+import sys
+import termios
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -334,3 +340,35 @@ def test_a_machine_without_a_keyring_says_so(machine: Machine, memory: MemoryKey
     with pytest.raises(Refused, match=r"no keyring that keeps secrets .*; give --store file"):
         make_key("dana", "acme", NEXT_YEAR, Keeping.KEYRING)
     assert kept_keys("dana") == []
+
+
+def test_whoever_presses_ctrl_c_at_the_passphrase_has_stopped_the_command() -> None:
+    program = (
+        "import asyncio\n"
+        "from cli.passphrases import read_passphrase\n"
+        "async def command():\n"
+        "    read_passphrase('fiona')\n"
+        "    await asyncio.Event().wait()\n"
+        "asyncio.run(command())\n"
+    )
+    terminal, inside = pty.openpty()
+    asking = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=inside,
+        stdout=inside,
+        stderr=inside,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "INTERLOCK_PASSPHRASE_FILE": ""},
+    )
+    os.close(inside)
+    try:
+        said = b""
+        while b"passphrase of fiona" not in said:
+            said += os.read(terminal, 1024)
+        os.write(terminal, b"\x03")
+        assert asking.wait(timeout=20) != 0
+    finally:
+        asking.kill()
+        os.close(terminal)

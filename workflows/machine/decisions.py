@@ -113,7 +113,9 @@ class TakesDecisions(Generic[CaseT]):
         for decided in self.case.decided:
             answered = (decided.id, decided.by, decided.outcome)
             if answered == (decision.approval_id, decision.approver, outcome_of(decision.verdict)):
-                message = f"{decided.id} is {decided.outcome}"
+                message = (
+                    f"{decided.id} {'is' if decision.verdict in _OUTCOMES else 'was answered with'} {decided.outcome}"
+                )
                 return Receipt(approval_id=decided.id, outcome=decided.outcome, message=message)
         request = self._open_request(decision.approval_id)
         if request is not None and decision in request.approvals:

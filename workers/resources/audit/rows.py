@@ -68,7 +68,7 @@ def ledger(connection: Connection) -> Iterator[Row]:
 def decisions(connection: Connection) -> Iterator[Row]:
     """Decisions that were taken."""
     for row in _each(connection, select(DECISIONS)):
-        values = {name: row[name] for name in ("statement", "approver", "approval_id", "first_run_id")}
+        values = {name: row[name] for name in ("statement", "approver", "approval_id", "first_run_id", "note")}
         yield Row(row["nonce"], "decisions", values | {"used_at": _moment(row["used_at"])})
 
 

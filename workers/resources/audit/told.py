@@ -14,7 +14,7 @@ from workers.resources.store.ledger_records import NAMED
 
 CLOCKS_DIFFER = timedelta(minutes=5)
 _STARTED = ("automation", "business_key", "input", "request", "statement", "key_id", "nonce")
-CONTENTS = ("result", "display", "policy", "roster")
+CONTENTS = ("result", "display", "policy", "roster", "note")
 """Facts that are content addresses."""
 
 
@@ -70,7 +70,7 @@ class Accounts:
             case AuditKind.CLAIMED | AuditKind.SENT | AuditKind.RELEASED | AuditKind.OUTCOME:
                 self._ledger(place, record)
             case AuditKind.DECISION:
-                told = {name: record.facts.get(name) for name in ("statement",)}
+                told = {name: record.facts.get(name) for name in ("statement", "note")}
                 told |= {"approver": record.who, "approval_id": record.about, "first_run_id": record.first_run_id}
                 self.decisions[_text(record, "nonce")] = Told(*place, told | {"used_at": rfc3339(record.at)})
             case AuditKind.ACTIVATED:

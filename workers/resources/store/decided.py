@@ -8,6 +8,7 @@ from contracts.canonical import digest
 from contracts.decisions import Decision
 from contracts.model import Moment
 from workers.resources.store.audit import append
+from workers.resources.store.contents import put_content
 from workers.resources.store.database import Database, insert_new
 from workers.resources.store.schema import DECISIONS
 
@@ -28,10 +29,13 @@ class SqlDecided:
             "approval_id": decision.approval_id,
             "first_run_id": decision.first_run_id,
             "used_at": at,
+            "note": digest(decision.note.encode()) if decision.note else "",
         }
 
         def work(connection: Connection) -> bool:
             if insert_new(connection, DECISIONS, row):
+                if decision.note:
+                    put_content(connection, decision.note.encode())
                 append(connection, _record(decision, approver, statement, at))
                 return True
             standing = select(DECISIONS.c.statement).where(DECISIONS.c.nonce == row["nonce"])
@@ -51,6 +55,14 @@ class SqlDecided:
         if besides is not None:
             query = query.where(DECISIONS.c.nonce != nonce_of(besides))
         return await self._database.read(lambda connection: int(connection.execute(query).scalar_one()))
+
+    async def notes(self, first_run_id: str, approval_id: str) -> tuple[tuple[str, str], ...]:
+        """Approver and content address of the note, for every decision on one request that has one, oldest first."""
+        of_request = (DECISIONS.c.first_run_id == first_run_id, DECISIONS.c.approval_id == approval_id)
+        query = select(DECISIONS.c.approver, DECISIONS.c.note).where(*of_request, DECISIONS.c.note != "")
+        query = query.order_by(DECISIONS.c.used_at, DECISIONS.c.nonce)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return tuple((row.approver, row.note) for row in rows)
 
     async def deciders(self, first_run_id: str, approval_id: str) -> tuple[str, ...]:
         """The people whose decisions on one request were taken, each once, the first one first."""

@@ -187,6 +187,7 @@ DECISIONS = Table(
     Column("approval_id", Text, nullable=False),
     Column("first_run_id", Text, nullable=False),
     Column("used_at", MomentText, nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
     Index(None, "approver", "used_at"),
 )
 """A nonce and the digest of the one statement that has used it."""
