@@ -46,7 +46,7 @@ def of_what_is_configured(failure: Exception) -> CommandFailed | None:
             return WrongInput(f"INTERLOCK_SERVERS: {failure}")
         case PolicyBroken() | KeyFileUnusable() | CheckpointsUnusable():
             return WrongInput(str(failure))
-        case errors.StoreUnreachable():
+        case errors.StoreUnreachable() | errors.StoreMissing():
             return NotReachable(str(failure))
         case errors.StoreTooNew() | errors.StoreOfAnotherMode() | errors.ContentDamaged():
             return Refused(str(failure))

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from cli.main import run
 from contracts.roster import Roster
+from workers.resources.store import Store
 
 PASSPHRASE = "correct horse battery staple"
 REASON = ("--reason", "as agreed in the meeting")
@@ -24,6 +25,13 @@ class Done:
     code: int
     out: str
     err: str
+
+
+def made_store(folder: Path) -> str:
+    """The address of an empty store, as a worker would have made it."""
+    url = f"sqlite:///{folder}/store.db"
+    Store.open(url).close()
+    return url
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ class Machine:
             "INTERLOCK_KEYS": str(machine.keys),
             "INTERLOCK_PASSPHRASE_FILE": str(folder / "passphrase"),
             "INTERLOCK_ROSTER": str(machine.roster_path),
-            "INTERLOCK_STORE": f"sqlite:///{folder}/store.db",
+            "INTERLOCK_STORE": made_store(folder),
             "INTERLOCK_DEPLOYMENT": "acme",
             "INTERLOCK_MODE": mode,
         }

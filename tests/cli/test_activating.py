@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from activities.activating import missing_signatures
 from cli.activating import activate_document
 from cli.exits import CommandFailed, NotReachable, Refused, WrongInput
+from cli.main import run
 from contracts.authority import DocumentKind, InForce
 from contracts.deployment import Mode
 from contracts.roster import Roster
@@ -253,6 +254,16 @@ async def test_a_store_that_cannot_be_used_is_one_clear_error(
 
     with pytest.raises(failure):
         await activate(DocumentKind.PINS, PINS, "anybody")
+
+
+@pytest.mark.parametrize("words", [("approvers", "list"), ("policy", "activate", "--as", "dana", "--reason", "first")])
+def test_no_command_makes_a_store_where_none_is(machine: Machine, words: tuple[str, ...]) -> None:
+    machine.monkeypatch.setenv("INTERLOCK_STORE", f"sqlite:///{machine.folder}/mistyped/store.db")
+    machine.capsys.readouterr()
+
+    assert run(list(words)) == 3
+    assert "correct INTERLOCK_STORE, or let `interlock worker` make it first" in machine.capsys.readouterr().err
+    assert not (machine.folder / "mistyped").exists()
 
 
 async def test_the_office_holds_what_its_settings_say(machine: Machine) -> None:

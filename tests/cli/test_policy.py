@@ -12,6 +12,7 @@ from contracts.authority import DocumentKind
 from policies.document import document_of
 from policies.engine import CedarRules
 from tests.cli.conftest import Outcome
+from tests.cli.enrolment import made_store
 from workers.resources.store import Store
 from workers.settings import REPOSITORY
 
@@ -38,7 +39,7 @@ def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 @pytest.fixture
 def development(policy: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The address of a store in development mode."""
-    address = f"sqlite:///{tmp_path}/store.db"
+    address = made_store(tmp_path)
     monkeypatch.setenv("INTERLOCK_STORE", address)
     monkeypatch.setenv("INTERLOCK_MODE", "development")
     return address

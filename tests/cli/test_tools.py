@@ -14,6 +14,7 @@ import pytest
 from cli.main import run
 from contracts.authority import DocumentKind, InForce, PinnedTool
 from contracts.canonical import digest
+from tests.cli.enrolment import made_store
 from workers.embedded.environment import audit_key
 from workers.resources.key_file import read_or_make_key
 from workers.resources.store import Store
@@ -38,6 +39,7 @@ def publish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Publish:
         '[servers.bank.tools.pay]\nrisk = "medium"\nreads = []\nsends_out = true\n'
     )
     settle(monkeypatch, tmp_path, servers)
+    made_store(tmp_path)
 
     def published(*tools: dict[str, Any], instructions: str = "Be kind.") -> None:
         said.write_text(json.dumps({"tools": tools, "instructions": instructions}))
@@ -61,11 +63,11 @@ def called(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, st
     return code, *capsys.readouterr()
 
 
-def in_force(folder: Path) -> InForce:
+def in_force(folder: Path, store_name: str = "store.db") -> InForce:
     """The pins document."""
 
     async def read() -> InForce | None:
-        store = await asyncio.to_thread(Store.open, f"sqlite:///{folder}/store.db")
+        store = await asyncio.to_thread(Store.open, f"sqlite:///{folder}/{store_name}")
         try:
             return await store.documents.in_force(DocumentKind.PINS)
         finally:
@@ -80,7 +82,7 @@ def kept(folder: Path, address: str) -> bytes | None:
     """A content of the store."""
 
     async def read() -> bytes | None:
-        store = await asyncio.to_thread(Store.open, f"sqlite:///{folder}/store.db")
+        store = await asyncio.to_thread(Store.open, f"sqlite:///{folder}/{store_name}")
         try:
             return await store.contents.get(address)
         finally:
@@ -320,6 +322,7 @@ def test_beside_a_running_development_its_servers_and_store_are_looked_at(tmp_pa
         "processes": [],
     }
     (folder / "dev.json").write_text(json.dumps(running))
+    Store.open(str(running["store_url"])).close()
     read_or_make_key(audit_key(tmp_path))  # as `interlock dev` does before it starts a worker
     bare = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "HOME": str(tmp_path)}
     for words, said in (
@@ -336,4 +339,4 @@ def test_beside_a_running_development_its_servers_and_store_are_looked_at(tmp_pa
             check=True,
         )
         assert said in shown.stdout
-    assert (tmp_path / "dev.db").exists() and not (tmp_path / "store.db").exists()
+        assert in_force(tmp_path, "dev.db").activation.version == 1

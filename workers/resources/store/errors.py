@@ -15,6 +15,15 @@ class StoreUnreachable(Exception):
         )
 
 
+class StoreMissing(Exception):
+    """Only a worker makes a store."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(
+            f"there is no store at {place!r}; correct INTERLOCK_STORE, or let `interlock worker` make it first"
+        )
+
+
 class StoreTooNew(Exception):
     """A newer Interlock has migrated the store: run that version, or a newer one."""
 
