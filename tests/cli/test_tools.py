@@ -82,7 +82,7 @@ def kept(folder: Path, address: str) -> bytes | None:
     """A content of the store."""
 
     async def read() -> bytes | None:
-        store = await asyncio.to_thread(Store.open, f"sqlite:///{folder}/{store_name}")
+        store = await asyncio.to_thread(Store.open, f"sqlite:///{folder}/store.db")
         try:
             return await store.contents.get(address)
         finally:

@@ -117,9 +117,12 @@ class RefundCase(Case):
         """What people are shown beside the action itself."""
         facts = "; ".join(f"{name} {value}" for name, value in self.facts.model_dump().items())
         again = (DisplayLine(label="asked again because", text=self.asked_again),) if self.asked_again else ()
+        totals = self.ruling.totals if self.ruling else {}
+        sums = "; ".join(f"{name} {cents / 100:.2f} {self.currency}" for name, cents in sorted(totals.items()))
         return (
             *again,
             DisplayLine(label="Claude advises", text=f"{self.money}: {self.why}"),
+            *((DisplayLine(label="with this one", text=sums),) if sums else ()),
             DisplayLine(label="the order", text=facts),
             DisplayLine(label="cost of waiting", text="the customer waits; nothing has been paid"),
             DisplayLine(label="approving also permits", text="payments.reverse_credit, should a later step fail"),
