@@ -49,7 +49,6 @@ async def test_show_prints_the_exact_arguments_who_may_decide_and_until_when(
         "state: awaiting_approval",
         f"requester: {requester_of(order)}",
         "| Claude advises: 640.00 EUR: one of two items arrived broken",
-        "| with this one: credits_of_customer_today 640.00 EUR; credits_of_requester_today 640.00 EUR",
         "| cost of waiting: the customer waits; nothing has been paid",
         "action: payments.issue_credit",
         '|   "cents": 64000,',

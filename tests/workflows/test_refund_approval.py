@@ -1,5 +1,6 @@
 """Refunds that people must sign: what each answer, and each silence, leads to."""
 
+import json
 from datetime import timedelta
 
 from temporalio.testing import WorkflowEnvironment
@@ -21,6 +22,16 @@ async def test_a_large_refund_waits_for_an_approver_and_goes_ahead_when_approved
     assert receipt.outcome == "approved"
     assert ending.state == "refunded"
     assert refund.toolbox.effects() == EFFECTS_OF_A_REFUND
+
+
+async def test_people_are_shown_what_the_day_comes_to_with_what_they_are_asked(temporal: WorkflowEnvironment) -> None:
+    async with a_refund(temporal, 64000) as refund:
+        request = await refund.run.asked()
+        shown = await refund.story.store.contents.get(request.display_digest)
+
+    assert shown is not None
+    lines = {line["label"]: line["text"] for line in json.loads(shown)["request"]["context"]}
+    assert lines["with this one"] == "credits_of_customer_today 640.00 EUR; credits_of_requester_today 640.00 EUR"
 
 
 async def test_a_rejected_refund_touches_nothing(temporal: WorkflowEnvironment) -> None:
