@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -30,6 +31,9 @@ CheckpointsOption = Annotated[
 KeyOption = Annotated[
     list[str] | None, typer.Option("--key", help="A public key to believe, base64url; repeatable.", metavar="PUBLIC")
 ]
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+_SAID_FIRST: Final = ("state", "effect", "verdict", "event", "taint", "total", "check")
+"""Facts that say in a word what has happened."""
 _MEANING: Final = {
     0: "the audit chain is whole",
     1: "the audit chain WAS TAMPERED WITH; keep store and checkpoints as they are, and see the runbook",
@@ -107,10 +111,21 @@ def export_command(
 def _lines(told: Told) -> Iterator[str]:
     record = told.record
     by = f" by {record.who}" if record.who else ""
-    yield f"{local_time(record.at)}  {record.kind.value.replace('_', ' ')}{by}  {record.about}".rstrip()
-    facts = ", ".join(f"{name} {_words(value)}" for name, value in record.facts.items() if value not in ("", None, []))
+    said = [
+        _words(record.facts[name]) for name in _SAID_FIRST if record.facts.get(name) not in (None, record.kind.value)
+    ]
+    tool = ".".join(_words(record.facts[name]) for name in ("server", "tool") if name in record.facts)
+    what = _DIGEST.sub(_short, " ".join(part for part in (tool, *said, record.about) if part))
+    yield f"{local_time(record.at)}  {record.kind.value.replace('_', ' ')}{by}  {what}".rstrip()
+    left = {name: value for name, value in record.facts.items() if name not in (*_SAID_FIRST, "server", "tool")}
+    facts = ", ".join(f"{name} {_words(value)}" for name, value in left.items() if value not in ("", None, []))
     if facts:
-        yield f"    {facts}"
+        yield f"    {_DIGEST.sub(_short, facts)}"
+
+
+def _short(digest: re.Match[str]) -> str:
+    """Enough to tell one from another; `--json` has all of it."""
+    return digest.group()[:19]
 
 
 def _words(value: JsonValue) -> str:

@@ -52,7 +52,7 @@ def test_show_tells_in_order_what_happened_and_records_who_looked(
     assert first.code == 0
     told = [line for line in first.out.splitlines() if line and not line.startswith((" ", "next:"))]
     assert "run started by ada" in told[0]
-    assert "decision by dana  refund/A-17#1" in told[1]
+    assert "decision by dana  approve refund/A-17#1" in told[1]
     assert "claimed by ada" in told[2]
     assert "run ended" in told[-1]
     assert "evidence" not in first.out, "what is empty is left out"
