@@ -176,7 +176,7 @@ def _some_request(chance: random.Random, cents: int) -> dict[str, JsonValue]:
     """Mostly what is about to be done, or more."""
     order: dict[str, JsonValue] = {"order_id": chance.choice([*["A-17"] * 9, "Z-99", ""])}
     limit: dict[str, JsonValue] = {"limit_cents": cents + chance.choice([0, 1, 5000, 10**6, -1])}
-    named = {"name": "spring"} if chance.random() < 0.3 else {}
+    named: dict[str, JsonValue] = {"name": "spring"} if chance.random() < 0.3 else {}
     return (order if chance.random() < 0.95 else {}) | (limit if chance.random() < 0.4 else {}) | named
 
 
@@ -186,6 +186,8 @@ def edge_questions() -> list[PolicyQuestion]:
 
 
 def _edges_of_what_was_asked_for() -> list[PolicyQuestion]:
+    orders: list[dict[str, JsonValue]] = [{}, {"order_id": "A-17"}, {"order_id": "A-18"}]
+    limits: list[dict[str, JsonValue]] = [{}, {"limit_cents": 3_999}, {"limit_cents": 4_000}, {"limit_cents": 4_001}]
     return [
         ask(
             action,
@@ -196,9 +198,7 @@ def _edges_of_what_was_asked_for() -> list[PolicyQuestion]:
             purpose=Purpose.COMPENSATION if action in REFUND_UNDOES else Purpose.FORWARD,
             undoes=True,
         )
-        for action, automation in product(ACTIONS, ("refund", "payroll"))
-        for order in ({}, {"order_id": "A-17"}, {"order_id": "A-18"})
-        for limit in ({}, {"limit_cents": 3_999}, {"limit_cents": 4_000}, {"limit_cents": 4_001})
+        for action, automation, order, limit in product(ACTIONS, ("refund", "payroll"), orders, limits)
     ]
 
 

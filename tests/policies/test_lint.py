@@ -131,7 +131,7 @@ def test_a_mistake_is_found_on_its_line_with_the_way_out(text: str, place: str, 
     [
         ("context.request has ordr_id", "no automation's input has a field 'ordr_id' that rules can see"),
         ('context.request.order_id == "A-17"', "unable to guarantee safety of access to optional attribute"),
-        ("context.request has order_id && context.request.order_id == 17", "expected"),
+        ("context.request has order_id && context.request.order_id == 17", "types Long and String are not compatible"),
         ('context.request has limit_cents && context.request.limit_cents > "5"', "expected Long"),
     ],
 )
