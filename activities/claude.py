@@ -120,7 +120,7 @@ class ClaudeActivities:
         try:
             roster, now = await self._authority.roster(), await self._clock.now()
             roles = roster.roles_of(record.start.requester, now)
-            asker = Asker(record.start, roles, request.state, now)
+            asker = Asker(record.start, record.request, roles, request.state, now)
             return await make_offer(request.tools, self._toolbox, self._authority, asker)
         except NothingInForce as nothing:
             raise ApplicationError(str(nothing), type="NothingInForce") from nothing

@@ -45,6 +45,8 @@ class Asker:
     """For whom an offer is made, and where."""
 
     start: StartStatement
+    request: dict[str, JsonValue]
+    """The input that was registered with the start."""
     roles: tuple[str, ...]
     state: str
     at: Moment
@@ -128,6 +130,7 @@ def _possible(policy: PolicyEngine, asker: Asker, definition: ToolDefinition) ->
             roles=asker.roles,
             on_behalf_of=asker.start.on_behalf_of,
             automation=asker.start.automation,
+            request=asker.request,
             server=definition.server,
             tool=definition.name,
             kind=definition.kind,

@@ -90,6 +90,7 @@ class Rulings:
             roles=in_force.roster.roles_of(start.requester, in_force.now),
             on_behalf_of=start.on_behalf_of,
             automation=start.automation,
+            request=prepared.start.request,
             server=prepared.call.server,
             tool=prepared.call.tool,
             kind=definition.kind,

@@ -16,6 +16,7 @@ from cli.printing import say, say_json, tell
 from cli.rulebook import (
     Rulebook,
     Stored,
+    inputs,
     open_rulebook,
     read_roster,
     read_store,
@@ -61,6 +62,7 @@ def explain_command(
     tool: Annotated[str, typer.Option(help="SERVER.TOOL")],
     role: Annotated[list[str] | None, typer.Option(help="A role of whoever asks; repeatable.")] = None,
     requester: Annotated[str, typer.Option(help="Whoever asks; the roles are those of the roster.")] = "",
+    wanted: Annotated[list[str] | None, typer.Option("--asked", help="FIELD=VALUE of the run's input.")] = None,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="ARGUMENT=VALUE of the call.")] = None,
     totals: Annotated[list[str] | None, typer.Option("--total", help="TOTAL=VALUE, this action included.")] = None,
     approvals: Annotated[list[str] | None, typer.Option("--approved", help="ROLE=PEOPLE who have signed.")] = None,
@@ -76,7 +78,8 @@ def explain_command(
 ) -> int:
     """May this be done, and who must sign? 1 when it is forbidden.
 
-    Asks the rules in the files, not those in force. Arguments that are not given are taken as 0 or empty.
+    Asks the rules in the files, not those in force. Arguments that are not given are taken as 0 or empty; fields of
+    the run's input that are not given are absent: such a run was not asked for them.
     """
     book, stored = open_rulebook(folder or ()), asyncio.run(read_store())
     overruled = {"effect_class": effect_class, "risk": risk, "sends_out": sends_out}
@@ -86,6 +89,7 @@ def explain_command(
     asked = Asked(
         automation=automation,
         tool=tool,
+        request=_request(automation, wanted or []),
         requester=requester or "somebody",
         roles=_roles(role or [], requester, read_roster(roster) or stored.roster),
         purpose=purpose,
@@ -212,6 +216,16 @@ def _span(span: timedelta) -> str:
     minutes, seconds = divmod(rest, 60)
     parts = ((hours, "h"), (minutes, "min"), (seconds, "s"))
     return " ".join(f"{number} {unit}" for number, unit in parts if number)
+
+
+def _request(automation: str, wanted: Sequence[str]) -> dict[str, JsonValue]:
+    """The run's input, as far as it is given; of an automation that is not known here it can be anything."""
+    given = read_assignments("--asked", wanted)
+    properties = inputs().get(automation, {}).get("properties") if given else None
+    if isinstance(properties, dict) and (unknown := sorted(given.keys() - properties.keys())):
+        known = ", ".join(properties) or "none"
+        raise WrongInput(f"--asked {unknown[0]}: the input of {automation} has no such field; it has {known}")
+    return given
 
 
 def _roles(named: Sequence[str], requester: str, roster: Roster | None) -> tuple[str, ...]:

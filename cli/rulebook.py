@@ -112,7 +112,15 @@ def surroundings(book: Rulebook, stored: Stored, roster: Roster | None) -> Surro
         reads=frozenset(name for name, tool in book.described.items() if tool.effect_class is EffectClass.READ),
         accepted=declared | stored.tools.keys() if stored.tools else None,
         held=frozenset(role for person in known.people for role in person.roles) if known else None,
+        inputs=inputs(),
     )
+
+
+def inputs() -> dict[str, dict[str, JsonValue]]:
+    """Automation -> JSON schema of its input. Raises as load_catalog does."""
+    from cli.automations import load_catalog
+
+    return {entry.name: entry.request.model_json_schema(mode="serialization") for entry in load_catalog().entries()}
 
 
 def tool_described(book: Rulebook, stored: Stored, name: str) -> ToolDescribed:

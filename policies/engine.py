@@ -125,13 +125,16 @@ class CedarRules:
         )
 
     def could_permit(self, question: PolicyQuestion) -> bool:
-        """See PolicyEngine.could_permit: rules that read arguments (and so fail without them) leave it open."""
+        """See PolicyEngine.could_permit: rules that read arguments (and so fail without them) leave it open.
+
+        So do rules that read the run's input, where the question has none.
+        """
         open_question = question.model_copy(
             update={"arguments": {}, "input_schema": _all_optional(question.input_schema)}
         )
-        saturated = dict.fromkeys(self._roles, SATURATED)
-        permitted = self._ask(open_question, saturated, self._permits)
-        unforbidden = self._ask(open_question, saturated, self._forbids)
+        saturated, known = dict.fromkeys(self._roles, SATURATED), bool(question.request)
+        permitted = self._ask(open_question, saturated, self._permits, with_request=known)
+        unforbidden = self._ask(open_question, saturated, self._forbids, with_request=known)
         return (permitted.allowed or bool(permitted.errors)) and unforbidden.allowed
 
     def _obliged(self, denial: "_Answer") -> Ruling:
@@ -165,16 +168,22 @@ class CedarRules:
         question: PolicyQuestion,
         approvals: Mapping[str, int],
         policies: cedarpy.PolicySet | None = None,
+        *,
+        with_request: bool = True,
     ) -> "_Answer":
-        schema = action_schema(question.server, question.tool, question.input_schema, self._roles, self._totals)
+        seen = question.request if with_request else None
+        schema = action_schema(question.server, question.tool, question.input_schema, self._roles, self._totals, seen)
         counted = {role: count for role, count in approvals.items() if role in self._roles}
         totals = {name: total for name, total in question.totals.items() if name in self._totals}
         principal = {"type": "User", "id": question.requester}
+        context = question.context(counted, totals)
+        if not with_request:
+            del context["request"]
         request = {
             "principal": principal,
             "action": {"type": "Action", "id": question.action},
             "resource": {"type": "Server", "id": question.server},
-            "context": question.context(counted, totals),
+            "context": context,
         }
         parents = [{"type": "Role", "id": role} for role in question.roles]
         entities = [{"uid": principal, "attrs": {}, "parents": parents}]

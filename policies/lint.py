@@ -18,7 +18,7 @@ from policies.document import (
     undeclared,
 )
 from policies.rules import Problem, Rule, read_rules
-from policies.schema import whole_schema
+from policies.schema import InputFields, input_fields, whole_schema
 
 
 class Surroundings(Model):
@@ -32,6 +32,13 @@ class Surroundings(Model):
     """The tools that operators have pinned or declared; None: that could not be looked up."""
     held: frozenset[str] | None = None
     """The roles that somebody holds; None: no roster was given."""
+    inputs: dict[str, dict[str, JsonValue]] = {}
+    """Automation -> JSON schema of its input."""
+
+    @property
+    def fields(self) -> InputFields:
+        """What rules can see of the inputs."""
+        return input_fields(self.inputs.values())
 
 
 def findings(files: Mapping[str, str], world: Surroundings) -> tuple[Problem, ...]:
@@ -43,12 +50,13 @@ def findings(files: Mapping[str, str], world: Surroundings) -> tuple[Problem, ..
     if totals is not None and calendars is not None:
         found += undeclared(rules, totals, calendars)
     named = {name for rule in rules for name in rule.attributes("totals")} | (totals or frozenset())
-    schema = cedarpy.Schema.from_str(whole_schema(world.tools, roles_asked(rules), named))
+    schema = cedarpy.Schema.from_str(whole_schema(world.tools, roles_asked(rules), named, world.fields.types))
     checks: tuple[Callable[[Rule], Iterator[Problem]], ...] = (
         _takes_what_it_asks,
         lambda rule: _unconditional(rule, world),
         lambda rule: _unknown_tools(rule, world),
         lambda rule: _roles_nobody_holds(rule, world),
+        lambda rule: _unknown_fields(rule, world),
         lambda rule: _invalid(rule, world, schema),
     )
     found += [problem for rule in rules for check in checks for problem in check(rule)]
@@ -62,6 +70,11 @@ def not_checked(files: Mapping[str, str], world: Surroundings) -> Iterator[str]:
         yield "not checked: whether the tools that rules name are pinned; no pins are in force here"
     if world.held is None:
         yield "not checked: whether somebody holds the roles that rules name; give --roster FILE"
+    read = {name for rule in rules for name in rule.attributes("request")}
+    if ambiguous := sorted(read & world.fields.ambiguous):
+        fields = ", ".join(f"context.request.{name}" for name in ambiguous)
+        sentence = f"not checked: what rules read of {fields}, which automations have with different types"
+        yield f"{sentence}; name the field otherwise in one of them"
     undescribed = sorted({name for rule in rules for name in rule.actions()} - world.tools.keys())
     if undescribed:
         sentence = f"not checked: the rules about {', '.join(undescribed)}, whose arguments nobody describes"
@@ -121,6 +134,15 @@ def _roles_nobody_holds(rule: Rule, world: Surroundings) -> Iterator[Problem]:
         if world.held is not None and role not in world.held:
             sentence = f"nobody in the roster holds the role {role!r}, so nobody could fulfil this rule"
             yield rule.problem(f"{sentence}; correct its name, or give it to somebody", [f'"{role}"'])
+
+
+def _unknown_fields(rule: Rule, world: Surroundings) -> Iterator[Problem]:
+    """`has` of a field that no input has is never true, so that a mistyped forbid would never apply."""
+    known = world.fields
+    for name in rule.attributes("request") if world.inputs else ():
+        if name not in known.types and name not in known.ambiguous:
+            sentence = f"no automation's input has a field {name!r} that rules can see"
+            yield rule.problem(f"{sentence}; correct its name", [f"request.{name}", f"request has {name}", name])
 
 
 def _invalid(rule: Rule, world: Surroundings, schema: cedarpy.Schema) -> Iterator[Problem]:

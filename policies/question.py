@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from contracts.model import Model
 from contracts.tools import EffectClass, Purpose, Risk, Taint
-from policies.schema import known_arguments
+from policies.schema import known_arguments, known_input
 
 
 class PolicyQuestion(Model):
@@ -21,6 +21,8 @@ class PolicyQuestion(Model):
     on_behalf_of: tuple[str, ...] = ()
     """For whom a service asks, the nearest first."""
     automation: str
+    request: dict[str, JsonValue] = {}
+    """The automation's input as it was registered with the start: what whoever asks has signed for."""
     server: str
     tool: str
     kind: str = "tool"
@@ -55,6 +57,7 @@ class PolicyQuestion(Model):
             "sends_out": self.sends_out,
             "undoes_recorded_effect": self.undoes_recorded_effect,
             "kind": self.kind,
+            "request": known_input(self.request),
             "on_behalf_of": list(self.on_behalf_of),
             "taint": {taint.value: taint in self.taint for taint in Taint},
             "approvals": dict(approvals),

@@ -35,6 +35,8 @@ class Asked(Model):
     automation: str
     tool: str
     """`server.tool`."""
+    request: dict[str, JsonValue] = {}
+    """The input of the run: what was asked for."""
     requester: str = "rita"
     roles: tuple[str, ...] = ()
     purpose: Purpose = Purpose.FORWARD
@@ -53,6 +55,7 @@ class Asked(Model):
             requester=self.requester,
             roles=self.roles,
             automation=self.automation,
+            request=self.request,
             server=server,
             tool=name,
             purpose=self.purpose,

@@ -483,12 +483,12 @@ async def test_an_undo_of_anothers_effect_is_refused(arguments: dict[str, JsonVa
 async def test_of_several_credits_each_can_be_undone() -> None:
     toolbox = payments()
     async with a_bench(toolbox, policy=OURS) as bench:
-        for number, order in enumerate(("A-16", "A-17", "A-18")):
-            first = credit(100, occurrence=str(number))
-            told = first.model_copy(update={"arguments": (first.arguments or {}) | {"order_id": order}})
+        for customer in ("C-6", "C-7", "C-8"):
+            first = credit(100, occurrence=customer)
+            told = first.model_copy(update={"arguments": (first.arguments or {}) | {"customer_id": customer}})
             assert (await bench.call(told)).status is CallStatus.DONE
-        for order in ("A-18", "A-16"):
-            undo = undoing(order_id=order).model_copy(update={"occurrence": order})
+        for customer in ("C-8", "C-6"):
+            undo = undoing(customer_id=customer).model_copy(update={"occurrence": customer})
             assert (await bench.call(undo)).status is CallStatus.DONE
     assert toolbox.called[3:] == ["payments.reverse_credit"] * 2
 

@@ -39,6 +39,7 @@ async def offer(
     toolbox: RecordingToolbox = WORLD,
     policy: CedarRules = OURS,
     authority: FixedAuthority | None = None,
+    request: dict[str, JsonValue] | None = None,
 ) -> tuple[OfferedTool, ...]:
     """What is offered in a state that names these tools."""
     start = StartStatement(
@@ -48,7 +49,8 @@ async def offer(
         input_digest="sha256:" + "0" * 64,
         issued_at=NINE,
     )
-    return await make_offer(patterns, toolbox, authority or FixedAuthority(policy), Asker(start, (), "thinking", NINE))
+    asker = Asker(start, {"order_id": "A-17"} if request is None else request, (), "thinking", NINE)
+    return await make_offer(patterns, toolbox, authority or FixedAuthority(policy), asker)
 
 
 def names(tools: tuple[OfferedTool, ...]) -> list[str]:
@@ -79,6 +81,14 @@ async def test_what_policy_can_never_permit_this_automation_is_not_offered() -> 
     assert names(await offer(*everything)) == ["orders__find", "orders__mark_refunded", "payments__issue_credit"]
     assert names(await offer(*everything, automation="errand")) == ["orders__find", "crm__add_note"]
     assert names(await offer(*everything, automation="payroll")) == ["orders__find"]
+
+
+async def test_what_was_asked_for_is_known_when_tools_are_offered() -> None:
+    spring = '@id("spring") permit(principal, action, resource) when { context.request.season == "spring" };'
+    policy = CedarRules({"rules": spring})
+    assert names(await offer("orders.*", policy=policy, request={"season": "autumn"})) == []
+    assert names(await offer("orders.find", policy=policy, request={"season": "spring"})) == ["orders__find"]
+    assert names(await offer("orders.find", policy=policy, request={})) == ["orders__find"]
 
 
 async def test_resources_are_offered_by_their_own_pattern_or_the_servers() -> None:

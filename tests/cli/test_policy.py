@@ -61,7 +61,7 @@ def rules(tmp_path: Path, *texts: str, **files: str) -> str:
 
 def test_the_shipped_rules_are_clean_and_what_was_not_checked_is_said(policy: Policy) -> None:
     outcome = policy("lint")
-    assert (outcome.code, outcome.out.splitlines()[0]) == (0, "16 rules in 6 files, nothing found")
+    assert (outcome.code, outcome.out.splitlines()[0]) == (0, "18 rules in 6 files, nothing found")
     assert "not checked: whether the tools that rules name are pinned" in outcome.err
 
 
@@ -90,7 +90,8 @@ def test_a_folder_without_rules_is_wrong_input(policy: Policy, tmp_path: Path) -
 # Explain.
 
 TAINTED = ("--tool", "mail.confirm_refund", "--taint", "private", "--taint", "untrusted")
-CREDIT = ("explain", "--automation", "refund", "--tool", "payments.issue_credit")
+ASKED = ("--asked", "order_id=A-17", "--set", "order_id=A-17")
+CREDIT = ("explain", "--automation", "refund", "--tool", "payments.issue_credit", *ASKED)
 
 
 def test_explain_says_who_must_sign_by_which_rule_and_by_when(policy: Policy) -> None:
@@ -117,6 +118,9 @@ def test_explain_says_who_must_sign_by_which_rule_and_by_when(policy: Policy) ->
         (["--set", "cents=999", "--total", "credits_of_requester_today=9990"], 0, "needs approval"),
         (["--set", "cents=999", "--total", "credits_of_customer_today=500001"], 1, "forbidden"),
         (["--set", "cents=500001"], 1, "forbidden"),
+        (["--set", "cents=4000", "--asked", "limit_cents=4000"], 0, "permitted"),
+        (["--set", "cents=4001", "--asked", "limit_cents=4000"], 1, "forbidden"),
+        (["--set", "cents=9000", "--asked", "limit_cents=4000", "--approved", "finance_manager=2"], 1, "forbidden"),
         (["--tool", "payments.reverse_credit", "--purpose", "compensation"], 1, "forbidden"),
         (["--tool", "payments.reverse_credit", "--purpose", "compensation", "--undoes"], 0, "permitted"),
         ([*TAINTED], 0, "permitted"),
@@ -128,6 +132,21 @@ def test_explain_says_who_must_sign_by_which_rule_and_by_when(policy: Policy) ->
 def test_explain_answers_as_the_gate_would(policy: Policy, more: list[str], code: int, answer: str) -> None:
     outcome = policy(*CREDIT, *more)
     assert (outcome.code, outcome.out.partition(":")[0]) == (code, answer)
+
+
+@pytest.mark.parametrize("asked", [(), ("--asked", "order_id=A-17"), ("--asked", "limit_cents=100")], ids=str)
+def test_explain_takes_what_was_not_asked_for_as_not_asked_for(policy: Policy, asked: tuple[str, ...]) -> None:
+    outcome = policy(*CREDIT[:5], "--set", "order_id=Z-99", "--set", "cents=100", *asked)
+    assert (outcome.code, outcome.out.splitlines()[-1]) == (1, "because: forbidden by refund-as-asked")
+
+
+def test_explain_asks_about_the_input_of_an_automation_that_is_not_known_here(policy: Policy, tmp_path: Path) -> None:
+    spring = OWN.replace('"own" }', '"own" && context.request has season && context.request.season == "spring" }')
+    asked = ("explain", "--automation", "own", "--tool", "crm.add_note", "--folder", rules(tmp_path, spring))
+    (tmp_path / "own" / "vectors.toml").write_text('[tools."crm.add_note"]')
+    assert policy(*asked, "--asked", "season=spring").code == 0
+    assert policy(*asked, "--asked", "season=autumn").code == 1
+    assert policy(*asked).code == 1
 
 
 def test_explain_says_why_not_and_which_rule_would_permit_it(policy: Policy) -> None:
@@ -160,6 +179,12 @@ def test_explain_prints_one_json_document(policy: Policy) -> None:
     [
         (["--set", "cent=1"], "--set cent: payments.issue_credit has no such argument"),
         (["--set", "cents"], "--set 'cents' does not say which field"),
+        (
+            ["--asked", "order=A-17"],
+            "--asked order: the input of refund has no such field; it has order_id, limit_cents",
+        ),
+        (["--asked", "order_id"], "--asked 'order_id' does not say which field"),
+        (["--asked", "order_id=A-18"], "--asked order_id is given twice"),
         (["--total", "credits_of_requester_today=many"], "is no whole number"),
         (["--total", "credits_of_nobody=5"], "no such total is declared"),
         (["--tool", "payments.burn"], "nobody describes the tool 'payments.burn'"),

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -27,6 +27,7 @@ from tests.forge.variants import Target, Told, Variant, large, small, word
 from tests.forge.world import Scene
 
 CREDIT, REVERSAL = "payments.issue_credit", "payments.reverse_credit"
+SIGNED_BY_FINANCE = Obligation(role="finance_manager", within=timedelta(days=1), rule_id="refund-over-50")
 DAILY_CENTS = 5_000
 """What one person may ask for in a day before somebody must sign."""
 CLAIMS: dict[str, JsonValue] = {
@@ -42,6 +43,7 @@ CLAIMS: dict[str, JsonValue] = {
     "key": "mine",
     "pin": "sha256:" + "0" * 64,
 }
+Attempt = Callable[[Target, random.Random], Awaitable[Told]]
 Worder = Callable[[Intruder, random.Random], ToolCall]
 Giver = Callable[[Target, Intruder, Scene, random.Random], tuple[Decision, ...]]
 
@@ -120,6 +122,10 @@ ONE_CALL: dict[str, tuple[Worder, str]] = {
     "a credit over 5000.00": (lambda run, chance: run.credit(chance.randint(500_001, 10**9)), "^forbidden: "),
     "a credit below nothing": (_with(cents=lambda chance: -chance.randint(1, 10**6)), "^refused: "),
     "a credit beyond counting": (_with(cents=lambda chance: 2**53 + chance.randint(0, 10**6)), "^(refused|failed): "),
+    "a credit for another order than its own": (
+        _with(order_id=lambda chance: f"X-{word(chance)}"),
+        "^forbidden: .*refund-as-asked",
+    ),
     "an amount that is no number": (
         _with(cents=lambda chance: chance.choice(["4000", 4000.5, None, True, [40], {"__extn": "40"}])),
         "^refused: .*cents",
@@ -278,7 +284,7 @@ async def _unseen(target: Target, chance: random.Random) -> Told:
             state="awaiting_approval",
             title="Credit 1.00 EUR?",
             action_digest=about,
-            obligations=(Obligation(role="finance_manager", within=timedelta(days=1), rule_id="refund-over-50"),),
+            obligations=(SIGNED_BY_FINANCE,),
             options=APPROVAL_VERDICTS,
             asked_at=await target.waiting.now(),
             context=(),
@@ -364,6 +370,24 @@ async def _with_the_genuine_start(target: Target, chance: random.Random) -> Told
         return Told(await run.calls(run.credit(chance.randint(5_001, 400_000), evidence=target.genuine)))
 
 
+def _with_a_stolen_start(**arguments: Callable[[Target, random.Random], JsonValue]) -> Attempt:
+    """The service has signed for at most 40.00 for one order; two finance managers sign what false code asks them."""
+
+    async def attempt(target: Target, chance: random.Random) -> Told:
+        async with intruder(target.shop) as run:
+            request: dict[str, JsonValue] = {"order_id": run.order, "limit_cents": 4_000}
+            start = target.shop.statement(run.order, run.run.workflow_id, request)
+            refused = await run.registers(target.shop.people.desk.starts(start), request)
+            assert refused == "", refused
+            call = run.credit(chance.randint(1, 4_000))
+            changed = {name: value(target, chance) for name, value in arguments.items()}
+            call = call.model_copy(update={"arguments": (call.arguments or {}) | changed})
+            scene = await run.asks(call, obligations=(SIGNED_BY_FINANCE,))
+            return Told(await run.calls(call.model_copy(update={"evidence": tuple(scene.genuine.values())})))
+
+    return attempt
+
+
 CALL_VARIANTS = (
     *(Variant(name, words, _calling(worded)) for name, (worded, words) in ONE_CALL.items()),
     Variant("another automation's tool", "^forbidden: ", _calling(_with(), "impostor")),
@@ -388,4 +412,14 @@ CALL_VARIANTS = (
     Variant("a letter worded by Claude, after all was read", "^needs_approval: .*taint-sends-out", _leaking_by_claude),
     Variant("asking Claude without a start record", NO_RECORD, _asking_claude),
     Variant("false code under a genuine start", SAYS[Check.RUN], _with_the_genuine_start),
+    Variant(
+        "a stolen start, and a signed credit for another order",
+        "^forbidden: .*refund-as-asked",
+        _with_a_stolen_start(order_id=lambda target, _: target.order),
+    ),
+    Variant(
+        "a stolen start, and a signed credit of more",
+        "^forbidden: .*refund-no-more-than-asked",
+        _with_a_stolen_start(cents=lambda _, chance: chance.choice([4_001, large(chance)])),
+    ),
 )

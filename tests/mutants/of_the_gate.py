@@ -260,6 +260,13 @@ ASKING = (
         "test_of_a_flood_of_evidence_only_the_first_few_are_looked_at",
     ),
     RULING.off(
+        "gate: what was asked for",
+        "            request=prepared.start.request,\n",
+        "            request=prepared.action.arguments,\n",
+        "tests/activities/test_stolen_starts.py::test_a_stolen_start_statement_does_nothing_to_another_order",
+        "tests/activities/test_stolen_starts.py::test_no_genuine_approval_makes_a_stolen_start_statement_worth_more",
+    ),
+    RULING.off(
         "gate: what the run has read",
         "taint=tuple(sorted(await self._taints.of(prepared.run))),",
         "taint=(),",

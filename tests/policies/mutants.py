@@ -60,7 +60,16 @@ def _heads(tree: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         yield f"it is a {other}", _with(tree, ("effect",), other)
     if tree["action"]["op"] != "All":
         yield "about every tool", _with(tree, ("action",), {"op": "All"})
-        yield "about another tool", _with(tree, ("action", "entity", "id"), "another.tool")
+        for path, name in _tools(tree["action"]):
+            yield f"about another tool than {name}", _with(tree, (*path, "id"), "another.tool")
+
+
+def _tools(head: dict[str, Any]) -> Iterator[tuple[Path, str]]:
+    """Every tool that a head names, and where."""
+    if head["op"] == "==":
+        yield ("action", "entity"), head["entity"]["id"]
+    for number, entity in enumerate(head.get("entities", [])):
+        yield ("action", "entities", number), entity["id"]
 
 
 def _annotations(tree: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import product
 
+from pydantic import JsonValue
+
 from contracts.policy import Obligation, Ruling, RulingEffect
 from contracts.tools import EffectClass, Purpose, Risk, Taint
 from policies.question import PolicyQuestion
@@ -57,12 +59,26 @@ def _allowed(question: PolicyQuestion) -> frozenset[str]:
 
 
 def _never(question: PolicyQuestion) -> frozenset[str]:
-    """More than 5000.00 is never given: not at once, and not within a day."""
+    """More than 5000.00 is never given: not at once, and not within a day. Nor is what nobody has asked for."""
+    unasked = _unasked(question) if question.automation == "refund" else set()
     if question.action != "payments.issue_credit":
-        return frozenset()
+        return frozenset(unasked)
     at_once = {"refund-over-5000"} if _cents(question) > 5000 * EUR else set()
     within_a_day = {"refund-day-over-5000"} if any(day > 5000 * EUR for day in _days(question)) else set()
-    return frozenset(at_once | within_a_day)
+    return frozenset(unasked | at_once | within_a_day)
+
+
+def _unasked(question: PolicyQuestion) -> set[str]:
+    """A refund keeps to the order, and to the amount if there was one, that it was asked for."""
+    asked, found = question.request, set()
+    touches = question.action in {**REFUND_DOES, **REFUND_UNDOES}
+    if touches and ("order_id" not in asked or asked["order_id"] != question.arguments["order_id"]):
+        found |= {"refund-as-asked"}
+    limit = asked.get("limit_cents", 10**18)
+    assert isinstance(limit, int)
+    if question.action == "payments.issue_credit" and _cents(question) > limit:
+        found |= {"refund-no-more-than-asked"}
+    return found
 
 
 def _unsigned(question: PolicyQuestion) -> frozenset[Obligation]:
@@ -128,11 +144,12 @@ def some_question(chance: random.Random) -> PolicyQuestion:
         return chance.choice([*EDGES, 0, 1, 10**9, -5001, chance.randrange(600_000)])
 
     days = {day: amount() for day in (REQUESTER_DAY, CUSTOMER_DAY, "another") if chance.random() < 0.5}
-    quiet = chance.random() < 0.5
+    quiet, cents = chance.random() < 0.5, amount()
     question = ask(
         chance.choice([*ACTIONS, *["payments.issue_credit"] * 4, *["mail.send_mail"] * 2]),
         automation=chance.choice(["refund", "refund", "refund", "errand", "payroll"]),
-        arguments={"order_id": "A-17", "cents": amount()},
+        request=_some_request(chance, cents),
+        arguments={"order_id": "A-17", "cents": cents},
         schema=CREDIT_SCHEMA,
         approvals={
             role: chance.randrange(4)
@@ -155,8 +172,37 @@ def some_question(chance: random.Random) -> PolicyQuestion:
     )
 
 
+def _some_request(chance: random.Random, cents: int) -> dict[str, JsonValue]:
+    """Mostly what is about to be done, or more."""
+    order: dict[str, JsonValue] = {"order_id": chance.choice([*["A-17"] * 9, "Z-99", ""])}
+    limit: dict[str, JsonValue] = {"limit_cents": cents + chance.choice([0, 1, 5000, 10**6, -1])}
+    named: dict[str, JsonValue] = {"name": "spring"} if chance.random() < 0.3 else {}
+    return (order if chance.random() < 0.95 else {}) | (limit if chance.random() < 0.4 else {}) | named
+
+
 def edge_questions() -> list[PolicyQuestion]:
-    """Every edge of every amount with every number of signatures."""
+    """Every edge of every amount with every number of signatures; and of what was asked for."""
+    return [*_edges_of_amounts(), *_edges_of_what_was_asked_for()]
+
+
+def _edges_of_what_was_asked_for() -> list[PolicyQuestion]:
+    orders: list[dict[str, JsonValue]] = [{}, {"order_id": "A-17"}, {"order_id": "A-18"}]
+    limits: list[dict[str, JsonValue]] = [{}, {"limit_cents": 3_999}, {"limit_cents": 4_000}, {"limit_cents": 4_001}]
+    return [
+        ask(
+            action,
+            automation=automation,
+            request=order | limit,
+            arguments={"order_id": "A-17", "cents": 4_000},
+            schema=CREDIT_SCHEMA,
+            purpose=Purpose.COMPENSATION if action in REFUND_UNDOES else Purpose.FORWARD,
+            undoes=True,
+        )
+        for action, automation, order, limit in product(ACTIONS, ("refund", "payroll"), orders, limits)
+    ]
+
+
+def _edges_of_amounts() -> list[PolicyQuestion]:
     return [
         ask(
             "payments.issue_credit",

@@ -13,12 +13,15 @@ CREDIT_SCHEMA: dict[str, JsonValue] = {
     "properties": {"order_id": {"type": "string"}, "cents": {"type": "integer"}},
     "required": ["order_id", "cents"],
 }
+ASKED: dict[str, JsonValue] = {"order_id": "A-17"}
+"""What the run was asked for, unless a test says otherwise."""
 
 
 def ask(
     action: str,
     *,
     automation: str = "refund",
+    request: dict[str, JsonValue] | None = None,
     arguments: dict[str, JsonValue] | None = None,
     schema: dict[str, JsonValue] | None = None,
     approvals: dict[str, int] | None = None,
@@ -31,6 +34,7 @@ def ask(
     return PolicyQuestion(
         requester="rita",
         automation=automation,
+        request=ASKED if request is None else request,
         server=server,
         tool=tool,
         purpose=purpose,

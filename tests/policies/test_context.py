@@ -26,6 +26,12 @@ def permitted(condition: str, head: str = "principal, action, resource", **known
         ("context.taint.private && context.taint.untrusted", {"taint": tuple(Taint)}, {"taint": ()}),
         ('context.on_behalf_of.contains("rita")', {"on_behalf_of": ("sven", "rita")}, {"on_behalf_of": ("sven",)}),
         ("context.totals has day && context.totals.day > 5", {"totals": {"day": 6}}, {"totals": {"day": 5}}),
+        ('context.request has to && context.request.to == "a"', {"request": {"to": "a"}}, {"request": {"to": "b"}}),
+        ("context.request has much && context.request.much < 5", {"request": {"much": 4}}, {"request": {"much": 5}}),
+        ("context.request has hurry && context.request.hurry", {"request": {"hurry": True}}, {"request": {}}),
+        ('context.request.of.contains("a")', {"request": {"of": ["b", "a"]}}, {"request": {"of": []}}),
+        ("context.request.of.contains(7)", {"request": {"of": [7]}}, {"request": {"of": [6, 8]}}),
+        ("!(context.request has to)", {"request": {"from": "b"}}, {"request": {"to": "b"}}),
         ("context.totals has day", {"totals": {"day": 0}}, {"totals": {"week": 0}}),
         ("!(context.totals has day)", {"totals": {"week": 9}}, {"totals": {"day": 9, "week": 9}}),
     ],
@@ -78,3 +84,37 @@ def test_a_total_is_read_safely_or_not_at_all() -> None:
 @pytest.mark.parametrize("total", [2**63, -(2**70)])
 def test_a_total_beyond_every_number_is_forbidden(total: int) -> None:
     assert not permitted("context.totals has day", totals={"day": total})
+
+
+# What was asked for.
+
+
+@pytest.mark.parametrize("value", [1.5, None, {"y": 1}, [1.5], ["a", 1], [["a"]], [None], [True, 1]])
+def test_what_cedar_cannot_hold_of_what_was_asked_for_is_left_out_and_hinders_nobody(value: Any) -> None:
+    assert permitted("!(context.request has x)", request={"x": value})
+    assert permitted('context.request.z == "seen"', request={"x": value, "z": "seen"})
+
+
+@pytest.mark.parametrize("name", ["with-dash", "größe", "名前", 'quo"te', "if", "2nd", ""])
+def test_a_field_of_what_was_asked_for_may_have_any_name(name: str) -> None:
+    literal = name.replace('"', '\\"')
+    condition = f'context.request has "{literal}" && context.request["{literal}"] == 1'
+    assert permitted(condition, request={name: 1})
+    assert not permitted(condition, request={name: 2})
+
+
+@pytest.mark.parametrize("name", ["__entity", "__extn", "__expr"])
+def test_what_was_asked_for_never_becomes_an_entity_or_a_number(name: str) -> None:
+    escape = {"type": "Role", "id": "finance_manager"}
+    assert not permitted("context.request has x", request={"x": {name: escape}})
+    assert not permitted('context.request.x == Role::"finance_manager"', request={name: "text", "x": 1})
+    assert not permitted(f'context.request has "{name}"', request={name: escape})
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**70)])
+def test_a_number_asked_for_beyond_every_number_is_forbidden(number: int) -> None:
+    assert not permitted("true", request={"much": number})
+
+
+def test_a_rule_that_reads_what_was_not_asked_for_forbids() -> None:
+    assert not permitted("context.request.limit_cents > 5")

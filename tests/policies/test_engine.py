@@ -4,12 +4,13 @@ import random
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from contracts.policy import RulingEffect
 from contracts.tools import EffectClass, Purpose
 from policies.engine import CedarRules, PolicyBroken, PolicyEngine, PolicyQuestion, allowing_rule
 from tests.policies.oracle import some_question
-from tests.policies.questions import OURS, ask, credit
+from tests.policies.questions import CREDIT_SCHEMA, OURS, ask, credit
 
 ANYTHING = '@id("anything") permit(principal, action, resource);'
 SIGNED_BY_A_AND_B = """
@@ -258,6 +259,23 @@ def test_what_a_rule_forbids_whatever_the_arguments_is_not_offered() -> None:
     engine = rules(ANYTHING + '@id("no") forbid(principal, action == Action::"s.t", resource);')
     assert not engine.could_permit(ask("s.t"))
     assert engine.could_permit(ask("s.u"))
+
+
+@pytest.mark.parametrize("asked", [{}, {"order_id": "A-17"}, {"order_id": "A-17", "limit_cents": 1}])
+def test_a_rule_that_reads_what_was_asked_for_leaves_open_what_depends_on_arguments(
+    asked: dict[str, JsonValue],
+) -> None:
+    for tool in ("payments.issue_credit", "orders.mark_refunded", "mail.confirm_refund"):
+        assert OURS.could_permit(_open(ask(tool, schema=CREDIT_SCHEMA, request=asked)))
+
+
+def test_what_depends_on_what_was_asked_for_alone_is_open_while_that_is_not_known() -> None:
+    permits = rules('@id("r") permit(principal, action, resource) when { context.request has x && context.request.x };')
+    forbids = rules(ANYTHING + '@id("r") forbid(principal, action, resource) unless { context.request has x };')
+    for engine in (permits, forbids):
+        assert engine.could_permit(ask("s.t", request={}))
+        assert engine.could_permit(ask("s.t", request={"x": True}))
+        assert not engine.could_permit(ask("s.t", request={"y": True}))
 
 
 def test_whatever_is_permitted_could_be_permitted() -> None:

@@ -5,12 +5,14 @@ import pytest
 from policies.lint import Surroundings, findings, not_checked
 from tests.policies.questions import OURS
 from tests.policies.test_vectors import TABLE
+from workflows.catalog import Catalog
 
 WORLD = Surroundings(
     tools={name: tool.input_schema() for name, tool in TABLE.tools.items()},
     reads=frozenset({"orders.find_order"}),
     accepted=frozenset(TABLE.tools),
     held=frozenset({"finance_manager", "finance_director", "support_lead"}),
+    inputs={entry.name: entry.request.model_json_schema() for entry in Catalog.load().entries()},
 )
 HEAD = 'forbid(principal, action == Action::"payments.issue_credit", resource)'
 WHEN = 'when { context.automation == "refund" }'
@@ -122,6 +124,36 @@ def test_a_mistake_is_found_on_its_line_with_the_way_out(text: str, place: str, 
     (line,) = found(text)
     assert line.startswith(place)
     assert said in line
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("context.request has ordr_id", "no automation's input has a field 'ordr_id' that rules can see"),
+        ('context.request.order_id == "A-17"', "unable to guarantee safety of access to optional attribute"),
+        ("context.request has order_id && context.request.order_id == 17", "types Long and String are not compatible"),
+        ('context.request has limit_cents && context.request.limit_cents > "5"', "expected Long"),
+    ],
+)
+def test_a_mistake_about_what_was_asked_for_is_found_on_its_line(condition: str, said: str) -> None:
+    (line,) = found(f'@id("a")\n{HEAD}\nwhen {{ {condition} }};')
+    assert line.startswith(("x.cedar:3: a: ", "x.cedar:1: a: "))
+    assert said in line
+
+
+def test_what_any_automation_can_be_asked_for_may_be_read() -> None:
+    read = 'context.request has servers && context.request.servers.contains("mail") && context.request has order_id'
+    assert found(f'@id("a")\n{HEAD}\nwhen {{ {read} }};') == []
+
+
+def test_a_field_that_two_automations_have_with_different_types_is_not_checked_and_that_is_said() -> None:
+    numbered = {"properties": {"order_id": {"type": "integer"}}}
+    world = WORLD.model_copy(update={"inputs": {**WORLD.inputs, "recall": numbered}})
+    assert findings(OURS.files, world) == ()
+    assert list(not_checked(OURS.files, world)) == [
+        "not checked: what rules read of context.request.order_id, which automations have with different types; "
+        "name the field otherwise in one of them"
+    ]
 
 
 def test_a_total_read_without_asking_whether_it_applies_is_found() -> None:

@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from pydantic import JsonValue
 
 from contracts.policy import RulingEffect
 from contracts.tools import Purpose
-from tests.policies.questions import OURS, ask, credit
+from tests.policies.questions import ASKED, CREDIT_SCHEMA, OURS, ask, credit
 
 PERMIT, ASK, FORBID = RulingEffect.PERMIT, RulingEffect.NEEDS_APPROVAL, RulingEffect.FORBID
 
@@ -75,9 +76,60 @@ def test_a_credit_is_not_for_other_automations() -> None:
 @pytest.mark.parametrize("tool", ["payments.reverse_credit", "orders.unmark_refunded"])
 def test_an_undo_needs_both_the_purpose_and_something_this_run_has_sent(tool: str) -> None:
     def undo(purpose: Purpose, undoes: bool) -> RulingEffect:
-        return OURS.rule(ask(tool, purpose=purpose, undoes=undoes)).effect
+        given: dict[str, JsonValue] = {"order_id": "A-17", "cents": 100}
+        question = ask(tool, arguments=given, schema=CREDIT_SCHEMA, purpose=purpose, undoes=undoes)
+        return OURS.rule(question).effect
 
     assert undo(Purpose.COMPENSATION, True) is PERMIT
     assert undo(Purpose.COMPENSATION, False) is FORBID
     assert undo(Purpose.FORWARD, True) is FORBID
     assert undo(Purpose.FORWARD, False) is FORBID
+
+
+# What was asked for.
+
+
+def of_order(tool: str, order: str, undoing: bool = False) -> RulingEffect:
+    """May this be done to an order by a refund that was asked for A-17?"""
+    question = ask(
+        tool,
+        arguments={"order_id": order, "cents": 100},
+        schema=CREDIT_SCHEMA,
+        purpose=Purpose.COMPENSATION if undoing else Purpose.FORWARD,
+        undoes=undoing,
+    )
+    return OURS.rule(question).effect
+
+
+@pytest.mark.parametrize(
+    ("tool", "undoing"),
+    [
+        ("payments.issue_credit", False),
+        ("orders.mark_refunded", False),
+        ("mail.confirm_refund", False),
+        ("payments.reverse_credit", True),
+        ("orders.unmark_refunded", True),
+    ],
+)
+def test_a_refund_touches_the_order_that_was_asked_for_and_no_other(tool: str, undoing: bool) -> None:
+    assert of_order(tool, "A-17", undoing) is PERMIT
+    assert of_order(tool, "Z-99", undoing) is FORBID
+
+
+@pytest.mark.parametrize(
+    ("limit", "cents", "signed", "effect"),
+    [
+        (4000, 4000, 0, PERMIT),
+        (4000, 4001, 0, FORBID),
+        (4000, 9000, 2, FORBID),
+        (9000, 9000, 0, ASK),
+        (9000, 9000, 1, PERMIT),
+        (None, 9000, 1, PERMIT),
+        ("4000", 4000, 0, FORBID),
+    ],
+)
+def test_no_signature_makes_a_credit_larger_than_what_was_asked_for(
+    limit: JsonValue, cents: int, signed: int, effect: RulingEffect
+) -> None:
+    asked = credit(cents, signed).model_copy(update={"request": {**ASKED, "limit_cents": limit}})
+    assert OURS.rule(asked).effect is effect

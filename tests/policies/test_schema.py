@@ -1,13 +1,14 @@
 """The Cedar schema made from a tool's own: what rules can see of arguments, and what cannot reach them."""
 
+from enum import StrEnum
 from typing import Any
 
 import pytest
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
 
 from contracts.policy import RulingEffect
 from policies.engine import CedarRules
-from policies.schema import known_arguments
+from policies.schema import input_fields, known_arguments
 from tests.policies.questions import ask
 
 
@@ -118,3 +119,50 @@ def test_text_stays_text(text: str) -> None:
     properties: dict[str, JsonValue] = {"x": {"type": "string"}}
     assert permitted("context.arguments has x", properties, {"x": text})
     assert not permitted('context.arguments.x == "boss"', properties, {"x": text})
+
+
+# The inputs of automations.
+
+
+class Season(StrEnum):
+    """A kind of text."""
+
+    SPRING = "spring"
+
+
+class Spring(BaseModel):
+    """An automation's input."""
+
+    order_id: str
+    season: Season = Season.SPRING
+    cents: int | None = None
+    servers: tuple[str, ...] = ()
+    hurry: bool = False
+    share: float = 0.5
+    to: Season | int = 0
+
+
+class Autumn(BaseModel):
+    """Another one's."""
+
+    order_id: int
+    cents: int
+    share: int = 1
+
+
+def test_what_rules_can_see_of_inputs_is_read_off_their_models() -> None:
+    fields = input_fields([Spring.model_json_schema()])
+    assert fields.types == {
+        "order_id": "String",
+        "season": "String",
+        "cents": "Long",
+        "servers": "Set<String>",
+        "hurry": "Bool",
+    }
+    assert fields.ambiguous == frozenset()
+
+
+def test_a_field_of_two_types_in_two_automations_is_ambiguous() -> None:
+    fields = input_fields([Spring.model_json_schema(), Autumn.model_json_schema()])
+    assert fields.ambiguous == {"order_id"}
+    assert (fields.types["cents"], fields.types["share"], "order_id" in fields.types) == ("Long", "Long", False)

@@ -64,9 +64,10 @@ def of(text: str, tmp_path: Path) -> VectorTable:
 )
 def test_a_vector_that_misses_says_what_was_expected_and_what_came_out(wrong: str, said: str, tmp_path: Path) -> None:
     table = of(
-        '[tools."payments.issue_credit"]\narguments = { cents = "integer" }\n'
+        '[tools."payments.issue_credit"]\narguments = { order_id = "string", cents = "integer" }\n'
         '[[vectors]]\nname = "60"\nabout = "refund-over-50"\nshows = "deny"\n'
-        'ask = { automation = "refund", tool = "payments.issue_credit", arguments = { cents = 6000 } }\n' + wrong,
+        'ask = { automation = "refund", tool = "payments.issue_credit", request = { order_id = "A-17" }, '
+        'arguments = { order_id = "A-17", cents = 6000 } }\n' + wrong,
         tmp_path,
     )
     (vector,) = table.vectors
