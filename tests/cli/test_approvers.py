@@ -9,6 +9,7 @@ import pytest
 
 from activities.notices import NoticeEvent
 from contracts.authority import BreakGlass
+from contracts.model import rfc3339
 from contracts.roster import Roster
 from contracts.signing import SignedFor, is_signed_by
 from tests.cli.enrolment import PASSPHRASE, REASON, Machine, secret_forms
@@ -122,18 +123,27 @@ def test_two_admins_put_the_first_roster_in_force_and_one_alone_does_not(machine
 
 def test_who_signs_sees_what_would_change(machine: Machine) -> None:
     machine.two_admins()
-    machine.well("enrol", "fred", "--role", "finance_manager", "--name", "Fred")
+    machine.well(
+        "enrol", "fred", "--role", "finance_manager", "--name", "Fred", "--mail", "fred@example.com", "--alias", "f.doe"
+    )
     machine.well("revoke", "dana", "--key", machine.key_id("dana"), "--reason", "stolen")
     machine.well("enrol", "dana")
     done = machine.well("apply", "--as", "erin", *REASON)
 
-    assert done.out.splitlines()[:5] == [
-        f"- dana: key {machine.key_id('dana')} is revoked",
-        f"+ dana: key {machine.key_id('dana', 1)} until {machine.roster().people[0].keys[1].valid_until:%Y-%m-%d}",
-        "+ fred (Fred)",
+    dana, _, fred = machine.roster().people
+    old, new = dana.keys
+    assert old.revoked_at is not None
+    spans = [f"from {rfc3339(key.valid_from)} until {rfc3339(key.valid_until)}" for key in (old, new, *fred.keys)]
+    assert done.out.splitlines()[:7] == [
+        f"- dana: key {old.key_id} is revoked: {spans[0]} -> {spans[0]}, revoked at {rfc3339(old.revoked_at)}",
+        f"+ dana: key {new.key_id} {spans[1]}",
+        "+ fred",
+        "+ fred: name 'Fred'",
+        "+ fred: mail 'fred@example.com'",
         "+ fred: roles finance_manager",
-        f"+ fred: key {machine.key_id('fred')} until {machine.roster().people[2].keys[0].valid_until:%Y-%m-%d}",
+        "+ fred: aliases f.doe",
     ]
+    assert done.out.splitlines()[7] == f"+ fred: key {fred.keys[0].key_id} {spans[2]}"
 
 
 def test_a_key_is_exchanged_without_a_gap(machine: Machine) -> None:
@@ -198,12 +208,19 @@ def test_an_absence_includes_its_last_day(machine: Machine) -> None:
 
 def test_the_list_shows_a_file_and_what_is_in_force(machine: Machine) -> None:
     machine.two_admins()
-    machine.well("enrol", "fred", "--role", "operator", "--break-glass", "roster_admin")
+    machine.well(
+        "enrol", "fred", "--role", "operator", "--break-glass", "roster_admin", "--mail", "fred@example.com",
+        "--alias", "f.doe", "--alias", "f.d",
+    )  # fmt: skip
     of_file = machine.well("list", "--file", str(machine.roster_path))
     of_store = machine.well("list")
 
-    assert "fred: operator" in of_file.out
-    assert "  in an emergency: roster_admin" in of_file.out
+    assert of_file.out.splitlines()[-5:-1] == [
+        "fred: operator",
+        "  mail: fred@example.com",
+        "  asks also as: f.doe, f.d",
+        "  in an emergency: roster_admin",
+    ]
     assert "fred" not in of_store.out
     assert "roster version 1 is in force, signed by dana, erin" in of_store.out
 
