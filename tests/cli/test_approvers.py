@@ -67,6 +67,13 @@ def test_enrolling_again_adds_a_key_and_says_which_one_signs(machine: Machine) -
     [
         (("Dana",), 2, "'Dana' cannot be enrolled; name people in lower-case ASCII"),
         (("dana", "--role", "The Boss"), 2, "'The Boss' is no name of a role"),
+        (("dana", "--mail", "notanaddress"), 2, "--mail 'notanaddress' is not one plain mail address; write it like"),
+        (("dana", "--mail", "a@b.c\nBcc: x@y.z"), 2, "--mail 'a@b.c\\nBcc: x@y.z' is not one plain mail address"),
+        (("dana", "--mail", "x" * 321), 2, "--mail has 321 characters and may have 320; shorten it"),
+        (("dana", "--alias", "d\x1b[2J"), 2, "--alias 'd\\x1b[2J' does not show on one line"),
+        (("dana", "--alias", " "), 2, "--alias ' ' is no name; leave it away"),
+        (("dana", "--name", "Dana\nErin"), 2, "--name 'Dana\\nErin' does not show on one line"),
+        (("dana", "--name", "x" * 201), 2, "--name has 201 characters and may have 200; shorten it"),
         (("dana", "--valid-for", "soon"), 2, "--valid-for 'soon' is no duration"),
         (("dana", "--no-passphrase"), 1, "runs in production, where a key file has a passphrase"),
         (("dana", "--alias", "erin"), 2, "the name 'erin' belongs to two people"),

@@ -106,6 +106,12 @@ KEY = a_public_key()
         ('[people.dana]\nrole = ["x"]', "people.dana.role is not a field this file knows"),
         ('[people.dana]\nroles = "boss"', "people.dana.roles is 'boss': "),
         ('[people.dana]\nroles = ["The Boss"]', "people.dana 'The Boss' is no name of a role"),
+        (
+            '[people.dana]\nmail = "notanaddress"',
+            "people.dana.mail 'notanaddress' is not one plain mail address; write",
+        ),
+        ('[people.dana]\naliases = ["d\\n"]', "people.dana.aliases 'd\\n' does not show on one line; leave out"),
+        ('[people.dana]\nname = "d\\n"', "people.dana.name 'd\\n' does not show on one line; leave out"),
         ("[people.Dana]", "people.Dana.subject is 'Dana': String should match pattern"),
         ("[[people.dana.keys]]", "people.dana.keys.0.key_id is missing; add it (and 3 more problems)"),
         ('[[delegations]]\nfrom = "dana"', "delegations.0.to is missing; add it"),
