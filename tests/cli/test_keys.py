@@ -1,6 +1,7 @@
 """Personal keys: kept for their owner alone, found again, and never shown."""
 
 import copy
+import os
 import pickle
 import stat
 from collections.abc import Iterator
@@ -95,6 +96,20 @@ def test_a_passphrase_file_that_others_may_read_is_refused(machine: Machine) -> 
     machine.write_passphrase(PASSPHRASE, mode=0o644)
 
     with pytest.raises(Refused, match=r"the passphrase file .* may be read by others"):
+        find_key("dana")
+
+
+def test_a_passphrase_file_that_is_a_folder_or_a_pipe_is_refused_in_one_sentence(machine: Machine) -> None:
+    a_key()
+    path = machine.folder / "passphrase"
+    path.unlink()
+    path.mkdir(mode=0o700)
+
+    with pytest.raises(Refused, match=rf"^the passphrase file '{path}' is a folder; name a file$"):
+        find_key("dana")
+    path.rmdir()
+    os.mkfifo(path, mode=0o600)
+    with pytest.raises(Refused, match=rf"^the passphrase file '{path}' is no ordinary file; name a file$"):
         find_key("dana")
 
 
