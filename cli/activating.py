@@ -169,7 +169,7 @@ def _key_for(office: "Office", roster: Roster, signer: str) -> "SigningKey | Non
         return find_key(signer, office.deployment, counting)
     if person is None:
         raise Refused(f"{signer!r} is nobody in the roster that judges this; say who you are with --as")
-    return require_key(signer, office.deployment, counting)
+    return require_key(signer, office.deployment, counting, person.keys)
 
 
 def _endorsed(

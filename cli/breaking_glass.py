@@ -25,9 +25,8 @@ async def break_glass(name: str, role: str, reason: str, lasts: timedelta) -> Br
         in_force = await office.documents.in_force(DocumentKind.ROSTER)
         roster = Roster.model_validate(in_force.content) if in_force else Roster()
         person = _entitled(roster, name, role, now)
-        key = require_key(
-            person.subject, office.deployment, {each.key_id for each in person.keys if not each.problem_at(now)}
-        )
+        counting = {each.key_id for each in person.keys if not each.problem_at(now)}
+        key = require_key(person.subject, office.deployment, counting, person.keys)
         try:
             unsigned = BreakGlass(
                 deployment=office.deployment,

@@ -47,7 +47,7 @@ def test_enrolling_makes_a_key_and_enters_its_public_half(machine: Machine) -> N
     [key] = dana.keys
     assert (key.valid_until - key.valid_from).days == 30
     assert f"made key {key.key_id} for dana, until" in done.out
-    assert "next: interlock approvers apply" in done.out
+    assert f"next: interlock approvers apply --roster {machine.roster_path} --as NAME --reason WHY\n" in done.out
     assert in_force(machine)["in_force"] is False
 
 
@@ -246,6 +246,26 @@ def test_a_role_taken_in_an_emergency_is_signed_recorded_and_loud(machine: Machi
     assert (grant.deployment, grant.subject, grant.key_id) == ("acme", "fred", key.key_id)
     assert (grant.expires_at - grant.issued_at).total_seconds() == 3600
     assert "BREAK GLASS: fred holds operator" in machine.well("list").out
+
+
+def test_who_signs_with_a_key_that_the_roster_revokes_is_told_so(machine: Machine) -> None:
+    machine.two_admins()
+    machine.well("enrol", "zoe", "--role", "roster_admin")
+    for admin in ("dana", "erin"):
+        machine.well("apply", "--as", admin, *REASON)
+    machine.well("revoke", "dana", "--reason", "stolen")
+    for admin in ("erin", "zoe"):
+        machine.well("apply", "--as", admin, *REASON)
+    machine.well("absent", "zoe", "--until", "3d")
+    revoked = machine("apply", "--as", "dana", *REASON)
+    machine.well("enrol", "dana")
+    waiting = machine("apply", "--as", "dana", *REASON)
+
+    assert (revoked.code, waiting.code) == (1, 1)
+    problem = f"key {machine.key_id('dana')} was revoked at "
+    assert f"the key of 'dana' in the roster in force does not count: {problem}" in revoked.err
+    assert "make a new one with `interlock approvers enrol dana`, and have it put in force" in revoked.err
+    assert f"({machine.key_id('dana', 1)}) is in the roster in force; have two roster admins" in waiting.err
 
 
 @pytest.mark.parametrize(
