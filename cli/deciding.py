@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from activities.reads import RequestQuery, ShownRequest
 from cli.exits import NotReachable, Refused, WrongInput
 from cli.keys import SigningKey, key_in, say_unsigned
+from cli.option_problems import option_problem
 from cli.printing import local_time
 from cli.server import NO_WORKER, Server
 from contracts.canonical import digest, parse_json
@@ -83,9 +84,7 @@ def decision_on(request: ShownRequest, wish: Wish) -> Decision:
             value=wish.value,
         )
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        option = {"approver": "--as"}.get(str(first["loc"][0]), f"--{first['loc'][0]}")
-        raise WrongInput(f"{option}: {first['msg']}") from error
+        raise option_problem(error, {"approver": "--as"}) from error
 
 
 def signed(decision: Decision, key: SigningKey) -> Decision:

@@ -166,10 +166,13 @@ def check_subject(subject: str) -> str:
     from contracts.roster import SUBJECT
 
     if not re.fullmatch(SUBJECT, subject):
-        raise WrongInput(
-            f"{subject!r} cannot be enrolled; name people in lower-case ASCII, for example dana or dana@example.com"
-        )
+        raise WrongInput(not_a_subject(subject))
     return subject
+
+
+def not_a_subject(name: str) -> str:
+    """The sentence for a name that cannot be a subject."""
+    return f"{name!r:.130} cannot be enrolled; name people in lower-case ASCII, for example dana or dana@example.com"
 
 
 def kept_keys(subject: str, deployment: str = "") -> list[tuple[Path, KeptKey]]:

@@ -75,6 +75,7 @@ def test_enrolling_again_adds_a_key_and_says_which_one_signs(machine: Machine) -
         (("dana", "--name", "Dana\nErin"), 2, "--name 'Dana\\nErin' does not show on one line"),
         (("dana", "--name", "x" * 201), 2, "--name has 201 characters and may have 200; shorten it"),
         (("dana", "--valid-for", "soon"), 2, "--valid-for 'soon' is no duration"),
+        (("dana", "--valid-for", "9999999d"), 2, "--valid-for '9999999d' is too long; give at most 3650d"),
         (("dana", "--no-passphrase"), 1, "runs in production, where a key file has a passphrase"),
         (("dana", "--alias", "erin"), 2, "the name 'erin' belongs to two people"),
     ],
@@ -126,6 +127,14 @@ def test_two_admins_put_the_first_roster_in_force_and_one_alone_does_not(machine
     shown = in_force(machine)
     assert (shown["version"], shown["signed_by"]) == (1, ["dana", "erin"])
     assert Roster.model_validate(shown["roster"]) == machine.roster()
+
+
+def test_a_reason_that_would_be_cut_is_refused(machine: Machine) -> None:
+    machine.well("enrol", "dana", "--role", "roster_admin")
+    done = machine("apply", "--as", "dana", "--reason", "x" * 301)
+
+    assert (done.code, done.err) == (2, "--reason has 301 characters and may have 300; shorten it\n")
+    assert in_force(machine)["proposals"] == []
 
 
 def test_who_signs_sees_what_would_change(machine: Machine) -> None:
@@ -275,7 +284,11 @@ def test_who_signs_with_a_key_that_the_roster_revokes_is_told_so(machine: Machin
         (("--as", "zoe", "--role", "operator"), 1, "'zoe' may not take the role 'operator' in an emergency"),
         (("--as", "fred", "--role", "roster_admin"), 1, "the roster in force lists for it: nobody"),
         (("--as", "fred", "--role", "operator", "--for", "241m"), 2, "--for is longer than 4 hours"),
-        (("--as", "fred", "--role", "operator", "--reason", "short"), 2, "--reason: "),
+        (
+            ("--as", "fred", "--role", "operator", "--reason", "short"),
+            2,
+            "--reason has 5 characters and needs at least 10; write",
+        ),
     ],
 )
 def test_a_role_that_may_not_be_taken_is_not(
