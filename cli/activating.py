@@ -27,6 +27,12 @@ _AGAIN: Final = {
     DocumentKind.ROSTER: "interlock approvers apply",
     DocumentKind.PINS: "interlock tools pin",
 }
+_THIS: Final = {
+    DocumentKind.POLICY: "this policy",
+    DocumentKind.ROSTER: "this roster",
+    DocumentKind.PINS: "this set of pins",
+}
+LONGEST_REASON: Final = 300
 
 
 async def activate_document(kind: DocumentKind, content: JsonValue, *, signer: str, reason: str) -> int:
@@ -38,6 +44,8 @@ async def activate_document(kind: DocumentKind, content: JsonValue, *, signer: s
 
     if not reason.strip():
         raise WrongInput("--reason is empty; say why, everybody who signs it and every auditor reads it")
+    if len(reason) > LONGEST_REASON:
+        raise WrongInput(f"--reason has {len(reason)} characters and may have {LONGEST_REASON}; shorten it")
     check_content(kind, content)
     async with office_here() as office:
         try:
@@ -63,7 +71,7 @@ def check_content(kind: DocumentKind, content: JsonValue) -> None:
                 CedarRules.from_document(content)
     except (ValidationError, ValueError) as error:
         words = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        raise WrongInput(f"this {kind.value} cannot be used: {words}; nothing was proposed") from error
+        raise WrongInput(f"{_THIS[kind]} cannot be used: {words}; nothing was proposed") from error
 
 
 async def _activate(office: "Office", kind: DocumentKind, content: JsonValue, signer: str, reason: str) -> int:
@@ -169,7 +177,7 @@ def _key_for(office: "Office", roster: Roster, signer: str) -> "SigningKey | Non
         return find_key(signer, office.deployment, counting)
     if person is None:
         raise Refused(f"{signer!r} is nobody in the roster that judges this; say who you are with --as")
-    return require_key(signer, office.deployment, counting)
+    return require_key(signer, office.deployment, counting, person.keys)
 
 
 def _endorsed(
@@ -177,13 +185,13 @@ def _endorsed(
 ) -> Endorsement | None:
     """The signature, checked as the gate will check it; None in development when there is none that counts."""
     if key is None:
-        say_unsigned(f"this {activation.kind.value}")
+        say_unsigned(_THIS[activation.kind])
         return None
     unsigned = Endorsement(activation=activation, signer=signer, key_id=key.key_id, signed_at=datetime.now(UTC))
     endorsement = unsigned.model_copy(update={"signature": key.sign(SignedFor.ACTIVATION, unsigned)})
     problem = problem_with_endorsement(endorsement, activation, roster, datetime.now(UTC))
     if problem and office.mode is Mode.PRODUCTION:
-        raise Refused(f"{signer!r} may not put this {activation.kind.value} in force: {problem}")
+        raise Refused(f"{signer!r} may not put {_THIS[activation.kind]} in force: {problem}")
     if problem:
         tell(f"development mode: it is not signed, since your signature would not count: {problem}")
         return None
@@ -203,7 +211,7 @@ async def _proposal(office: "Office", activation: Activation) -> InForce:
             continue
         if each.activation.model_copy(update={"reason": activation.reason}) != activation:
             raise Refused(
-                f"this {activation.kind.value} was proposed for deployment {each.activation.deployment!r}, "
+                f"{_THIS[activation.kind]} was proposed for deployment {each.activation.deployment!r}, "
                 f"and this is {activation.deployment!r}; correct INTERLOCK_DEPLOYMENT"
             )
         return each

@@ -10,7 +10,7 @@ from activities.reads import InboxPage, InboxQuery
 from cli import exits
 from cli.automations import find_automation, is_good
 from cli.connection import with_server
-from cli.deciding import Wish, decide, find_request, read_value, send, signal_command, written
+from cli.deciding import Wish, decide, doubts, find_request, read_value, send, signal_command, written
 from cli.durations import read_duration
 from cli.exits import WrongInput
 from cli.inbox import COLUMNS, grouped, lines_below
@@ -106,9 +106,8 @@ async def sign_command(
 ) -> int:
     """Print a decision for the stock `temporal` command line, or for the Web UI's form."""
     if not printed:
-        raise WrongInput(
-            f"sign needs --print; to decide at once: interlock approvals {command_of(verdict)} {request_id}"
-        )
+        command = f"interlock approvals {command_of(verdict)} {as_argument(request_id)}"
+        raise WrongInput(f"sign needs --print; to decide at once: {command}")
     person = someone("--as", approver)
     wish = Wish(
         verdict=verdict,
@@ -117,8 +116,11 @@ async def sign_command(
         value=read_value(value) if verdict is Verdict.SUPPLY else "",
         valid_for=read_duration("--valid-for", valid_for) if valid_for else None,
     )
-    decision = decide(await find_request(server, request_id, person), wish)
+    request = await find_request(server, request_id, person)
+    decision = decide(request, wish)
     typer.echo(written(decision))
+    for doubt in doubts(request, wish, decision):
+        tell(doubt)
     tell(f"send it: {signal_command(decision, server.client.service_client.config.target_host)}")
     return exits.DONE
 

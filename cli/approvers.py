@@ -1,7 +1,6 @@
 """`interlock approvers`: who may decide; their keys, delegations and absences; and putting all of it in force."""
 
 import asyncio
-import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +13,7 @@ from cli.enrolling import Enrolment, as_person, enrol
 from cli.exits import WrongInput
 from cli.keys import Keeping
 from cli.moments import read_moment
+from cli.outside import as_argument
 from cli.printing import local_time, say, say_json, tell
 from cli.roster_file import RosterFile
 from cli.server import someone
@@ -222,5 +222,5 @@ def _given(option: str, text: str) -> str:
 
 
 def _say_apply(roster: Path) -> None:
-    say(f"next: interlock approvers apply --roster {shlex.quote(str(roster))} --reason WHY")
+    say(f"next: interlock approvers apply --roster {as_argument(str(roster))} --as NAME --reason WHY")
     say(f"      outside development two people with the role {ROSTER_ADMIN} do that, with the same file")

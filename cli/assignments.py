@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from cli.exits import WrongInput
 from contracts.canonical import parse_json
+from contracts.tools import LARGEST_AMOUNT
 
 
 def read_assignments(option: str, assignments: Sequence[str]) -> dict[str, JsonValue]:
@@ -24,12 +25,16 @@ def read_assignments(option: str, assignments: Sequence[str]) -> dict[str, JsonV
 
 def read_counts(option: str, assignments: Sequence[str]) -> dict[str, int]:
     """Name -> whole number. Raises WrongInput naming the option."""
-    counts = {}
-    for name, value in read_assignments(option, assignments).items():
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise WrongInput(f"{option} {name}: {value!r} is no whole number; write {option} {name}=5000")
-        counts[name] = value
-    return counts
+    return {name: whole_number(option, name, value) for name, value in read_assignments(option, assignments).items()}
+
+
+def whole_number(option: str, name: str, value: JsonValue) -> int:
+    """The value, when it is a whole number that a call can carry. Raises WrongInput."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise WrongInput(f"{option} {name}: {value!r:.60} is no whole number; write {option} {name}=NUMBER")
+    if abs(value) > LARGEST_AMOUNT:
+        raise WrongInput(f"{option} {name}: no call carries a number beyond {LARGEST_AMOUNT}; give a smaller one")
+    return value
 
 
 def _value(given: str, text: str) -> JsonValue:

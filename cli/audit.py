@@ -14,6 +14,7 @@ from cli import exits
 from cli.auditing import Told, account_of, exported, public_key, verified, verified_export
 from cli.connection import AddressOption, NamespaceOption
 from cli.exits import Refused, WrongInput
+from cli.outside import as_argument
 from cli.printing import local_time, say, say_json
 from cli.server import someone
 
@@ -104,7 +105,7 @@ def export_command(
     """Write the chain and its checkpoints to a file that anybody can verify with the public key."""
     end = asyncio.run(exported(to, checkpoints or [], someone("--as", who), with_content))
     say(f"wrote {end.links} records and {end.checkpoints} checkpoints to {to}")
-    say(f"next: interlock audit verify --export {to} --key {public_key() or 'PUBLIC'}")
+    say(f"next: interlock audit verify --export {as_argument(str(to))} --key {public_key() or 'PUBLIC'}")
     return exits.DONE
 
 

@@ -1,11 +1,12 @@
 """What `interlock audit` does with the store, the checkpoints and the histories."""
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from cli.connection import connect, find_server
 from cli.exits import WrongInput
@@ -107,16 +108,25 @@ async def exported(to: Path, files: Sequence[Path], who: str, with_content: bool
         now = datetime.now(UTC)
         about = "audit export with content" if with_content else "audit export"
         lines = _lines(settings, files)
-        try:
-            out = to.open("x")
-        except OSError as error:
-            raise WrongInput(f"{str(to)!r} cannot be written: {error.strerror}; name a file there is not") from error
-        with out:
+        with _new_file(to) as out:
             await office.audit.append(AuditRecord(kind=AuditKind.COMMAND, at=now, who=who, about=about))
             return await asyncio.to_thread(
                 office.store.at_one_moment,
                 lambda connection: write_export(connection, lines, settings.deployment, now, out, with_content),
             )
+
+
+def _new_file(path: Path) -> TextIO:
+    """A file for its owner alone, since an account names people. Raises WrongInput when it is there already."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError as error:
+        raise WrongInput(f"--to {str(path)!r} is there already; name a file there is not") from error
+    except FileNotFoundError as error:
+        raise WrongInput(f"--to {str(path)!r}: the folder does not exist; make it, or name another") from error
+    except OSError as error:
+        raise WrongInput(f"--to {str(path)!r} cannot be written: {error.strerror}; name another place") from error
+    return os.fdopen(descriptor, "w", encoding="utf-8")
 
 
 def public_key() -> str:

@@ -9,6 +9,7 @@ from activities.telling import alarm_of
 from cli.exits import Refused, WrongInput
 from cli.keys import require_key
 from cli.office import office_here
+from cli.option_problems import option_problem
 from cli.printing import tell
 from contracts.authority import LONGEST_BREAK_GLASS, BreakGlass, DocumentKind
 from contracts.roster import Person, Roster
@@ -25,9 +26,8 @@ async def break_glass(name: str, role: str, reason: str, lasts: timedelta) -> Br
         in_force = await office.documents.in_force(DocumentKind.ROSTER)
         roster = Roster.model_validate(in_force.content) if in_force else Roster()
         person = _entitled(roster, name, role, now)
-        key = require_key(
-            person.subject, office.deployment, {each.key_id for each in person.keys if not each.problem_at(now)}
-        )
+        counting = {each.key_id for each in person.keys if not each.problem_at(now)}
+        key = require_key(person.subject, office.deployment, counting, person.keys)
         try:
             unsigned = BreakGlass(
                 deployment=office.deployment,
@@ -40,8 +40,7 @@ async def break_glass(name: str, role: str, reason: str, lasts: timedelta) -> Br
                 expires_at=now + lasts,
             )
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            raise WrongInput(f"--{first['loc'][0]}: {first['msg']}") from error
+            raise option_problem(error, {"subject": "--as"}) from error
         grant = unsigned.model_copy(update={"signature": key.sign(SignedFor.BREAK_GLASS, unsigned)})
         # First the alarm: rather one too many than a role that was taken in silence.
         await office.outbox.put(alarm_of(grant, roster, now), now)

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import shlex
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -11,11 +12,13 @@ from pydantic import ValidationError
 from activities.reads import RequestQuery, ShownRequest
 from cli.exits import NotReachable, Refused, WrongInput
 from cli.keys import SigningKey, key_in, say_unsigned
+from cli.option_problems import option_problem
 from cli.printing import local_time
 from cli.server import NO_WORKER, Server
 from contracts.canonical import digest, parse_json
 from contracts.decisions import Decision, Receipt, RequestKind, Verdict
 from contracts.model import Model
+from contracts.roster import canonical_name
 
 UNLIMITED_FOR: Final = timedelta(days=7)
 """How long a decision on a request without a deadline may be used."""
@@ -83,9 +86,7 @@ def decision_on(request: ShownRequest, wish: Wish) -> Decision:
             value=wish.value,
         )
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        option = {"approver": "--as"}.get(str(first["loc"][0]), f"--{first['loc'][0]}")
-        raise WrongInput(f"{option}: {first['msg']}") from error
+        raise option_problem(error, {"approver": "--as"}) from error
 
 
 def signed(decision: Decision, key: SigningKey) -> Decision:
@@ -107,6 +108,35 @@ def decide(request: ShownRequest, wish: Wish) -> Decision:
         say_unsigned("this decision")
         return decision
     return signed(decision, key)
+
+
+def doubts(request: ShownRequest, wish: Wish, decision: Decision) -> Iterator[str]:
+    """What whoever signs now and sends later should know: nobody answers them before it is sent.
+
+    A note and no refusal: a name may be an alias that only the roster knows, and people come back or are handed it.
+    """
+    if doubt := _doubt_about(request, wish.approver):
+        yield f"note: {doubt}; as things stand the run would not count this decision"
+    if wish.valid_for is not None and decision.expires_at < decision.issued_at + wish.valid_for:
+        until = f"the deadline of {decision.approval_id}" if request.entry.deadline else f"{UNLIMITED_FOR.days} days"
+        yield f"note: --valid-for was cut to {until}: it may be used until {local_time(decision.expires_at)}"
+
+
+def _doubt_about(request: ShownRequest, approver: str) -> str:
+    """Why this person may not decide at this moment, as far as can be told here; else empty."""
+    name = canonical_name(approver)
+    if request.problem:
+        return request.problem
+    if request.anybody:
+        return f"{approver!r} asked for it" * (name == canonical_name(request.entry.requester))
+    candidate = next((each for each in request.candidates if each.subject == name), None)
+    if candidate is None:
+        people = ", ".join(each.subject for each in request.candidates)
+        return f"{approver!r} is not among those who may decide {request.entry.request_id} ({people or 'nobody'})"
+    if candidate.absent_until is not None:
+        return f"{approver!r} is away until {local_time(candidate.absent_until)}"
+    signed_already = (candidate.name or candidate.subject) in request.approved_by
+    return f"{approver!r} has approved {request.entry.request_id} already" * signed_already
 
 
 async def send(server: Server, decision: Decision) -> Receipt:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli.outside import as_argument
 from contracts.deployment import Mode
 from workers.embedded.development import Compose, develop
 from workers.embedded.environment import REPOSITORY
@@ -123,7 +124,8 @@ def _first_commands(running: RunningDevelopment) -> list[str]:
 
 def _example(running: RunningDevelopment) -> str:
     """A request that the demo's servers know something about; own servers know other things."""
-    return f" --from {REPOSITORY / 'demo' / 'requests' / 'refund.json'}" if running.servers else " --help"
+    example = REPOSITORY / "demo" / "requests" / "refund.json"
+    return f" --from {as_argument(str(example))}" if running.servers else " --help"
 
 
 def _hints(running: RunningDevelopment, options: Options) -> list[str]:

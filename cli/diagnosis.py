@@ -10,6 +10,7 @@ from activities.reads import InboxPage, InboxQuery
 from cli.automations import load_catalog
 from cli.exits import NotReachable, Refused
 from cli.listing import list_runs
+from cli.outside import as_argument
 from cli.printing import local_time, time_left
 from cli.server import Server, Work
 from cli.watching import who_may_decide
@@ -102,12 +103,12 @@ def _told_by_the_run(view: RunView) -> Iterator[str]:
     since = f" since {local_time(view.path[-1].at)}" if view.path else ""
     if view.final:
         yield f"{view.workflow_id} ended as {view.state}{reason}"
-        yield f"  next: interlock runs show {view.workflow_id}"
+        yield f"  next: interlock runs show {as_argument(view.workflow_id)}"
         return
     yield f"{view.workflow_id} is {view.state or 'not begun'}{since}{reason}"
     for request in view.waiting_for:
         yield f"waits for {who_may_decide(request)}: {request.title}"
-        yield f"  next: interlock approvals show {request.id}"
+        yield f"  next: interlock approvals show {as_argument(request.id)}"
     if view.refused_count:
         last = view.refused_decisions[-1]
         yield f"refused decisions: {view.refused_count}; the last, of {last.approver or 'nobody named'}: {last.reason}"
@@ -134,7 +135,7 @@ def _overdue_entry(entry: InboxEntry, deadline: datetime) -> Finding:
 
 def _overdue_finding(run: str, request_id: str, deadline: datetime) -> Finding:
     problem = f"the deadline of {request_id} passed {time_left(deadline)}, and the run has not gone on"
-    return Finding(subject=run, problem=problem, next_command=f"interlock runs why {run}")
+    return Finding(subject=run, problem=problem, next_command=f"interlock runs why {as_argument(run)}")
 
 
 async def _queue_findings(server: Server) -> list[Finding]:
@@ -171,7 +172,9 @@ async def _failing_task(server: Server, run: str, attempt: int) -> Finding:
     cause = await _last_task_failure(server, run)
     problem = f"its workflow task fails, attempt {attempt}" + (f": {cause}" if cause else "")
     reset = "temporal workflow reset -t LastWorkflowTask --reapply-exclude Signal --reason fixed"
-    command = f"correct the code and start the worker again; if a signal did it: {reset} --workflow-id {run}"
+    command = (
+        f"correct the code and start the worker again; if a signal did it: {reset} --workflow-id {as_argument(run)}"
+    )
     return Finding(subject=run, problem=problem, next_command=command)
 
 
@@ -192,11 +195,12 @@ async def _last_task_failure(server: Server, run: str) -> str:
 def _activity_findings(run: str, described: "DescribeWorkflowExecutionResponse") -> Iterator[Finding]:
     for pending in described.pending_activities:
         if pending.paused:
-            unpause = f"temporal activity unpause --workflow-id {run} --activity-id {pending.activity_id}"
+            which = f"--workflow-id {as_argument(run)} --activity-id {as_argument(pending.activity_id)}"
+            unpause = f"temporal activity unpause {which}"
             yield Finding(subject=run, problem=f"{_attempt(pending)} was paused by hand", next_command=unpause)
         elif pending.attempt > 1:
             problem = f"{_attempt(pending)} failed before: {pending.last_failure.message}{_next_try(pending)}"
-            give_up = f"interlock doctor; or give up: interlock runs cancel {run} --reason WHY"
+            give_up = f"interlock doctor; or give up: interlock runs cancel {as_argument(run)} --reason WHY"
             yield Finding(subject=run, problem=problem, next_command=give_up)
 
 

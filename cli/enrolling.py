@@ -5,9 +5,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cli.exits import Refused, WrongInput
+from cli.exits import Refused
 from cli.keys import Keeping, check_subject, forget_key, kept_keys, make_key
 from cli.office import settings_here
+from cli.option_problems import option_problem
 from cli.roster_file import RosterFile
 from contracts.deployment import Mode
 from contracts.model import Model
@@ -40,7 +41,7 @@ def as_person(subject: str, **facts: object) -> Person:
     try:
         return Person.model_validate({"subject": check_subject(subject), **facts})
     except ValidationError as error:
-        raise WrongInput(error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")) from error
+        raise option_problem(error, {"aliases": "--alias"}) from error
 
 
 def enrol(wanted: Enrolment) -> Enrolled:

@@ -4,6 +4,7 @@ A key file opens with lines that say whose key it is; the private half follows (
 of the operating system has it. Several keys of one person may overlap: that is how keys are exchanged.
 """
 
+import getpass
 import os
 import re
 from collections.abc import Collection, Iterator
@@ -16,6 +17,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, Field, ValidationError
 
 from cli.exits import Refused, WrongInput
+from cli.outside import as_argument
 from cli.printing import tell
 from cli.private_files import check_private_folder, read_private, write_private
 from contracts.deployment import Deployment, Mode
@@ -24,6 +26,7 @@ from contracts.model import Model, Moment, rfc3339
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+    from contracts.roster import PublicKey
     from contracts.signing import SignedFor
 
 FOLDER: Final = "INTERLOCK_KEYS"
@@ -99,18 +102,30 @@ def find_key(subject: str, deployment: str = "", among: Collection[str] | None =
     return _opened(*kept[0]) if kept else None
 
 
-def require_key(subject: str, deployment: str = "", among: Collection[str] | None = None) -> SigningKey:
-    """As `find_key`. Raises Refused also when there is none."""
+def require_key(
+    subject: str,
+    deployment: str = "",
+    among: Collection[str] | None = None,
+    enrolled: "Collection[PublicKey]" = (),
+) -> SigningKey:
+    """As `find_key`. Raises Refused also when there is none; `enrolled`, the person's keys in the roster, says why."""
     key = find_key(subject, deployment, among)
     if key is not None:
         return key
-    others = [kept.key for _, kept in kept_keys(subject)]
-    if others:
+    now, in_roster = datetime.now(UTC), {each.key_id: each for each in enrolled}
+    kept = [key for _, key in _kept(subject)]
+    if waiting := [key.key for key in kept if key.until > now and key.key not in in_roster]:
         raise Refused(
-            f"none of the keys of {subject!r} on this machine ({', '.join(others)}) is in the roster in force; "
-            "have two roster admins run `interlock approvers apply`"
+            f"none of the keys of {subject!r} on this machine ({', '.join(waiting)}) is in the roster in force; "
+            "have two roster admins run `interlock approvers apply --as NAME --reason WHY`"
         )
-    raise Refused(f"{subject!r} has no key in {str(folder())!r}; make one with `interlock approvers enrol {subject}`")
+    if problems := [in_roster[key.key].problem_at(now) for key in kept if key.key in in_roster]:
+        problem = problems[-1] or "it ends later than the one on this machine, which has ended"
+        raise Refused(
+            f"the key of {subject!r} in the roster in force does not count: {problem}; "
+            f"make a new one with `{_enrol(subject)}`, and have it put in force"
+        )
+    raise Refused(f"{subject!r} has no key in {str(folder())!r}; {_way_to_a_key(subject)}")
 
 
 def key_in(deployment: Deployment, subject: str, what: str) -> SigningKey | None:
@@ -122,8 +137,22 @@ def key_in(deployment: Deployment, subject: str, what: str) -> SigningKey | None
         return key
     raise Refused(
         f"deployment {deployment.id!r} runs in production, where {what} must be signed, and {subject!r} has no key "
-        f"on this machine that counts today; make one with `interlock approvers enrol {subject}`"
+        f"on this machine that counts today; {_way_to_a_key(subject)}"
     )
+
+
+def _way_to_a_key(subject: str) -> str:
+    """Who is only taken for the user of this machine has not said who they are."""
+    try:
+        if subject == getpass.getuser():
+            return f"{subject!r} is the user of this machine: say who you are with --as, or enrol under that name"
+    except (OSError, KeyError):  # this machine does not say
+        pass
+    return f"make one with `{_enrol(subject)}`"
+
+
+def _enrol(subject: str) -> str:
+    return f"interlock approvers enrol {as_argument(subject)}"
 
 
 def folder() -> Path:
@@ -137,10 +166,13 @@ def check_subject(subject: str) -> str:
     from contracts.roster import SUBJECT
 
     if not re.fullmatch(SUBJECT, subject):
-        raise WrongInput(
-            f"{subject!r} cannot be enrolled; name people in lower-case ASCII, for example dana or dana@example.com"
-        )
+        raise WrongInput(not_a_subject(subject))
     return subject
+
+
+def not_a_subject(name: str) -> str:
+    """The sentence for a name that cannot be a subject."""
+    return f"{name!r:.130} cannot be enrolled; name people in lower-case ASCII, for example dana or dana@example.com"
 
 
 def kept_keys(subject: str, deployment: str = "") -> list[tuple[Path, KeptKey]]:
@@ -148,7 +180,13 @@ def kept_keys(subject: str, deployment: str = "") -> list[tuple[Path, KeptKey]]:
 
     Raises Refused.
     """
-    place, now = folder(), datetime.now(UTC)
+    now = datetime.now(UTC)
+    return [(path, key) for path, key in _kept(subject) if key.until > now and deployment in ("", key.deployment)]
+
+
+def _kept(subject: str) -> list[tuple[Path, KeptKey]]:
+    """Every key of the person on this machine, the oldest first, those that have ended too. Raises Refused."""
+    place = folder()
     try:
         mode = place.stat().st_mode
     except FileNotFoundError:
@@ -160,8 +198,7 @@ def kept_keys(subject: str, deployment: str = "") -> list[tuple[Path, KeptKey]]:
     for path, key in found:
         if key.subject != subject:
             raise Refused(f"the key file {str(path)!r} is that of {key.subject!r}, not of {subject!r}; rename it")
-    counting = [(path, key) for path, key in found if key.until > now and deployment in ("", key.deployment)]
-    return sorted(counting, key=lambda each: each[1].made)
+    return sorted(found, key=lambda each: each[1].made)
 
 
 def make_key(

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from cli import exits
 from cli.automations import find_automation, load_catalog
+from cli.outside import as_argument
 from cli.printing import say, say_json, say_table
 from contracts.decisions import Verdict
 from workflows.catalog import CatalogEntry
@@ -26,7 +27,7 @@ def list_command(as_json: JsonOption = False) -> int:
         say_json([_document(entry) for entry in entries])
     else:
         say_table(("automation", "what it does"), [(entry.name, entry.description) for entry in entries])
-        say(f"next: interlock machines show {entries[0].name}")
+        say(f"next: interlock machines show {as_argument(entries[0].name)}")
     return exits.DONE
 
 
@@ -64,7 +65,7 @@ def _lines(entry: CatalogEntry) -> Iterator[str]:
     yield f"good endings: {', '.join(str(state.value) for state in machine.good)}"
     others = [str(state.value) for state in machine.final if state not in machine.good]
     yield f"other endings: {', '.join([*others, 'cancelled', 'undo_incomplete'])}"
-    yield f"next: interlock runs start {entry.name} --set FIELD=VALUE"
+    yield f"next: interlock runs start {as_argument(entry.name)} --set FIELD=VALUE"
 
 
 def _document(entry: CatalogEntry) -> JsonValue:

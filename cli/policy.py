@@ -1,6 +1,7 @@
 """`interlock policy`: check the rules, ask them, try them on vectors, and make them active."""
 
 import asyncio
+import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,8 +11,10 @@ import typer
 from pydantic import JsonValue
 
 from cli import exits
-from cli.assignments import read_assignments, read_counts
+from cli.assignments import read_assignments, read_counts, whole_number
+from cli.automations import load_catalog
 from cli.exits import Refused, WrongInput
+from cli.outside import as_argument
 from cli.printing import say, say_json, tell
 from cli.rulebook import (
     Rulebook,
@@ -86,12 +89,13 @@ def explain_command(
     described = tool_described(book, stored, tool).model_copy(
         update={name: value for name, value in overruled.items() if value is not None}
     )
+    known = read_roster(roster) or stored.roster
     asked = Asked(
         automation=automation,
         tool=tool,
         request=_request(automation, wanted or []),
         requester=requester or "somebody",
-        roles=_roles(role or [], requester, read_roster(roster) or stored.roster),
+        roles=_roles(role or [], requester, known),
         purpose=purpose,
         undoes=undoes,
         taint=tuple(taint or ()),
@@ -100,10 +104,14 @@ def explain_command(
         arguments=read_assignments("--set", assignments or []),
     )
     if unknown := sorted(asked.arguments.keys() - described.arguments.keys()):
-        known = ", ".join(described.arguments) or "none that rules can see"
-        raise WrongInput(f"--set {unknown[0]}: {tool} has no such argument; it has {known}")
+        there_are = ", ".join(described.arguments) or "none that rules can see"
+        raise WrongInput(f"--set {unknown[0]}: {tool} has no such argument; it has {there_are}")
+    for name, value in asked.arguments.items():
+        _check_argument(name, value, described.arguments[name])
     if undeclared := sorted(asked.totals.keys() - declared_totals(book.files)):
         raise WrongInput(f"--total {undeclared[0]}: no such total is declared in totals.toml")
+    for note in _unknown(automation, requester, known):
+        tell(note)
     return _explain(book, asked.about(described), as_json)
 
 
@@ -226,6 +234,27 @@ def _request(automation: str, wanted: Sequence[str]) -> dict[str, JsonValue]:
         known = ", ".join(properties) or "none"
         raise WrongInput(f"--asked {unknown[0]}: the input of {automation} has no such field; it has {known}")
     return given
+
+
+def _check_argument(name: str, value: JsonValue, kind: str) -> None:
+    """Raises WrongInput unless the value is of the kind that the tool describes."""
+    match kind:
+        case "integer":
+            whole_number("--set", name, value)
+        case "boolean" if not isinstance(value, bool):
+            raise WrongInput(f"--set {name}: {value!r:.60} is neither true nor false; write --set {name}=true")
+        case "string" if not isinstance(value, str):
+            quoted = as_argument(f"{name}={json.dumps(json.dumps(value))}")
+            raise WrongInput(f"--set {name}: {value!r:.60} is no text; quote it for JSON: --set {quoted:.80}")
+
+
+def _unknown(automation: str, requester: str, roster: Roster | None) -> Iterator[str]:
+    """Names that nobody here knows: perhaps misspelt, perhaps of tomorrow."""
+    automations = [entry.name for entry in load_catalog().entries()]
+    if automation not in automations:
+        yield f"note: no automation is called {automation!r} here; there are: {', '.join(automations)}"
+    if requester and roster is not None and roster.person(requester) is None:
+        yield f"note: the roster knows nobody called {requester!r}, so they hold no role of their own"
 
 
 def _roles(named: Sequence[str], requester: str, roster: Roster | None) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from cli.exits import Refused
+from cli.outside import as_argument
 
 MAX_BYTES: Final = 16 * 1024
 _FOR_OTHERS: Final = 0o077
@@ -21,16 +22,13 @@ def read_private(path: Path, what: str) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise Refused(f"{what} {str(path)!r} cannot be read: {error.strerror}; see that it is there") from error
-    with os.fdopen(descriptor, "rb") as file:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
-            raise Refused(f"{what} {str(path)!r} is no ordinary file; name one")
-        if facts.st_mode & _FOR_OTHERS:
-            raise Refused(
-                f"{what} {str(path)!r} may be read by others (mode {stat.S_IMODE(facts.st_mode):04o}); "
-                f"take that back with `chmod 600 {path}`, and replace what was in it if somebody may have looked"
-            )
-        content = file.read(MAX_BYTES + 1)
+    try:
+        _check_private(path, os.fstat(descriptor), what)
+        # Not before: a folder can be opened, and cannot be made a file.
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -38,6 +36,17 @@ def read_private(path: Path, what: str) -> str:
     if len(content) > MAX_BYTES:
         raise Refused(f"{what} {str(path)!r} has more than {MAX_BYTES} bytes; it cannot be what it should be")
     return text
+
+
+def _check_private(path: Path, facts: os.stat_result, what: str) -> None:
+    if not stat.S_ISREG(facts.st_mode):
+        kind = "a folder" if stat.S_ISDIR(facts.st_mode) else "no ordinary file"
+        raise Refused(f"{what} {str(path)!r} is {kind}; name a file")
+    if facts.st_mode & _FOR_OTHERS:
+        raise Refused(
+            f"{what} {str(path)!r} may be read by others (mode {stat.S_IMODE(facts.st_mode):04o}); take that back "
+            f"with `chmod 600 {as_argument(str(path))}`, and replace what was in it if somebody may have looked"
+        )
 
 
 def make_private_folder(folder: Path) -> None:
@@ -55,7 +64,7 @@ def check_private_folder(folder: Path, mode: int) -> None:
     if mode & _FOR_OTHERS:
         raise Refused(
             f"the folder {str(folder)!r} is open to others (mode {stat.S_IMODE(mode):04o}); "
-            f"close it with `chmod 700 {folder}`"
+            f"close it with `chmod 700 {as_argument(str(folder))}`"
         )
 
 

@@ -12,6 +12,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Table
 
 from cli.exits import WrongInput
+from cli.keys import not_a_subject
 from cli.private_files import replace
 from contracts.escaping import plain
 from contracts.model import Model
@@ -24,6 +25,29 @@ _NEW: Final = """\
 _MAX_BYTES: Final = 4 * 1024 * 1024
 _WRITTEN: Final = {"delegator": "from", "delegate": "to"}
 """Field of the contract -> its name in the file, where people write another."""
+_NAMES: Final = 'a list, for example ["dana"]'
+_LISTS: Final = {
+    "roles": 'a list, for example ["finance_manager"]',
+    "break_glass": 'a list, for example ["operator"]',
+    "keys": "tables; write [[people.NAME.keys]] as `interlock approvers enrol` does",
+    "delegations": "tables; write [[delegations]] above each",
+    "absences": "tables; write [[absences]] above each",
+}
+"""Field -> how people write it."""
+_WANTED: Final = {
+    "string_type": "it must be text in quotes",
+    "int_type": "it must be a whole number",
+    "int_parsing": "it must be a whole number",
+    "int_from_float": "it must be a whole number",
+    "bool_type": "it must be true or false",
+    "bool_parsing": "it must be true or false",
+    "dict_type": "it must be a table",
+    "model_type": "it must be a table",
+    "string_pattern_mismatch": "take it from `interlock approvers enrol`",
+    "greater_than_equal": "it must be at least {ge}",
+    "less_than_equal": "it must be at most {le}",
+}
+"""A problem's type -> the way out."""
 _FIELDS: Final = {written: field for field, written in _WRITTEN.items()}
 
 
@@ -172,7 +196,7 @@ def _tables(parent: Any, name: str) -> AoT:
 
 
 def _sentence(document: Mapping[str, Any], error: ValidationError) -> str:
-    first, *more = error.errors(include_url=False, include_context=False)
+    first, *more = error.errors(include_url=False)
     rest = f" (and {len(more)} more problems)" if more else ""
     place = ".".join(_place(document, first))
     return f"{place + ' ' if place else ''}{_problem(first)}{rest}"
@@ -181,11 +205,13 @@ def _sentence(document: Mapping[str, Any], error: ValidationError) -> str:
 def _place(document: Mapping[str, Any], problem: ErrorDetails) -> Iterator[str]:
     """The field as it stands in the file."""
     names = list(document.get("people", ()))
-    for before, part in zip(("", *problem["loc"]), problem["loc"], strict=False):
+    fields = problem["loc"][:-1] if problem["loc"][-1:] == ("subject",) else problem["loc"]
+    for before, part in zip(("", *fields), fields, strict=False):
         yield names[int(part)] if before == "people" else _WRITTEN.get(str(part), str(part))
 
 
 def _problem(problem: ErrorDetails) -> str:
+    given, limits = problem["input"], problem.get("ctx", {})
     match problem["type"]:
         case "extra_forbidden":
             return "is not a field this file knows; correct its spelling or remove it"
@@ -195,5 +221,19 @@ def _problem(problem: ErrorDetails) -> str:
             return problem["msg"].removeprefix("Value error, ")
         case _ if "public" in problem["loc"]:  # somebody may have pasted the other half
             return "is no public half of an Ed25519 key (43 characters); take it from `interlock approvers enrol`"
+        case "string_pattern_mismatch" if problem["loc"][-1] == "subject":
+            return not_a_subject(str(given))
+        case "tuple_type":
+            return f"must be {_LISTS.get(str(problem['loc'][-1]), _NAMES)}"
+        case "too_short":
+            return "is empty; name at least one"
+        case "string_too_long":
+            return f"has {len(given)} characters and may have {limits['max_length']}; shorten it"
+        case "string_too_short":
+            return f"has {len(given)} characters and needs at least {limits['min_length']}; write more"
+        case kind if kind.startswith("datetime_"):
+            return f"is {str(given)[:60]!r}; write a moment, for example 2026-11-20T09:00:00Z"
+        case kind if kind in _WANTED:
+            return f"is {str(given)[:60]!r}; {_WANTED[kind].format(**limits)}"
         case _:
-            return f"is {str(problem['input'])[:60]!r}: {problem['msg']}; correct it"
+            return f"is {str(given)[:60]!r}: {problem['msg']}; correct it"

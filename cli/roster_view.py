@@ -99,6 +99,14 @@ def _person_lines(person: Person, now: datetime) -> Iterator[str]:
     name = f" ({person.name})" if person.name else ""
     roles = ", ".join(person.roles) or "no role"
     yield f"{person.subject}{name}: {'a service' if person.service else roles}"
+    if person.mail:
+        yield f"  mail: {person.mail}"
+    if person.aliases:
+        yield f"  asks also as: {', '.join(person.aliases)}"
+    if person.valid_from or person.valid_until:
+        since = f" from {local_time(person.valid_from)}" if person.valid_from else ""
+        until = f" until {local_time(person.valid_until)}" if person.valid_until else ""
+        yield f"  entitled{since}{until}"
     if person.break_glass:
         yield f"  in an emergency: {', '.join(person.break_glass)}"
     if problem := person.problem_at(now):

@@ -14,6 +14,7 @@ from cli.durations import read_duration
 from cli.exits import Refused, WrongInput
 from cli.inputs import read_request
 from cli.listing import list_runs
+from cli.outside import as_argument
 from cli.printing import local_time, say, say_json, say_table, short_time
 from cli.server import Server, someone
 from cli.starting import Started, make_order, start
@@ -82,10 +83,10 @@ def _report(started: Started, ending: Ending | None, as_json: bool) -> int:
         say_json({**started.model_dump(mode="json", exclude={"ending"}), "ending": given, "good": good})
     elif ending:
         say_ending(ending)
-        say(f"next: interlock runs show {started.run}")
+        say(f"next: interlock runs show {as_argument(started.run)}")
     else:
-        say(f"next: interlock runs watch {started.run}")
-        say(f"      interlock runs show {started.run}")
+        say(f"next: interlock runs watch {as_argument(started.run)}")
+        say(f"      interlock runs show {as_argument(started.run)}")
         say("      interlock approvals list")
     return exits.DONE if good is not False else exits.REFUSED
 
@@ -161,7 +162,7 @@ async def watch_command(
     """Follow a run to its ending: states, turns, tool calls, tokens, cost, and what it waits for."""
     ending = await watch(server, run, read_duration("--timeout", timeout) if timeout else None)
     say_ending(ending)
-    say(f"next: interlock runs show {run}")
+    say(f"next: interlock runs show {as_argument(run)}")
     return exits.DONE
 
 
@@ -181,10 +182,10 @@ async def cancel_command(
     described = (await server.describe(run)).workflow_execution_info
     if described.HasField("close_time"):
         how = WorkflowExecutionStatus.Name(described.status).rpartition("_")[2].lower()
-        raise Refused(f"{run} has ended already ({how}); see `interlock runs show {run}`")
+        raise Refused(f"{run} has ended already ({how}); see `interlock runs show {as_argument(run)}`")
     await server.handle(run).cancel(reason=f"{reason.strip()} (asked by {someone('--as', who)})")
     say(f"asked {run} to stop")
-    say(f"next: interlock runs watch {run}")
+    say(f"next: interlock runs watch {as_argument(run)}")
     return exits.DONE
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from pydantic import BaseModel
 
 from cli.exits import NotReachable, Refused, WrongInput
+from cli.outside import as_argument
 from contracts.runs import TASK_QUEUE, Ending, RunView
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Server:
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 raise no_run(run, error) from error
-            raise NotReachable(f"run {run!r} does not answer; see `interlock runs why {run}`") from error
+            raise NotReachable(f"run {run!r} does not answer; see `interlock runs why {as_argument(run)}`") from error
         except WorkflowQueryFailedError as error:
             raise Refused(f"run {run!r} cannot be shown: {error.message}") from error
         return view

@@ -10,6 +10,8 @@ from pydantic import JsonValue, ValidationError
 from activities.reads import Nothing
 from cli.exits import Refused, WrongInput
 from cli.keys import key_in
+from cli.option_problems import option_problem
+from cli.outside import as_argument
 from cli.server import Server
 from contracts.canonical import canonical_json, digest
 from contracts.deployment import Deployment
@@ -67,9 +69,7 @@ def make_order(entry: CatalogEntry, request: Model, requester: str, again: str) 
             again=again,
         )
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        option = {"requester": "--as", "again": "--again"}.get(str(first["loc"][0]), str(first["loc"][0]))
-        raise WrongInput(f"{option}: {first['msg']}; give another") from error
+        raise option_problem(error, {"requester": "--as", "business_key": "the business case"}) from error
     return Order(entry, request, start)
 
 
@@ -80,11 +80,11 @@ async def start(server: Server, order: Order) -> Started:
     if not known.exists:
         return await _start_as(server, order, run_id(order.entry.name, order.start.business_key))
     if not order.start.again:
-        return _attached(order, known)
+        return await _attached(server, order, known)
     if not known.ending and await _is_running(server, known.workflow_id):
         raise Refused(
             f"{known.workflow_id} is under way, so it cannot be started again; "
-            f"follow it with `interlock runs watch {known.workflow_id}`, or cancel it first"
+            f"follow it with `{_command('watch', known.workflow_id)}`, or cancel it first"
         )
     anew = run_id(order.entry.name, order.start.business_key, max(known.starts, 1))
     return await _start_as(server, order, anew)
@@ -128,9 +128,10 @@ async def _start_as(server: Server, order: Order, run: str) -> Started:
     return Started(automation=order.entry.name, run=run, first_run_id=handle.first_execution_run_id or "", new=True)
 
 
-def _attached(order: Order, known: KnownCase) -> Started:
+async def _attached(server: Server, order: Order, known: KnownCase) -> Started:
     if not known.same_input:
-        raise _other_input(known.workflow_id, known.differing_fields)
+        under_way = not known.ending and await _is_running(server, known.workflow_id)
+        raise _other_input(known.workflow_id, known.differing_fields, under_way)
     return Started(
         automation=order.entry.name,
         run=known.workflow_id,
@@ -146,7 +147,7 @@ async def _attach_to_running(server: Server, order: Order, run: str) -> Started:
     case = await _case_of(server, order, handle)
     standing: Fields = case.model_dump(mode="json")["request"]
     if order.start.again and case.start.again != order.start.again:
-        raise Refused(f"{run} is under way; follow it with `interlock runs watch {run}`")
+        raise Refused(f"{run} is under way; follow it with `{_command('watch', run)}`")
     differing = tuple(
         sorted(
             name
@@ -155,7 +156,7 @@ async def _attach_to_running(server: Server, order: Order, run: str) -> Started:
         )
     )
     if differing:
-        raise _other_input(run, differing)
+        raise _other_input(run, differing, under_way=True)
     first_run_id = (await server.describe(run)).workflow_execution_info.first_run_id
     return Started(automation=order.entry.name, run=run, first_run_id=first_run_id, new=False)
 
@@ -184,11 +185,16 @@ async def _is_running(server: Server, run: str) -> bool:
     )
 
 
-def _other_input(run: str, fields: tuple[str, ...]) -> Refused:
-    return Refused(
-        f"{run} was started before with other input: {', '.join(fields)} differ; "
-        f"see `interlock runs show {run}`, or start anew with --again REASON"
-    )
+def _other_input(run: str, fields: tuple[str, ...], under_way: bool) -> Refused:
+    differ, look = f"with other input: {', '.join(fields)} differ", f"look at it with `{_command('show', run)}`"
+    if under_way:
+        cancel = f"`{_command('cancel', run)} --reason WHY`"
+        return Refused(f"{run} is under way {differ}; {look}, or cancel it with {cancel} before you start it anew")
+    return Refused(f"{run} was started before {differ}; {look}, or start anew with --again REASON")
+
+
+def _command(verb: str, run: str) -> str:
+    return f"interlock runs {verb} {as_argument(run)}"
 
 
 def _summary(order: Order, case: Case) -> str:
@@ -203,6 +209,6 @@ def _details(order: Order, run: str) -> str:
         f"- requester: {markdown(order.start.requester)}",
         f"- business case: {markdown(order.start.business_key)}",
         *again,
-        f"- follow it: `interlock runs watch {run}`",
+        f"- follow it: `{_command('watch', run)}`",
     ]
     return "\n".join(lines)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from cli.exits import NotReachable, Refused, TimedOut
+from cli.outside import as_argument
 from cli.printing import local_time, say, time_left, usage_line
 from cli.server import Server
 from contracts.decisions import ApprovalRequest
@@ -71,7 +72,8 @@ async def _result(handle: "WorkflowHandle[Any, Ending]", run: str, timeout: time
         async with asyncio.timeout(timeout.total_seconds() if timeout else None):
             return await handle.result()
     except TimeoutError:
-        raise TimedOut(f"{run} has not ended after {timeout}; it goes on: `interlock runs watch {run}`") from None
+        command = f"interlock runs watch {as_argument(run)}"
+        raise TimedOut(f"{run} has not ended after {timeout}; it goes on: `{command}`") from None
     except WorkflowFailureError as error:
         how = getattr(error.cause, "message", "") or type(error.cause).__name__
         raise Refused(f"{run} was ended by Temporal without an ending of its own: {how}") from error
@@ -100,7 +102,7 @@ class PlainDisplay:
     def unanswered(self, run: str) -> None:
         """Said once for each silence."""
         if not self.silent:
-            say(f"{run} does not answer just now; `interlock runs why {run}` tells more")
+            say(f"{run} does not answer just now; `interlock runs why {as_argument(run)}` tells more")
         self.silent = True
 
     def close(self) -> None:
@@ -125,7 +127,8 @@ class LiveDisplay:
         """Say so, in the place of the picture."""
         from rich.spinner import Spinner
 
-        self._live.update(Spinner("dots", plain(f"{run} does not answer just now; interlock runs why {run}")))
+        said = f"{run} does not answer just now; interlock runs why {as_argument(run)}"
+        self._live.update(Spinner("dots", plain(said)))
 
     def close(self) -> None:
         """Leave the last picture standing."""
@@ -159,7 +162,7 @@ def run_lines(view: RunView) -> Iterator[str]:
 def waiting_lines(request: ApprovalRequest) -> Iterator[str]:
     """What is waited for, who may decide, and how."""
     yield f"waits for {who_may_decide(request)}: {request.title}"
-    yield f"  read it: interlock approvals show {request.id}"
+    yield f"  read it: interlock approvals show {as_argument(request.id)}"
     yield f"  answer: {', '.join(option.value for option in request.options)}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from contracts.model import Model, Moment
 from contracts.signing import key_id_of
@@ -14,6 +14,9 @@ from contracts.signing import key_id_of
 SUBJECT = r"^[a-z0-9][a-z0-9._@+:/-]{0,119}$"
 """Lower-case ASCII: no two people can look alike."""
 ROLE = r"^[a-z][a-z0-9_]{0,59}$"
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+MAIL_ADDRESS = rf"^{_ATOM}(\.{_ATOM})*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$"
+"""One mail address in ASCII, without quotes, comments or a name."""
 LONGEST_CHAIN = 4
 
 
@@ -63,6 +66,26 @@ class Person(Model):
     valid_from: Moment | None = None
     valid_until: Moment | None = None
     service: bool = False
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_one_line(cls, name: str) -> str:
+        return _on_one_line(name)
+
+    @field_validator("aliases")
+    @classmethod
+    def _aliases_are_names(cls, aliases: tuple[str, ...]) -> tuple[str, ...]:
+        for alias in aliases:
+            if not _on_one_line(alias).strip():
+                raise ValueError(f"{alias!r} is no name; leave it away")
+        return aliases
+
+    @field_validator("mail")
+    @classmethod
+    def _mail_is_one_address(cls, mail: str) -> str:
+        if mail and not re.fullmatch(MAIL_ADDRESS, mail):
+            raise ValueError(f"{mail!r:.80} is not one plain mail address; write it like dana@example.com")
+        return mail
 
     @model_validator(mode="after")
     def _roles_have_names(self) -> Self:
@@ -201,6 +224,12 @@ class Roster(Model):
             and not self.is_absent(person.subject, now)
             and any(held.role == role for held in self.holdings(person.subject, now))
         )
+
+
+def _on_one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(f"{text!r:.80} does not show on one line; leave out line breaks and unseen characters")
+    return text
 
 
 def canonical_name(name: str) -> str:

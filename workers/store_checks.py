@@ -20,9 +20,9 @@ from workers.settings import Settings
 LOOKED_BACK: Final = timedelta(days=3)
 SOON: Final = timedelta(days=30)
 _MAKE: Final = {
-    DocumentKind.ROSTER: "interlock approvers apply",
-    DocumentKind.POLICY: "interlock policy activate",
-    DocumentKind.PINS: "interlock tools pin --all",
+    DocumentKind.ROSTER: "interlock approvers apply --as NAME --reason WHY",
+    DocumentKind.POLICY: "interlock policy activate --as NAME --reason WHY",
+    DocumentKind.PINS: "interlock tools pin --all --as NAME --reason WHY",
 }
 _MIGRATES = "start a worker, it migrates the store"
 

@@ -103,6 +103,11 @@ async def test_whose_key_is_elsewhere_is_told_so(governed: Machine) -> None:
         await activate(DocumentKind.POLICY, POLICY, "oscar")
 
 
+async def test_who_may_not_accept_tools_is_told_so_in_a_sentence(governed: Machine) -> None:
+    with pytest.raises(Refused, match=r"^'dana' may not put this set of pins in force: "):
+        await activate(DocumentKind.PINS, PINS, "dana")
+
+
 async def test_before_any_roster_is_in_force_nobody_can_sign_rules(machine: Machine) -> None:
     machine.well("enrol", "oscar", "--role", "operator")
 
@@ -226,8 +231,8 @@ async def test_the_same_document_from_many_at_once_comes_into_force_once(develop
         (DocumentKind.ROSTER, [], "this roster cannot be used"),
         (DocumentKind.POLICY, {"files": {"x.cedar": "permit("}}, "this policy cannot be used"),
         (DocumentKind.POLICY, {"x.cedar": ""}, "this policy cannot be used"),
-        (DocumentKind.PINS, {"orders.get_order": {"pin": 3}}, "this pins cannot be used"),
-        (DocumentKind.PINS, "orders", "this pins cannot be used"),
+        (DocumentKind.PINS, {"orders.get_order": {"pin": 3}}, "this set of pins cannot be used"),
+        (DocumentKind.PINS, "orders", "this set of pins cannot be used"),
     ],
 )
 async def test_what_is_no_such_document_is_not_even_proposed(

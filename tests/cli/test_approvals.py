@@ -210,6 +210,19 @@ async def test_what_sign_prints_works_with_the_stock_command_line(
     assert "ended: refunded" in watched.out
 
 
+async def test_whoever_prints_a_decision_that_would_not_count_is_told_so(
+    shop: Shop, interlock: CommandLine, order: str
+) -> None:
+    run = await waiting_run(interlock, order)
+    requester = requester_of(order)
+    printing = ("approvals", "sign", f"{run}#1", "--verdict", "approve", "--print", "--valid-for", "30d")
+    signed = await interlock(*printing, "--as", requester)
+
+    assert signed.code == 0
+    assert f"note: '{requester}' asked for it; as things stand the run would not count this decision" in signed.err
+    assert f"note: --valid-for was cut to the deadline of {run}#1: it may be used until 20" in signed.err
+
+
 async def test_sign_without_print_says_how_to_decide(shop: Shop, interlock: CommandLine) -> None:
     outcome = await interlock("approvals", "sign", "refund/A-1#1", "--verdict", "take_over", "--as", "dana")
 

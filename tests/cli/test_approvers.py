@@ -9,6 +9,7 @@ import pytest
 
 from activities.notices import NoticeEvent
 from contracts.authority import BreakGlass
+from contracts.model import rfc3339
 from contracts.roster import Roster
 from contracts.signing import SignedFor, is_signed_by
 from tests.cli.enrolment import PASSPHRASE, REASON, Machine, secret_forms
@@ -46,7 +47,7 @@ def test_enrolling_makes_a_key_and_enters_its_public_half(machine: Machine) -> N
     [key] = dana.keys
     assert (key.valid_until - key.valid_from).days == 30
     assert f"made key {key.key_id} for dana, until" in done.out
-    assert "next: interlock approvers apply" in done.out
+    assert f"next: interlock approvers apply --roster {machine.roster_path} --as NAME --reason WHY\n" in done.out
     assert in_force(machine)["in_force"] is False
 
 
@@ -66,7 +67,15 @@ def test_enrolling_again_adds_a_key_and_says_which_one_signs(machine: Machine) -
     [
         (("Dana",), 2, "'Dana' cannot be enrolled; name people in lower-case ASCII"),
         (("dana", "--role", "The Boss"), 2, "'The Boss' is no name of a role"),
+        (("dana", "--mail", "notanaddress"), 2, "--mail 'notanaddress' is not one plain mail address; write it like"),
+        (("dana", "--mail", "a@b.c\nBcc: x@y.z"), 2, "--mail 'a@b.c\\nBcc: x@y.z' is not one plain mail address"),
+        (("dana", "--mail", "x" * 321), 2, "--mail has 321 characters and may have 320; shorten it"),
+        (("dana", "--alias", "d\x1b[2J"), 2, "--alias 'd\\x1b[2J' does not show on one line"),
+        (("dana", "--alias", " "), 2, "--alias ' ' is no name; leave it away"),
+        (("dana", "--name", "Dana\nErin"), 2, "--name 'Dana\\nErin' does not show on one line"),
+        (("dana", "--name", "x" * 201), 2, "--name has 201 characters and may have 200; shorten it"),
         (("dana", "--valid-for", "soon"), 2, "--valid-for 'soon' is no duration"),
+        (("dana", "--valid-for", "9999999d"), 2, "--valid-for '9999999d' is too long; give at most 3650d"),
         (("dana", "--no-passphrase"), 1, "runs in production, where a key file has a passphrase"),
         (("dana", "--alias", "erin"), 2, "the name 'erin' belongs to two people"),
     ],
@@ -120,20 +129,37 @@ def test_two_admins_put_the_first_roster_in_force_and_one_alone_does_not(machine
     assert Roster.model_validate(shown["roster"]) == machine.roster()
 
 
+def test_a_reason_that_would_be_cut_is_refused(machine: Machine) -> None:
+    machine.well("enrol", "dana", "--role", "roster_admin")
+    done = machine("apply", "--as", "dana", "--reason", "x" * 301)
+
+    assert (done.code, done.err) == (2, "--reason has 301 characters and may have 300; shorten it\n")
+    assert in_force(machine)["proposals"] == []
+
+
 def test_who_signs_sees_what_would_change(machine: Machine) -> None:
     machine.two_admins()
-    machine.well("enrol", "fred", "--role", "finance_manager", "--name", "Fred")
+    machine.well(
+        "enrol", "fred", "--role", "finance_manager", "--name", "Fred", "--mail", "fred@example.com", "--alias", "f.doe"
+    )
     machine.well("revoke", "dana", "--key", machine.key_id("dana"), "--reason", "stolen")
     machine.well("enrol", "dana")
     done = machine.well("apply", "--as", "erin", *REASON)
 
-    assert done.out.splitlines()[:5] == [
-        f"- dana: key {machine.key_id('dana')} is revoked",
-        f"+ dana: key {machine.key_id('dana', 1)} until {machine.roster().people[0].keys[1].valid_until:%Y-%m-%d}",
-        "+ fred (Fred)",
+    dana, _, fred = machine.roster().people
+    old, new = dana.keys
+    assert old.revoked_at is not None
+    spans = [f"from {rfc3339(key.valid_from)} until {rfc3339(key.valid_until)}" for key in (old, new, *fred.keys)]
+    assert done.out.splitlines()[:7] == [
+        f"- dana: key {old.key_id} is revoked: {spans[0]} -> {spans[0]}, revoked at {rfc3339(old.revoked_at)}",
+        f"+ dana: key {new.key_id} {spans[1]}",
+        "+ fred",
+        "+ fred: name 'Fred'",
+        "+ fred: mail 'fred@example.com'",
         "+ fred: roles finance_manager",
-        f"+ fred: key {machine.key_id('fred')} until {machine.roster().people[2].keys[0].valid_until:%Y-%m-%d}",
+        "+ fred: aliases f.doe",
     ]
+    assert done.out.splitlines()[7] == f"+ fred: key {fred.keys[0].key_id} {spans[2]}"
 
 
 def test_a_key_is_exchanged_without_a_gap(machine: Machine) -> None:
@@ -198,12 +224,19 @@ def test_an_absence_includes_its_last_day(machine: Machine) -> None:
 
 def test_the_list_shows_a_file_and_what_is_in_force(machine: Machine) -> None:
     machine.two_admins()
-    machine.well("enrol", "fred", "--role", "operator", "--break-glass", "roster_admin")
+    machine.well(
+        "enrol", "fred", "--role", "operator", "--break-glass", "roster_admin", "--mail", "fred@example.com",
+        "--alias", "f.doe", "--alias", "f.d",
+    )  # fmt: skip
     of_file = machine.well("list", "--file", str(machine.roster_path))
     of_store = machine.well("list")
 
-    assert "fred: operator" in of_file.out
-    assert "  in an emergency: roster_admin" in of_file.out
+    assert of_file.out.splitlines()[-5:-1] == [
+        "fred: operator",
+        "  mail: fred@example.com",
+        "  asks also as: f.doe, f.d",
+        "  in an emergency: roster_admin",
+    ]
     assert "fred" not in of_store.out
     assert "roster version 1 is in force, signed by dana, erin" in of_store.out
 
@@ -224,6 +257,26 @@ def test_a_role_taken_in_an_emergency_is_signed_recorded_and_loud(machine: Machi
     assert "BREAK GLASS: fred holds operator" in machine.well("list").out
 
 
+def test_who_signs_with_a_key_that_the_roster_revokes_is_told_so(machine: Machine) -> None:
+    machine.two_admins()
+    machine.well("enrol", "zoe", "--role", "roster_admin")
+    for admin in ("dana", "erin"):
+        machine.well("apply", "--as", admin, *REASON)
+    machine.well("revoke", "dana", "--reason", "stolen")
+    for admin in ("erin", "zoe"):
+        machine.well("apply", "--as", admin, *REASON)
+    machine.well("absent", "zoe", "--until", "3d")
+    revoked = machine("apply", "--as", "dana", *REASON)
+    machine.well("enrol", "dana")
+    waiting = machine("apply", "--as", "dana", *REASON)
+
+    assert (revoked.code, waiting.code) == (1, 1)
+    problem = f"key {machine.key_id('dana')} was revoked at "
+    assert f"the key of 'dana' in the roster in force does not count: {problem}" in revoked.err
+    assert "make a new one with `interlock approvers enrol dana`, and have it put in force" in revoked.err
+    assert f"({machine.key_id('dana', 1)}) is in the roster in force; have two roster admins" in waiting.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "problem"),
     [
@@ -231,7 +284,11 @@ def test_a_role_taken_in_an_emergency_is_signed_recorded_and_loud(machine: Machi
         (("--as", "zoe", "--role", "operator"), 1, "'zoe' may not take the role 'operator' in an emergency"),
         (("--as", "fred", "--role", "roster_admin"), 1, "the roster in force lists for it: nobody"),
         (("--as", "fred", "--role", "operator", "--for", "241m"), 2, "--for is longer than 4 hours"),
-        (("--as", "fred", "--role", "operator", "--reason", "short"), 2, "--reason: "),
+        (
+            ("--as", "fred", "--role", "operator", "--reason", "short"),
+            2,
+            "--reason has 5 characters and needs at least 10; write",
+        ),
     ],
 )
 def test_a_role_that_may_not_be_taken_is_not(

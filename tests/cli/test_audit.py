@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import stat
 from pathlib import Path
 
 import pytest
@@ -138,8 +139,11 @@ def test_an_export_verifies_where_there_is_no_store_and_shows_what_was_changed(
     assert written.code == 0
     assert f"wrote 65 records and 4 checkpoints to {to}" in written.out
     assert "otto" in to.read_text()
+    assert stat.S_IMODE(to.stat().st_mode) == 0o600
     again = called(capsys, "export", "--to", str(to))
-    assert (again.code, "name a file there is not" in again.err) == (2, True)
+    assert (again.code, again.err) == (2, f"--to {str(to)!r} is there already; name a file there is not\n")
+    nowhere = called(capsys, "export", "--to", str(tmp_path / "no" / "chain.jsonl"))
+    assert (nowhere.code, "the folder does not exist; make it, or name another" in nowhere.err) == (2, True)
     monkeypatch.setenv("INTERLOCK_STORE", "sqlite:////nowhere/store.db")
     key = ("--key", public_half(audited.key))
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from activities.candidates import Candidate
 from activities.inbox import InboxEntry
 from activities.reads import ShownRequest
-from cli.deciding import Wish, decide, decision_on, read_value, signal_command, signed, written
+from cli.deciding import Wish, decide, decision_on, doubts, read_value, signal_command, signed, written
 from cli.exits import Refused, WrongInput
 from cli.keys import Keeping, SigningKey, make_key
 from contracts.decisions import APPROVAL_VERDICTS, Decision, RequestKind, Verdict
@@ -78,6 +79,54 @@ def test_a_decision_never_outlives_the_deadline() -> None:
     deadline = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=2)
 
     assert decision_on(a_request(deadline=deadline), APPROVAL).expires_at == deadline
+
+
+DANA = Candidate(subject="dana", name="Dana", roles=("finance_manager",))
+
+
+@pytest.mark.parametrize(
+    ("people", "doubt"),
+    [
+        ({"candidates": (DANA,)}, ""),
+        ({"anybody": True}, ""),
+        ({"candidates": (Candidate(subject="erin"),)}, "'Dana' is not among those who may decide refund/A-17#1 (erin)"),
+        ({"candidates": ()}, "'Dana' is not among those who may decide refund/A-17#1 (nobody)"),
+        ({"candidates": (DANA.model_copy(update={"absent_until": NOW}),)}, "'Dana' is away until "),
+        ({"candidates": (DANA,), "approved_by": ("Dana",)}, "'Dana' has approved refund/A-17#1 already"),
+        ({"problem": "no roster is in force"}, "no roster is in force"),
+    ],
+)
+def test_who_signs_a_decision_that_would_not_count_is_told_so(people: dict[str, Any], doubt: str) -> None:
+    request = a_request().model_copy(update=people)
+    wish = APPROVAL.model_copy(update={"approver": "Dana"})
+    told = list(doubts(request, wish, decision_on(request, wish)))
+
+    assert len(told) == bool(doubt)
+    for line in told:
+        assert line.startswith(f"note: {doubt}")
+        assert line.endswith("; as things stand the run would not count this decision")
+
+
+def test_who_asked_for_it_is_told_that_they_do_not_decide() -> None:
+    request = a_request(requester="dana").model_copy(update={"anybody": True})
+    [told] = doubts(request, APPROVAL, decision_on(request, APPROVAL))
+
+    assert told.startswith("note: 'dana' asked for it; ")
+
+
+@pytest.mark.parametrize(
+    ("deadline", "said"),
+    [(NOW + timedelta(days=2), "cut to the deadline of refund/A-17#1: it may be used until "), (None, "cut to 7 days")],
+)
+def test_a_time_that_is_cut_is_told(deadline: datetime | None, said: str) -> None:
+    request = a_request(deadline=deadline).model_copy(update={"anybody": True})
+    longer, shorter = (
+        APPROVAL.model_copy(update={"valid_for": timedelta(**time)}) for time in ({"days": 30}, {"minutes": 1})
+    )
+    [told] = doubts(request, longer, decision_on(request, longer))
+
+    assert told.startswith(f"note: --valid-for was {said}")
+    assert list(doubts(request, shorter, decision_on(request, shorter))) == []
 
 
 def test_development_without_a_key_is_unsigned_and_said_loudly(
@@ -164,7 +213,7 @@ def test_a_decision_that_could_not_count_is_not_made(request_: ShownRequest, rea
 
 
 def test_a_note_that_is_too_long_names_its_option() -> None:
-    with pytest.raises(WrongInput, match="--note: "):
+    with pytest.raises(WrongInput, match=r"^--note has 1001 characters and may have 1000; shorten it$"):
         decision_on(a_request(), Wish(verdict=Verdict.REJECT, approver="dana", note="x" * 1001))
 
 

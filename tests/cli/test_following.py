@@ -128,6 +128,31 @@ async def test_why_names_who_a_healthy_run_waits_for(shop: Shop, interlock: Comm
     assert run not in [finding["subject"] for finding in (await interlock("runs", "stuck", "--json")).document]
 
 
+async def test_the_commands_for_a_run_that_was_started_again_can_be_pasted(
+    shop: Shop, interlock: CommandLine, order: str
+) -> None:
+    run = await waiting_run(interlock, order)
+    await interlock("runs", "cancel", run, "--reason", "wrong order")
+    await interlock("runs", "watch", run)
+    again = ("--again", "the customer called", "--as", requester_of(order))
+    started = await interlock("runs", "start", "refund", "--set", f"order_id={order}", *again)
+    await until(lambda: interlock("runs", "show", f"{run}~2", "--json"), lambda view: bool(view["waiting_for"]))
+    shown = await interlock("runs", "show", f"{run}~2")
+    why = await interlock("runs", "why", f"{run}~2")
+    waited = await interlock("runs", "watch", f"{run}~2", "--timeout", "1s")
+    cancelled = await interlock("runs", "cancel", f"{run}~2", "--reason", "enough")
+    watched = await interlock("runs", "watch", f"{run}~2")
+    ended = await interlock("runs", "why", f"{run}~2")
+
+    assert f"next: interlock runs watch '{run}~2'\n      interlock runs show '{run}~2'" in started.out
+    assert f"  read it: interlock approvals show '{run}~2#1'" in shown.out
+    assert f"  next: interlock approvals show '{run}~2#1'" in why.out
+    assert f"`interlock runs watch '{run}~2'`" in waited.err
+    assert f"next: interlock runs watch '{run}~2'" in cancelled.out
+    assert f"next: interlock runs show '{run}~2'" in watched.out
+    assert f"  next: interlock runs show '{run}~2'" in ended.out
+
+
 async def test_a_retrying_activity_is_named_with_its_failure_and_its_next_try(
     shop: Shop, interlock: CommandLine
 ) -> None:

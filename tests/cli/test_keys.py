@@ -21,6 +21,7 @@ from cli.exits import Refused, WrongInput
 from cli.keys import Keeping, SigningKey, find_key, kept_keys, key_in, make_key, require_key
 from contracts.authority import BreakGlass
 from contracts.deployment import Deployment, Mode
+from contracts.roster import PublicKey
 from contracts.signing import SignedFor, is_signed_by
 from tests.cli.enrolment import PASSPHRASE, Machine, secret_forms
 
@@ -104,6 +105,20 @@ def test_a_passphrase_file_that_others_may_read_is_refused(machine: Machine) -> 
         find_key("dana")
 
 
+def test_a_passphrase_file_that_is_a_folder_or_a_pipe_is_refused_in_one_sentence(machine: Machine) -> None:
+    a_key()
+    path = machine.folder / "passphrase"
+    path.unlink()
+    path.mkdir(mode=0o700)
+
+    with pytest.raises(Refused, match=rf"^the passphrase file '{path}' is a folder; name a file$"):
+        find_key("dana")
+    path.rmdir()
+    os.mkfifo(path, mode=0o600)
+    with pytest.raises(Refused, match=rf"^the passphrase file '{path}' is no ordinary file; name a file$"):
+        find_key("dana")
+
+
 def test_an_empty_passphrase_is_refused_and_nothing_is_made(machine: Machine) -> None:
     machine.write_passphrase("")
 
@@ -165,6 +180,44 @@ def test_who_has_no_key_is_told_how_to_make_one(machine: Machine) -> None:
     assert find_key("dana") is None
     with pytest.raises(Refused, match="make one with `interlock approvers enrol dana`"):
         require_key("dana")
+
+
+def test_who_is_only_the_user_of_this_machine_is_asked_who_they_are(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "root")
+    production = Deployment(id="acme", namespace="default", mode=Mode.PRODUCTION)
+
+    asked = "'root' is the user of this machine: say who you are with --as, or enrol under that name$"
+    with pytest.raises(Refused, match=asked):
+        require_key("root")
+    with pytest.raises(Refused, match=asked):
+        key_in(production, "root", "decisions")
+
+
+def test_the_command_that_makes_a_key_can_be_pasted(machine: Machine) -> None:
+    with pytest.raises(Refused, match=r"make one with `interlock approvers enrol 'dana; rm -rf \.'`"):
+        require_key("dana; rm -rf .")
+
+
+def test_a_key_that_is_in_the_roster_and_over_or_revoked_is_told_so(machine: Machine) -> None:
+    made, _ = a_key(until=NOW - timedelta(days=1))
+    over = PublicKey(
+        key_id=made.key_id,
+        public=made.public,
+        valid_from=datetime(2026, 1, 2, tzinfo=UTC),
+        valid_until=datetime(2026, 2, 3, tzinfo=UTC),
+    )
+    revoked = over.model_copy(update={"revoked_at": datetime(2026, 1, 20, tzinfo=UTC)})
+    known_problems = {"counts from 2026-01-02 to 2026-02-03 only": over, "was revoked at 2026-01-20 00:00:00": revoked}
+
+    for problem, key in known_problems.items():
+        with pytest.raises(Refused) as refused:
+            require_key("dana", "acme", among=(), enrolled=(key,))
+        assert f"the key of 'dana' in the roster in force does not count: key {made.key_id} {problem}" in str(
+            refused.value
+        )
+        assert "make a new one with `interlock approvers enrol dana`" in str(refused.value)
 
 
 def test_who_has_only_keys_that_are_not_in_the_roster_is_told_so(machine: Machine) -> None:

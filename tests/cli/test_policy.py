@@ -185,6 +185,15 @@ def test_explain_prints_one_json_document(policy: Policy) -> None:
         ),
         (["--asked", "order_id"], "--asked 'order_id' does not say which field"),
         (["--asked", "order_id=A-18"], "--asked order_id is given twice"),
+        (["--set", "cents=abc"], "--set cents: 'abc' is no whole number; write --set cents=NUMBER"),
+        (["--set", "cents=1.5"], "--set cents: 1.5 is no whole number"),
+        (["--set", "cents=true"], "--set cents: True is no whole number"),
+        (["--set", f"cents={2**63}"], "--set cents: no call carries a number beyond 9007199254740991"),
+        (["--set", f"cents={-(2**53)}"], "--set cents: no call carries a number beyond 9007199254740991"),
+        (["--set", "order_id=17"], "--set order_id: 17 is no text; quote it for JSON: --set 'order_id=\"17\"'"),
+        (["--set", "order_id=null"], "--set order_id: None is no text"),
+        (["--total", f"credits_of_requester_today={2**64}"], "no call carries a number beyond"),
+        (["--approved", "finance_manager=fiona"], "write --approved finance_manager=NUMBER"),
         (["--total", "credits_of_requester_today=many"], "is no whole number"),
         (["--total", "credits_of_nobody=5"], "no such total is declared"),
         (["--tool", "payments.burn"], "nobody describes the tool 'payments.burn'"),
@@ -194,6 +203,30 @@ def test_explain_refuses_what_it_cannot_ask(policy: Policy, more: list[str], sai
     outcome = policy(*CREDIT, *more)
     assert (outcome.code, outcome.out) == (2, "")
     assert said in outcome.err
+
+
+def test_explain_takes_truth_for_an_argument_that_is_a_truth(policy: Policy, tmp_path: Path) -> None:
+    described = '[tools."crm.add_note"]\narguments = { quiet = "boolean" }\n'
+    folder = rules(tmp_path, OWN, vectors_toml=described)
+    ask = ("explain", "--automation", "own", "--tool", "crm.add_note", "--folder", folder)
+
+    assert policy(*ask, "--set", "quiet=true").out.startswith("permitted")
+    refused = policy(*ask, "--set", "quiet=yes")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--set quiet: 'yes' is neither true nor false; write --set quiet=true" in refused.err
+
+
+def test_explain_notes_names_that_nobody_here_knows_and_answers_all_the_same(policy: Policy, tmp_path: Path) -> None:
+    (tmp_path / "roster.toml").write_text(ROSTER)
+    known = policy(*CREDIT, "--requester", "rita@example.com", "--roster", "roster.toml")
+    stranger = policy(*CREDIT, "--requester", "nobody-known", "--roster", "roster.toml")
+    payroll = policy(*CREDIT, "--automation", "payroll")
+
+    assert known.err == ""
+    assert (stranger.code, stranger.out.startswith("permitted")) == (0, True)
+    assert stranger.err == "note: the roster knows nobody called 'nobody-known', so they hold no role of their own\n"
+    assert payroll.out.startswith("forbidden")
+    assert payroll.err == "note: no automation is called 'payroll' here; there are: refund, errand\n"
 
 
 # Vectors.

@@ -74,8 +74,17 @@ async def test_the_same_case_with_other_input_is_refused_and_the_difference_name
 
     assert other.code == 1
     assert other.out == ""
-    assert "with other input: limit_cents differ" in other.err
-    assert "--again REASON" in other.err
+    assert f"refund/{order} is under way with other input: limit_cents differ" in other.err
+    assert f"cancel it with `interlock runs cancel refund/{order} --reason WHY` before you start it anew" in other.err
+    assert "--again" not in other.err
+
+    await interlock("runs", "cancel", f"refund/{order}", "--reason", "wrong order")
+    await interlock("runs", "watch", f"refund/{order}")
+    ended = await interlock("runs", "start", "refund", "--set", f"order_id={order}", "--set", "limit_cents=1")
+
+    assert ended.code == 1
+    assert f"refund/{order} was started before with other input: limit_cents differ" in ended.err
+    assert "start anew with --again REASON" in ended.err
 
 
 async def test_again_starts_an_ended_case_anew_and_refuses_while_it_is_under_way(
@@ -108,7 +117,7 @@ async def test_a_case_that_no_worker_has_begun_is_attached_to_and_never_started_
 
     assert (same.document["new"], same.document["first_run_id"]) == (False, handle.first_execution_run_id)
     assert other.code == 1
-    assert "with other input: limit_cents differ" in other.err
+    assert f"refund/{order} is under way with other input: limit_cents differ" in other.err
 
 
 async def test_an_ending_that_nobody_hoped_for_exits_with_1(shop: Shop, interlock: CommandLine, order: str) -> None:

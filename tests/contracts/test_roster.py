@@ -84,6 +84,35 @@ def test_roles_have_plain_names(field: str, role: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "mail",
+    [
+        "notanaddress", "a@b.c\nBcc: x@y.z", "a@b.c\n", "a b@c.d", "a@b@c", "@b.c", "a@", "a@b..c", "Dana <a@b.c>",
+        "a@b.c, x@y.z", "a@b.c\0", "dána@b.c",
+    ],
+)  # fmt: skip
+def test_mail_goes_to_one_plain_address(mail: str) -> None:
+    with pytest.raises(ValidationError, match=r"mail\n.*is not one plain mail address; write it like"):
+        Person(subject="dana", mail=mail)
+
+
+@pytest.mark.parametrize("mail", ["", "dana@example.com", "dana.doe+notices@localhost", "x'y@mail.example.com"])
+def test_a_plain_address_or_none_at_all_will_do(mail: str) -> None:
+    assert Person(subject="dana", mail=mail).mail == mail
+
+
+@pytest.mark.parametrize("name", ["Dana\nErin", "\x1b[2J", "Dana\u202eenad", "Dana\u200b", "Dana\u2028Erin"])
+@pytest.mark.parametrize("field", ["name", "aliases"])
+def test_names_show_on_one_line(field: str, name: str) -> None:
+    with pytest.raises(ValidationError, match=rf"{field}\n.*does not show on one line"):
+        Person.model_validate({"subject": "dana", field: name if field == "name" else (name,)})
+
+
+def test_an_alias_is_not_blank() -> None:
+    with pytest.raises(ValidationError, match="' ' is no name; leave it away"):
+        Person(subject="dana", aliases=(" ",))
+
+
+@pytest.mark.parametrize(
     "name",
     ["dana", "DANA", " Dana\n", "\uff24\uff21\uff2e\uff21", "Dana.Doe@Example.com", "Strasse", "STRA\u00dfE", "ﬁona"],
 )

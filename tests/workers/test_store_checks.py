@@ -58,9 +58,9 @@ async def everything_in_force(desk: Desk, roster: Roster | None = None) -> None:
 @pytest.mark.parametrize(
     ("name", "command"),
     [
-        ("roster", "interlock approvers apply"),
-        ("policy", "interlock policy activate"),
-        ("pins", "interlock tools pin --all"),
+        ("roster", "interlock approvers apply --as NAME --reason WHY"),
+        ("policy", "interlock policy activate --as NAME --reason WHY"),
+        ("pins", "interlock tools pin --all --as NAME --reason WHY"),
     ],
 )
 async def test_what_production_lacks_is_named_with_the_command_that_makes_it(

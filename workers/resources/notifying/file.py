@@ -11,15 +11,13 @@ from pydantic import AfterValidator, ConfigDict, Field, JsonValue, ValidationErr
 
 from activities.notices import NoticeEvent, Route
 from contracts.model import Model
+from contracts.roster import MAIL_ADDRESS
 from workers.resources.tables_file import CREDENTIAL, Duration, TablesUnusable, fields_of, read_tables, sentence
 
 LONGEST_TIMEOUT = timedelta(minutes=2)
 _EXPANDING = ("host", "port", "url", "command")
 _NEVER_SHOWN = ("credential",)
 """Fields into which somebody may have pasted a secret."""
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-ADDRESS = rf"^{_ATOM}(\.{_ATOM})*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$"
-"""One mail address in ASCII, without quotes, comments or a name."""
 
 
 class NoticesFileUnusable(Exception):
@@ -60,7 +58,7 @@ class MailDeclaration(_Declaration):
     type: Literal["smtp"]
     host: str = Field(min_length=1, max_length=255, pattern=r"^[^\s/@]+$")
     port: int = Field(ge=1, le=65535)
-    sender: str = Field(alias="from", max_length=320, pattern=ADDRESS)
+    sender: str = Field(alias="from", max_length=320, pattern=MAIL_ADDRESS)
     security: Literal["starttls", "tls", "none"] = "starttls"
     """TLS after a greeting in clear text, TLS from the first byte, or none."""
     user: str | None = Field(default=None, min_length=1)

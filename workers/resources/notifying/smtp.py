@@ -16,9 +16,10 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 from activities.notices import Notice
+from contracts.roster import MAIL_ADDRESS
 from workers.resources.credentials import Credential, CredentialMissing
 from workers.resources.notifying.channel import NotNow, Undeliverable
-from workers.resources.notifying.file import ADDRESS, MailDeclaration
+from workers.resources.notifying.file import MailDeclaration
 
 DIALOGUES = 4
 """So many at once; more wait for their turn."""
@@ -135,7 +136,7 @@ def message_of(notice: Notice, sender: str) -> EmailMessage:
 
 
 def _address(notice: Notice) -> Address:
-    if not re.fullmatch(ADDRESS, notice.address):
+    if not re.fullmatch(MAIL_ADDRESS, notice.address):
         raise Undeliverable(
             f"{notice.recipient!r} has no usable mail address; correct it in the roster, the next notices go there"
         )
