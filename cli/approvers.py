@@ -133,6 +133,8 @@ def delegate_command(
     held = {each.role for each in file.roster.holdings(person.subject, now)}
     if missing := [each for each in role if each not in held]:
         raise WrongInput(f"{delegator!r} does not hold {missing[0]!r}; they hold: {', '.join(sorted(held)) or 'none'}")
+    if person.subject == _person(file, delegate).subject:
+        raise WrongInput(f"TO: {delegate!r} is who lends the role; name somebody else")
     begin, end = _span(since, until, now)
     file.delegate(
         Delegation(

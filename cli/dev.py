@@ -89,8 +89,8 @@ def _mode(running: RunningDevelopment) -> str:
             return "development: decisions count unsigned here, and only here"
         case Mode.PRODUCTION:
             return (
-                "production: signed decisions and starts only; nothing is in force until you make it active: "
-                "interlock approvers apply, interlock policy activate, interlock tools pin"
+                "production: signed decisions and starts only; `interlock doctor` tells what is in force, and the "
+                "commands that put roster, rules and tools in force"
             )
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def operators_settings() -> Settings:
     """From the environment; beside a running `interlock dev`, and with no other store named, from that of its worker.
 
-    A servers file takes variables from there too, so this process gets them. Raises SettingsWrong.
+    A servers file takes variables from there too, so this process gets them. Raises SettingsWrong, and WrongInput
+    when another servers file is named, which would be looked at for nothing.
     """
     if "INTERLOCK_STORE" not in os.environ:
         try:
@@ -24,6 +25,12 @@ def operators_settings() -> Settings:
             return Settings.read()
         from workers.embedded.another_worker import for_another_worker
 
+        named = os.environ.get("INTERLOCK_SERVERS")
+        if named and Path(named).absolute() != Path(running.servers_file).absolute():
+            raise WrongInput(
+                f"INTERLOCK_SERVERS names {named!r}, and the running `interlock dev` has "
+                f"{str(running.servers_file)!r}; unset it, or name the store as well in INTERLOCK_STORE"
+            )
         os.environ.update(for_another_worker(running, os.environ))
     return Settings.read()
 

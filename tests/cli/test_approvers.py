@@ -198,9 +198,11 @@ def test_a_delegation_lends_only_what_somebody_holds_and_ends(machine: Machine) 
     strange = machine(*to_erin, "--role", "operator", "--until", "3d")
     backwards = machine(*to_erin, "--role", "finance_manager", "--from", "2030-01-02", "--until", "2030-01-01")
     nobody = machine("delegate", "dana", "zoe", "--reason", "x", "--role", "finance_manager", "--until", "3d")
+    oneself = machine("delegate", "dana", "dana", "--reason", "x", "--role", "finance_manager", "--until", "3d")
     machine.well(*to_erin, "--role", "finance_manager", "--until", "3d")
 
-    assert (strange.code, backwards.code, nobody.code) == (2, 2, 2)
+    assert (strange.code, backwards.code, nobody.code, oneself.code) == (2, 2, 2, 2)
+    assert "'dana' is who lends the role; name somebody else" in oneself.err
     assert "'dana' does not hold 'operator'; they hold: finance_manager" in strange.err
     assert "is not after the beginning" in backwards.err
     assert "'zoe' is nobody in" in nobody.err

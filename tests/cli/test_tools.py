@@ -340,3 +340,14 @@ def test_beside_a_running_development_its_servers_and_store_are_looked_at(tmp_pa
         )
         assert said in shown.stdout
         assert in_force(tmp_path, "dev.db").activation.version == 1
+    other = subprocess.run(
+        [sys.executable, "-m", "cli.main", "tools", "diff"],
+        env=bare | {"INTERLOCK_SERVERS": str(tmp_path / "other.toml")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (other.returncode, other.stdout) == (2, "")
+    assert "unset it, or name the store as well in INTERLOCK_STORE" in other.stderr
