@@ -158,7 +158,7 @@ ROWS = (
         "store: the record of this very run",
         "return and_(STARTS.c.workflow_id == run.workflow_id, STARTS.c.first_run_id == run.first_run_id)",
         "return and_(STARTS.c.workflow_id == run.workflow_id)",
-        "test_a_registered_run_is_found_by_workflow_id_and_first_run_id[sqlite]",
+        "test_a_run_of_the_same_name_has_not_the_record_of_the_one_that_was_registered[sqlite]",
     ),
     CONTENTS.off(
         "store: content is what its address says",
@@ -261,7 +261,7 @@ THE_CHAIN = (
         "verify: what counts in running totals",
         '        *compared("reservation", accounts.reservations, rows.reservations(connection)),\n',
         "",
-        f"{OF_AUTHORITY}::test_rows_that_were_taken_out_are_missed_where_the_chain_tells_of_them[sqlite-reservations]",
+        f"{OF_AUTHORITY}::test_any_change_of_a_row_is_found_and_named[sqlite-reservations-action_digest-another-action]",
     ),
     VERIFICATION.off(
         "verify: what was decided for the life of the store",

@@ -15,6 +15,16 @@ SECOND = RunKey(workflow_id=f"{RUN.workflow_id}/2", first_run_id="run-2")
 THIRD = RunKey(workflow_id=f"{RUN.workflow_id}/3", first_run_id="run-3")
 
 
+async def test_a_run_of_the_same_name_has_not_the_record_of_the_one_that_was_registered(store: Store) -> None:
+    """Somebody terminates a run in the Web UI, and starts something else under its workflow id."""
+    await store.starts.register(started(), at(0))
+    impostor = RunKey(workflow_id=RUN.workflow_id, first_run_id="run-9")
+    await store.starts.end(impostor, "refunded", at(1))
+
+    assert await store.starts.find(impostor) is None
+    assert (await store.starts.look_up("refund", "A-17", started().request)).ending == ""
+
+
 async def test_a_registered_run_is_found_by_workflow_id_and_first_run_id(store: Store) -> None:
     assert await store.starts.find(RUN) is None
 
