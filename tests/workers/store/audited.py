@@ -76,6 +76,13 @@ class Audited:
         public = public_half(self.key)
         return signed_heads({self.file.name: read_lines(self.file)}, {key_id_of(public): public}, DEPLOYMENT)
 
+    def length(self, stream: str) -> int:
+        """How many records a stream has."""
+        database = Database(read_url(self.url))
+        rows = database.read_now(lambda connection: link_rows(connection, stream))
+        database.close()
+        return len(rows)
+
     def verify(self, tamper: Callable[[Connection], Any] = lambda _: None, *, with_checkpoints: bool = True) -> Report:
         """The report after `tamper`; afterwards the store is as it was."""
         signed = self.signed() if with_checkpoints else SignedHeads(unverifiable="they are left out")

@@ -30,6 +30,7 @@ from workers.resources.store import Store
 from workers.resources.store.documents import next_activation
 from workers.resources.store.schema import (
     ACTIVATIONS,
+    AUDIT,
     CASES,
     ENDORSEMENTS,
     GRANTS,
@@ -180,6 +181,19 @@ def test_rows_that_were_taken_out_are_missed_where_the_chain_tells_of_them(audit
     told = [finding.problem for finding in report.findings]
     assert all("which is not in the store" in each or "running total" in each for each in told)
     assert {finding.stream for finding in report.findings} <= {HERE, GOVERNANCE, "totals"}
+
+
+@pytest.mark.parametrize("stream", [HERE, GOVERNANCE])
+def test_whatever_record_is_taken_out_the_verification_comes_to_its_end_and_says_so(
+    audited: Audited, stream: str
+) -> None:
+    length = audited.length(stream)
+    assert length > 3
+    for seq in range(1, length + 1):
+        gone = AUDIT.delete().where(AUDIT.c.stream == stream, AUDIT.c.seq == seq)
+        report = audited.verify(lambda connection, gone=gone: connection.execute(gone))  # type: ignore[misc]
+        assert report.verdict is Verdict.TAMPERED
+        assert (report.findings[0].stream, report.findings[0].covers(seq)) == (stream, True)
 
 
 @pytest.mark.parametrize(

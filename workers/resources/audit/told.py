@@ -1,6 +1,6 @@
 """What the records of the chain tell of the tables of the store, to be compared with what stands in them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -12,6 +12,8 @@ from contracts.model import rfc3339
 from workers.resources.audit.findings import Finding
 from workers.resources.store.ledger_records import NAMED
 
+Place = tuple[str, int]
+"""Stream and number of a record."""
 CLOCKS_DIFFER = timedelta(minutes=5)
 _STARTED = ("automation", "business_key", "input", "request", "statement", "key_id", "nonce")
 CONTENTS = ("result", "display", "policy", "roster", "note")
@@ -66,69 +68,72 @@ class Accounts:
         place = (link.stream, link.seq)
         for address in _addresses(record):
             self.contents.setdefault(address, place)
-        match record.kind:
-            case AuditKind.CLAIMED | AuditKind.SENT | AuditKind.RELEASED | AuditKind.OUTCOME:
-                self._ledger(place, record)
-            case AuditKind.DECISION:
-                told = {name: record.facts.get(name) for name in ("statement", "note")}
-                told |= {"approver": record.who, "approval_id": record.about, "first_run_id": record.first_run_id}
-                self.decisions[_text(record, "nonce")] = Told(*place, told | {"used_at": rfc3339(record.at)})
-            case AuditKind.ACTIVATED:
-                name = f"{record.about} {record.facts.get('version')}"
-                told = {"statement": record.facts.get("statement"), "activated_at": rfc3339(record.at)}
-                self.activations[name] = Told(*place, told)
-                self._in_order(place, record)
-            case AuditKind.ENDORSED:
-                name = f"{record.about} {record.facts.get('version')} by {record.who}"
-                told = {"statement": record.facts.get("statement"), "endorsed_at": rfc3339(record.at)}
-                self.endorsements[name] = Told(*place, told)
-                self._in_order(place, record)
-            case AuditKind.KEPT:
-                self.kept[record.about] = Told(*place, {"value": record.facts.get("value")})
-            case AuditKind.BREAK_GLASS:
-                self.grants[record.about] = Told(*place, {"recorded_at": rfc3339(record.at)})
-            case AuditKind.RUN_STARTED:
-                self.starts[_run(record)] = Told(*place, _started(record))
-                case = " ".join(str(record.facts.get(name)) for name in ("automation", "business_key", "holding"))
-                self.cases[case] = Told(*place, {"run": _run(record)})
-                if nonce := _text(record, "nonce"):
-                    self.nonces[nonce] = Told(*place, {"run": _run(record)})
-            case AuditKind.REQUEST_OPENED | AuditKind.REQUEST_PASSED | AuditKind.REQUEST_CLOSED:
-                self._request(place, record)
-            case AuditKind.TAINTED:
-                name = f"{_text(record, 'taint')} of {_run(record)}"
-                self.taints[name] = Told(*place, {"tool": record.about, "tainted_at": rfc3339(record.at)})
-            case AuditKind.RESERVED | AuditKind.GIVEN_BACK:
-                self._reservation(place, record)
-            case AuditKind.RUN_ENDED if (standing := self.starts.get(_run(record))) is not None:
-                standing.values["ending"] = record.facts.get("state")
-            case _:
-                pass
+        if (taking := _TAKING.get(record.kind)) is not None:
+            taking(self, place, record)
 
-    def _in_order(self, place: tuple[str, int], record: AuditRecord) -> None:
+    def _decision(self, place: Place, record: AuditRecord) -> None:
+        told = {name: record.facts.get(name) for name in ("statement", "note")}
+        told |= {"approver": record.who, "approval_id": record.about, "first_run_id": record.first_run_id}
+        self.decisions[_text(record, "nonce")] = Told(*place, told | {"used_at": rfc3339(record.at)})
+
+    def _activated(self, place: Place, record: AuditRecord) -> None:
+        told = {"statement": record.facts.get("statement"), "activated_at": rfc3339(record.at)}
+        self.activations[f"{record.about} {record.facts.get('version')}"] = Told(*place, told)
+        self._in_order(place, record)
+
+    def _endorsed(self, place: Place, record: AuditRecord) -> None:
+        told = {"statement": record.facts.get("statement"), "endorsed_at": rfc3339(record.at)}
+        self.endorsements[f"{record.about} {record.facts.get('version')} by {record.who}"] = Told(*place, told)
+        self._in_order(place, record)
+
+    def _in_order(self, place: Place, record: AuditRecord) -> None:
         """Who was entitled is judged by when: a document dated back would have the signers of that time."""
         if self._governed_at is not None and record.at < self._governed_at - CLOCKS_DIFFER:
             problem = f"is dated {rfc3339(record.at)}, before {rfc3339(self._governed_at)}, which stands before it"
             self.dated_back.append(Finding(stream=place[0], seq=place[1], problem=problem))
         self._governed_at = max(record.at, self._governed_at or record.at)
 
-    def _request(self, place: tuple[str, int], record: AuditRecord) -> None:
+    def _kept(self, place: Place, record: AuditRecord) -> None:
+        self.kept[record.about] = Told(*place, {"value": record.facts.get("value")})
+
+    def _granted(self, place: Place, record: AuditRecord) -> None:
+        self.grants[record.about] = Told(*place, {"recorded_at": rfc3339(record.at)})
+
+    def _run_started(self, place: Place, record: AuditRecord) -> None:
+        run = _run(record)
+        self.starts[run] = Told(*place, _started(record))
+        case = " ".join(str(record.facts.get(name)) for name in ("automation", "business_key", "holding"))
+        self.cases[case] = Told(*place, {"run": run})
+        if nonce := _text(record, "nonce"):
+            self.nonces[nonce] = Told(*place, {"run": run})
+
+    def _run_ended(self, _: Place, record: AuditRecord) -> None:
+        if (standing := self.starts.get(_run(record))) is not None:
+            standing.values["ending"] = record.facts.get("state")
+
+    def _tainted(self, place: Place, record: AuditRecord) -> None:
+        told: dict[str, JsonValue] = {"tool": record.about, "tainted_at": rfc3339(record.at)}
+        self.taints[f"{_text(record, 'taint')} of {_run(record)}"] = Told(*place, told)
+
+    def _request(self, place: Place, record: AuditRecord) -> None:
         name = f"{record.about} ({record.first_run_id})"
-        told = self.requests.setdefault(name, Told(*place, {"closed_at": None, "outcome": None, "by": None}))
+        told = self.requests.setdefault(
+            name, Told(*place, {"closed_at": None, "outcome": None, "by": None, "passed": {}})
+        )
         told.stream, told.seq = place
         at = rfc3339(record.at)
         match record.kind:
             case AuditKind.REQUEST_OPENED:
-                told.values |= {"entry": record.facts.get("entry"), "opened_at": at, "passed": {}}
+                told.values |= {"entry": record.facts.get("entry"), "opened_at": at}
                 told.values |= {"deadline": record.facts.get("until") or None}
             case AuditKind.REQUEST_PASSED:
-                passed = told.values.get("passed")
+                passed = told.values["passed"]
                 assert isinstance(passed, dict)
                 told.values["passed"] = passed | {f"{_text(record, 'event')}_at": at}
             case _:
                 told.values |= {"closed_at": at, "outcome": record.facts.get("outcome"), "by": record.who}
 
-    def _reservation(self, place: tuple[str, int], record: AuditRecord) -> None:
+    def _reservation(self, place: Place, record: AuditRecord) -> None:
         told = self.reservations.setdefault(f"{_text(record, 'key')} in {_text(record, 'total')}", Told(*place, {}))
         told.stream, told.seq = place
         if record.kind is AuditKind.GIVEN_BACK:
@@ -138,7 +143,7 @@ class Accounts:
             told.values |= {"share": share, "action": record.about}
             told.values |= {"reserved_at": rfc3339(record.at), "released": False}
 
-    def _ledger(self, place: tuple[str, int], record: AuditRecord) -> None:
+    def _ledger(self, place: Place, record: AuditRecord) -> None:
         key = _text(record, "key")
         told = self.ledger.setdefault(key, Told(*place, _nothing_yet()))
         told.stream, told.seq = place
@@ -149,6 +154,22 @@ class Accounts:
             "first_run_id": record.first_run_id,
         }
         told.values |= _moved(told.values, record)
+
+
+_TAKING: dict[AuditKind, Callable[[Accounts, Place, AuditRecord], None]] = {
+    **dict.fromkeys((AuditKind.CLAIMED, AuditKind.SENT, AuditKind.RELEASED, AuditKind.OUTCOME), Accounts._ledger),
+    **dict.fromkeys((AuditKind.REQUEST_OPENED, AuditKind.REQUEST_PASSED, AuditKind.REQUEST_CLOSED), Accounts._request),
+    **dict.fromkeys((AuditKind.RESERVED, AuditKind.GIVEN_BACK), Accounts._reservation),
+    AuditKind.DECISION: Accounts._decision,
+    AuditKind.ACTIVATED: Accounts._activated,
+    AuditKind.ENDORSED: Accounts._endorsed,
+    AuditKind.KEPT: Accounts._kept,
+    AuditKind.BREAK_GLASS: Accounts._granted,
+    AuditKind.RUN_STARTED: Accounts._run_started,
+    AuditKind.RUN_ENDED: Accounts._run_ended,
+    AuditKind.TAINTED: Accounts._tainted,
+}
+"""Kind -> what it tells of; the others tell of no row."""
 
 
 def _nothing_yet() -> dict[str, JsonValue]:
