@@ -3,6 +3,7 @@
 from tests.mutants.protection import FORGE, In, Protection
 
 EVIDENCE = In("activities/evidence.py", "tests/forge/test_forge.py")
+SHAPE = In("contracts/decisions.py", "tests/contracts/test_decisions.py")
 DECIDING = In("activities/deciding.py", "tests/activities/test_deciding.py")
 ENTITLEMENT = In("activities/entitlement.py", "tests/activities/test_entitlement.py")
 QUORUM = In("activities/quorum.py", "tests/activities/test_deciding.py")
@@ -195,6 +196,12 @@ WHO_MAY = (
         "due is not None and max(request.handed_on_at, due) <= now",
         "due is not None and request.handed_on_at <= now",
         "test_a_rule_is_handed_on_in_its_own_time_though_another_one_was_before",
+    ),
+    SHAPE.off(
+        "decision: a nonce that no database stumbles over",
+        "nonce: str | None = Field(default=None, max_length=100, pattern=NONCE)",
+        "nonce: str | None = Field(default=None, max_length=100)",
+        "test_a_nonce_that_a_database_could_stumble_over_is_no_decision",
     ),
     EVIDENCE.off(
         "decision: nobody dates it back to before an absence",
