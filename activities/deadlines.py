@@ -19,11 +19,6 @@ def remind(one: Obligation) -> timedelta | None:
     return one.remind
 
 
-def hand_on(one: Obligation) -> timedelta | None:
-    """After how long the next role may decide as well."""
-    return one.hand_on
-
-
 def hand_ons(
     obligations: Iterable[Obligation], since: datetime, calendars: Mapping[str, Calendar]
 ) -> dict[str, datetime]:

@@ -11,7 +11,7 @@ from activities.alike import alike_of
 from activities.authority import Authority, NothingInForce
 from activities.clock import Clock
 from activities.conversations import Contents, RunKey
-from activities.deadlines import Span, earliest, hand_on, hand_ons, remind, within
+from activities.deadlines import Span, earliest, hand_ons, remind, within
 from activities.identity import CurrentRun
 from activities.inbox import Inbox, InboxEntry, Passing, Starts
 from activities.notices import Notice, NoticeEvent
@@ -98,6 +98,7 @@ class PeopleActivities:
             message = "nobody is asked to sign what they cannot be shown; have the gate rule on the call first"
             raise ApplicationError(message, type="NothingToShow", non_retryable=True)
         calendars = await self._calendars()
+        handed_on = _hand_ons(request, calendars)
         shown: dict[str, JsonValue] = {
             "request": request.model_dump(mode="json"),
             "run": run.model_dump(mode="json"),
@@ -120,8 +121,8 @@ class PeopleActivities:
             opened_at=await self._clock.now(),
             deadline=_due(request, within, calendars),
             remind_at=_due(request, remind, calendars),
-            hand_on_at=_due(request, hand_on, calendars),
-            hand_ons=_hand_ons(request, calendars),
+            hand_on_at=min(handed_on.values(), default=None),
+            hand_ons=handed_on,
             alike=alike,
         )
 

@@ -12,7 +12,16 @@ from cli.exits import Refused, WrongInput
 from cli.keys import find_key, require_key, say_unsigned
 from cli.office import office_here
 from cli.printing import say, tell
-from contracts.authority import ACTIVATED_BY, ROSTER_ADMIN, Activation, DocumentKind, Endorsement, InForce, PinnedTool
+from contracts.authority import (
+    ACTIVATED_BY,
+    LONGEST_REASON,
+    ROSTER_ADMIN,
+    Activation,
+    DocumentKind,
+    Endorsement,
+    InForce,
+    PinnedTool,
+)
 from contracts.canonical import canonical_json, digest
 from contracts.deployment import Mode
 from contracts.roster import Roster
@@ -32,7 +41,6 @@ _THIS: Final = {
     DocumentKind.ROSTER: "this roster",
     DocumentKind.PINS: "this set of pins",
 }
-LONGEST_REASON: Final = 300
 
 
 async def activate_document(kind: DocumentKind, content: JsonValue, *, signer: str, reason: str) -> int:

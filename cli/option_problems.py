@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from cli.exits import WrongInput
 
@@ -12,14 +13,19 @@ def option_problem(error: ValidationError, options: Mapping[str, str]) -> WrongI
     problem = error.errors(include_url=False)[0]
     field = str(problem["loc"][0]) if problem["loc"] else ""
     option = options.get(field, f"--{field.replace('_', '-')}") if field else ""
-    given, limits = problem["input"], problem.get("ctx", {})
     match problem["type"]:
         case "value_error":
             words = problem["msg"].removeprefix("Value error, ")
-        case "string_too_long":
-            words = f"has {len(given)} characters and may have {limits['max_length']}; shorten it"
-        case "string_too_short":
-            words = f"has {len(given)} characters and needs at least {limits['min_length']}; write more"
+        case "string_too_long" | "string_too_short":
+            words = of_its_length(problem)
         case _:
-            words = f"{given!r:.60} cannot be used: {problem['msg']}; give another"
+            words = f"{problem['input']!r:.60} cannot be used: {problem['msg']}; give another"
     return WrongInput(f"{option} {words}".strip())
+
+
+def of_its_length(problem: ErrorDetails) -> str:
+    """A text that is too long or too short."""
+    has, limits = f"has {len(problem['input'])} characters and", problem.get("ctx", {})
+    if problem["type"] == "string_too_long":
+        return f"{has} may have {limits['max_length']}; shorten it"
+    return f"{has} needs at least {limits['min_length']}; write more"

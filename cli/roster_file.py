@@ -13,6 +13,7 @@ from tomlkit.items import AoT, Table
 
 from cli.exits import WrongInput
 from cli.keys import not_a_subject
+from cli.option_problems import of_its_length
 from cli.private_files import replace
 from contracts.escaping import plain
 from contracts.model import Model
@@ -227,10 +228,8 @@ def _problem(problem: ErrorDetails) -> str:
             return f"must be {_LISTS.get(str(problem['loc'][-1]), _NAMES)}"
         case "too_short":
             return "is empty; name at least one"
-        case "string_too_long":
-            return f"has {len(given)} characters and may have {limits['max_length']}; shorten it"
-        case "string_too_short":
-            return f"has {len(given)} characters and needs at least {limits['min_length']}; write more"
+        case "string_too_long" | "string_too_short":
+            return of_its_length(problem)
         case kind if kind.startswith("datetime_"):
             return f"is {str(given)[:60]!r}; write a moment, for example 2026-11-20T09:00:00Z"
         case kind if kind in _WANTED:

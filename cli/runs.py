@@ -19,12 +19,12 @@ from cli.printing import local_time, say, say_json, say_table, short_time
 from cli.server import Server, someone
 from cli.starting import Started, make_order, start
 from cli.watching import ending_of, run_lines, watch
+from contracts.authority import LONGEST_REASON
 from contracts.runs import Ending
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 RunArgument = Annotated[str, typer.Argument(help="The run, for example refund/A-17.", metavar="RUN")]
-LONGEST_REASON = 300
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 

@@ -12,6 +12,8 @@ from contracts.signing import NONCE, SignedFor, is_signed_by, signed_bytes
 ROSTER_ADMIN, OPERATOR = "roster_admin", "operator"
 """The roles whose holders may activate documents."""
 LONGEST_BREAK_GLASS = timedelta(hours=4)
+LONGEST_REASON = 300
+"""Characters."""
 
 
 class DocumentKind(StrEnum):
@@ -43,7 +45,7 @@ class Activation(Model):
     """Content address of the document's canonical JSON."""
     previous: str = ""
     """Digest of the document that was in force before; empty for the first."""
-    reason: str = Field(default="", max_length=300)
+    reason: str = Field(default="", max_length=LONGEST_REASON)
 
 
 class Endorsement(Model):
@@ -89,7 +91,7 @@ class BreakGlass(Model):
     deployment: str = Field(max_length=200)
     subject: str = Field(max_length=120)
     role: str = Field(max_length=60)
-    reason: str = Field(min_length=10, max_length=300)
+    reason: str = Field(min_length=10, max_length=LONGEST_REASON)
     key_id: str = Field(max_length=64)
     nonce: str = Field(min_length=16, max_length=100, pattern=NONCE)
     issued_at: Moment

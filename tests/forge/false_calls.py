@@ -10,12 +10,10 @@ from pydantic import JsonValue
 
 from contracts.claude import TurnRequest
 from contracts.decisions import (
-    APPROVAL_VERDICTS,
     Check,
     Decision,
     DecisionsToCheck,
     RequestKind,
-    RequestToOpen,
 )
 from contracts.policy import Obligation
 from contracts.tools import ChosenByClaude, Purpose, ToolCall
@@ -277,18 +275,7 @@ async def _unseen(target: Target, chance: random.Random) -> Told:
     """It opens the request before the gate has heard of the call, so that its title is all that is shown."""
     async with insider(target.shop) as run:
         about = "sha256:" + f"{chance.getrandbits(256):064x}"
-        wanted = RequestToOpen(
-            request_id=f"{run.run.workflow_id}#1",
-            kind=RequestKind.APPROVAL,
-            automation="refund",
-            state="awaiting_approval",
-            title="Credit 1.00 EUR?",
-            action_digest=about,
-            obligations=(SIGNED_BY_FINANCE,),
-            options=APPROVAL_VERDICTS,
-            asked_at=await target.waiting.now(),
-            context=(),
-        )
+        wanted = run.wanted(about, (SIGNED_BY_FINANCE,), await target.waiting.now())
         return Told((await run.tries("open_request", wanted)).problem)
 
 

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel, JsonValue
@@ -25,7 +25,7 @@ from contracts.decisions import (
     Verdict,
 )
 from contracts.model import Model
-from contracts.policy import Ruling
+from contracts.policy import Obligation, Ruling
 from contracts.runs import Registered, RunToRegister, StartStatement
 from contracts.tools import ToolCall
 from tests.authority import Signer
@@ -167,23 +167,27 @@ class Intruder:
         rules = ruling.get("rule_ids") if isinstance(ruling, dict) else None
         return f"{outcome.get('status')}: {outcome.get('message', '')} {json.dumps(rules) if rules else ''}".strip()
 
-    async def asks(self, call: ToolCall, **changes: Any) -> Scene:
-        """Have a request for this call put into the inbox, and look at it as a forger does."""
-        answer = await self.tries("rule_on", call)
-        ruling = Ruling.model_validate(answer.value)
-        now = await self.shop.story.environment.get_current_time(self.handle)
-        plain = RequestToOpen(
+    def wanted(self, about: str, demanded: tuple[Obligation, ...], now: datetime) -> RequestToOpen:
+        """A request for an approval of this action, under a harmless title."""
+        return RequestToOpen(
             request_id=f"{self.run.workflow_id}#1",
             kind=RequestKind.APPROVAL,
             automation="refund",
             state="awaiting_approval",
             title="Credit 1.00 EUR?",
-            action_digest=ruling.action_digest,
-            obligations=ruling.obligations,
+            action_digest=about,
+            obligations=demanded,
             options=APPROVAL_VERDICTS,
             asked_at=now,
             context=(),
         )
+
+    async def asks(self, call: ToolCall, **changes: Any) -> Scene:
+        """Have a request for this call put into the inbox, and look at it as a forger does."""
+        answer = await self.tries("rule_on", call)
+        ruling = Ruling.model_validate(answer.value)
+        now = await self.shop.story.environment.get_current_time(self.handle)
+        plain = self.wanted(ruling.action_digest, ruling.obligations, now)
         opened = await self.tries("open_request", plain.model_copy(update=changes))
         seen = OpenedRequest.model_validate(opened.value)
         template = Decision(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import JsonValue
@@ -18,6 +19,7 @@ from contracts.authority import DocumentKind
 from contracts.canonical import canonical_json, digest
 from contracts.decisions import Decision, Verdict
 from contracts.signing import key_id_of, public_half
+from tests.postgres import PrivatePostgres
 from tests.workers.store.samples import DIGEST, NINE, RUN, at, claim, issued, lost, started
 from workers.resources.audit.findings import Report
 from workers.resources.audit.signed_heads import SignedHeads, signed_heads
@@ -35,6 +37,14 @@ RULED = RunKey(workflow_id="errand/B-2", first_run_id="run-2")
 """A run of which nothing but the chain tells."""
 LEDGER_STREAM, RULED_STREAM = stream_of(RUN.workflow_id), stream_of(RULED.workflow_id)
 assert LEDGER_STREAM != RULED_STREAM
+
+
+def new_store(request: pytest.FixtureRequest, folder: Path) -> str:
+    """The address of a store that is not there yet, on the database that the fixture's parameter names."""
+    if request.param == "sqlite":
+        return f"sqlite:///{folder}/store.db"
+    server: PrivatePostgres = request.getfixturevalue("postgres")
+    return server.new_database()
 
 
 class _Undone(Exception):

@@ -18,9 +18,8 @@ from contracts.canonical import digest
 from contracts.decisions import RequestEvent
 from contracts.tools import Share, Taint
 from tests.authority import Signer
-from tests.postgres import PrivatePostgres
 from tests.workers.desk import OPERATOR, RULES, Desk
-from tests.workers.store.audited import DEPLOYMENT, Audited
+from tests.workers.store.audited import DEPLOYMENT, Audited, new_store
 from tests.workers.store.samples import NINE, RUN, asked, at, started
 from workers.resources.audit.findings import Verdict
 from workers.resources.audit.signed_heads import SignedHeads
@@ -94,12 +93,7 @@ def emergency() -> BreakGlass:
 def audited(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audited]:
     """A store that nobody has tampered with; every test leaves it so."""
     folder = tmp_path_factory.mktemp("authority")
-    if request.param == "sqlite":
-        url = f"sqlite:///{folder}/store.db"
-    else:
-        server: PrivatePostgres = request.getfixturevalue("postgres")
-        url = server.new_database()
-    made = Audited(url, folder / "checkpoints.jsonl", now=at(9))
+    made = Audited(new_store(request, folder), folder / "checkpoints.jsonl", now=at(9))
     asyncio.run(fill(made))
     yield made
     assert made.verify().found == 0

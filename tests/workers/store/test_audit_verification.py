@@ -13,13 +13,13 @@ from sqlalchemy import Connection, Table, insert, select, update
 
 from contracts.audit import GENESIS
 from contracts.canonical import digest
-from tests.postgres import PrivatePostgres
 from tests.workers.store.audited import (
     LEDGER_STREAM,
     RULED_STREAM,
     Audited,
     call,
     link_rows,
+    new_store,
     put_link_rows,
 )
 from tests.workers.store.samples import at
@@ -46,12 +46,7 @@ SWAPS = (swap_payloads, swap_rows)
 def audited(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audited]:
     """A store that nobody has tampered with; every test leaves it so."""
     folder = tmp_path_factory.mktemp("audited")
-    if request.param == "sqlite":
-        url = f"sqlite:///{folder}/store.db"
-    else:
-        server: PrivatePostgres = request.getfixturevalue("postgres")
-        url = server.new_database()
-    made = Audited(url, folder / "checkpoints.jsonl")
+    made = Audited(new_store(request, folder), folder / "checkpoints.jsonl")
     asyncio.run(made.fill())
     yield made
     assert made.verify().found == 0

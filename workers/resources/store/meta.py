@@ -17,7 +17,9 @@ def kept(connection: Connection, name: str, value: bytes) -> bytes:
         record = AuditRecord(kind=AuditKind.KEPT, at=datetime.now(UTC), about=name, facts={"value": digest(value)})
         append(connection, record)
         return value
-    return standing(connection, name) or value
+    found = standing(connection, name)
+    assert found is not None  # nothing is ever deleted
+    return found
 
 
 def standing(connection: Connection, name: str) -> bytes | None:
