@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -80,9 +81,38 @@ LEDGER = Table(
     Column("outcome", JsonText),
     Column("content", Text),
     Column("finished_at", MomentText),
+    Column("resource", Text),
+    Column("question", Text),
+    Column("lookups", Integer, nullable=False, server_default="0"),
+    Column("looked_up_at", MomentText),
     # Checked at commit: the row's compare-and-set decides whether the content is written at all.
     ForeignKeyConstraint(["content"], ["contents.address"], deferrable=True, initially="DEFERRED"),
     Index(None, "workflow_id", "first_run_id", "step"),
+)
+"""`resource`: digest of what an effect changes; `question`: digest of what a read asks, whoever asks it."""
+
+LEDGER_RESOURCES = Index(
+    "ix_ledger_resource",
+    LEDGER.c.resource,
+    LEDGER.c.first_sent_at,
+    sqlite_where=LEDGER.c.resource.is_not(None),
+    postgresql_where=LEDGER.c.resource.is_not(None),
+)
+
+LEDGER_QUESTIONS = Index(
+    "ix_ledger_question",
+    LEDGER.c.question,
+    LEDGER.c.finished_at,
+    sqlite_where=LEDGER.c.question.is_not(None),
+    postgresql_where=LEDGER.c.question.is_not(None),
+)
+
+LEDGER_UNFINISHED = Index(
+    "ix_ledger_unfinished",
+    LEDGER.c.workflow_id,
+    LEDGER.c.first_run_id,
+    sqlite_where=LEDGER.c.state.in_(["claimed", "sent", "unknown"]),
+    postgresql_where=LEDGER.c.state.in_(["claimed", "sent", "unknown"]),
 )
 
 STARTS = Table(
@@ -284,3 +314,55 @@ OUTBOX = Table(
     Index(None, "state", "next_at"),
 )
 """Notices to people: one row per message, recipient and channel."""
+
+BREAKERS = Table(
+    "breakers",
+    METADATA,
+    Column("server", Text, primary_key=True),
+    Column("generation", Integer, nullable=False),
+    Column("open", Boolean, nullable=False),
+    Column("outcomes", JsonText, nullable=False),
+    Column("open_until", MomentText),
+    Column("opens_in_a_row", Integer, nullable=False),
+    Column("probe_owner", Text),
+    Column("probe_until", MomentText),
+    Column("problem", Text, nullable=False),
+    Column("changed_at", MomentText, nullable=False),
+)
+"""The breaker of each server, shared by all workers; a server without a row has never failed."""
+
+RATES = Table(
+    "rates",
+    METADATA,
+    Column("server", Text, primary_key=True),
+    Column("tokens", Float, nullable=False),
+    Column("filled_at", MomentText, nullable=False),
+)
+"""What is left of each server's rate, for servers that declare one."""
+
+FREEZES = Table(
+    "freezes",
+    METADATA,
+    Column("nonce", Text, primary_key=True),
+    Column("freeze", JsonText, nullable=False),
+    Column("frozen_at", MomentText, nullable=False),
+    Column("thaw", JsonText),
+    Column("thawed_at", MomentText),
+)
+"""Stop buttons that were pressed, and how each was taken back."""
+
+FROZEN = Index(
+    "ix_freezes_standing",
+    FREEZES.c.frozen_at,
+    sqlite_where=FREEZES.c.thawed_at.is_(None),
+    postgresql_where=FREEZES.c.thawed_at.is_(None),
+)
+
+LEASES = Table(
+    "leases",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("until", MomentText, nullable=False),
+)
+"""Work that one worker does for all of them."""
