@@ -10,7 +10,7 @@ from contracts.tools import EffectClass, Purpose, ToolOutcome
 
 
 class LedgerState(StrEnum):
-    """Where an entry stands. The last three are final."""
+    """Where an entry stands. All but the first three are final."""
 
     CLAIMED = "claimed"
     SENT = "sent"
@@ -18,6 +18,15 @@ class LedgerState(StrEnum):
     DONE = "done"
     SAID_NO = "said_no"
     REFUSED = "refused"
+    ADOPTED = "adopted"
+    """No answer came, and it was found that it happened: by a lookup, or by a person."""
+    NOT_HAPPENED = "not_happened"
+    """No answer came, and a person says that it did not happen."""
+    ABANDONED = "abandoned"
+    """No answer came, and nobody asks any more whether it happened; or it was never sent, and never will be."""
+
+
+UNFINISHED = (LedgerState.CLAIMED, LedgerState.SENT, LedgerState.UNKNOWN)
 
 
 class Claim(Model):
@@ -44,6 +53,10 @@ class Claim(Model):
     """Nonces of the decisions that permitted it."""
     credential: str = ""
     """Reference of the credential it is made with."""
+    resource: str | None = None
+    """Digest of what it changes; None for reads."""
+    question: str | None = None
+    """Digest of what it asks, whoever asks; None for effects."""
 
 
 class LedgerEntry(Model):
@@ -57,13 +70,18 @@ class LedgerEntry(Model):
     """Grows with every send; only the holder of the current generation may finish."""
     sends: int
     first_sent_at: Moment | None = None
+    last_sent_at: Moment | None = None
+    resource: str | None = None
+    lookups: int = 0
+    """How often it was looked up since the last send, and not found."""
+    looked_up_at: Moment | None = None
     outcome: ToolOutcome | None = None
     """Set once final, and while unknown."""
 
     @property
     def final(self) -> bool:
         """Nothing more will be sent for this key."""
-        return self.state in (LedgerState.DONE, LedgerState.SAID_NO, LedgerState.REFUSED)
+        return self.state not in UNFINISHED
 
 
 class Ledger(Protocol):
@@ -75,7 +93,7 @@ class Ledger(Protocol):
     async def mark_sent(self, key: str, generation: int, owner: str, at: Moment) -> LedgerEntry | None:
         """Compare-and-set on key and generation, from claimed, sent or unknown to sent, generation + 1, sends + 1.
 
-        None: somebody else was faster, or the entry is final; nothing may be sent.
+        Lookups are counted from here anew. None: somebody else was faster, or the entry is final; nothing may be sent.
         """
 
     async def finish(
@@ -98,8 +116,17 @@ class Ledger(Protocol):
         Back to claimed, or to unknown when an earlier send was never answered. `at` is for the audit chain.
         """
 
+    async def looked_up(self, key: str, generation: int, lookups: int, at: Moment) -> LedgerEntry | None:
+        """It was looked up once more and not found: compare-and-set on key, generation and `lookups`, to unknown.
+
+        None: somebody else was faster, or the entry is final.
+        """
+
     async def find(self, key: str) -> LedgerEntry | None:
         """The entry of `key`, or None."""
+
+    async def written_since(self, resource: str, since: Moment, besides: str) -> bool:
+        """Whether an effect under another key than `besides` on this resource was first sent later than `since`."""
 
     async def sent(
         self, workflow_id: str, first_run_id: str, server: str, tool: str

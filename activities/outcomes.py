@@ -20,21 +20,22 @@ def content_bytes(content: JsonValue) -> bytes:
 
 def result_ref(content: bytes) -> ResultRef:
     """Content address, size and shape."""
-    return ResultRef(digest=digest(content), size_bytes=len(content), shape=_shape(_parsed(content)))
+    return ResultRef(digest=digest(content), size_bytes=len(content), shape=_shape(parsed(content)))
 
 
 def facts_of(content: bytes | None, wanted: dict[str, str]) -> dict[str, Scalar]:
     """The scalars at the wanted JSON pointers (RFC 6901); None where there is none. Long text is cut."""
-    parsed = _parsed(content or b"null")
-    return {name: _scalar(value_at(parsed, pointer)) for name, pointer in wanted.items()}
+    document = parsed(content or b"null")
+    return {name: _scalar(value_at(document, pointer)) for name, pointer in wanted.items()}
 
 
-def _parsed(content: bytes) -> JsonValue:
+def parsed(content: bytes) -> JsonValue:
+    """Content as JSON; what is none, as text."""
     try:
-        parsed: JsonValue = json.loads(content)
+        document: JsonValue = json.loads(content)
     except ValueError:
         return content.decode(errors="replace")
-    return parsed
+    return document
 
 
 def _shape(value: JsonValue) -> str:

@@ -71,7 +71,7 @@ class Preparation:
         start = await self._starts.find(run)
         if start is None:
             raise Refused("this run has no start record; without one nothing has an effect")
-        definition = await self._definition(call)
+        definition = await self.definition(call.server, call.tool)
         arguments = await self._arguments(run, call, definition)
         key = idempotency_key(self._deployment.id, run, call.step, call.occurrence)
         action = Action(
@@ -110,19 +110,18 @@ class Preparation:
             raise Refused(f"{name} would undo another {undoes.tool} than this run has sent; they must agree in {agree}")
         return bool(sent)
 
-    async def _definition(self, call: ToolCall) -> ToolDefinition:
+    async def definition(self, server: str, tool: str) -> ToolDefinition:
+        """The tool as published, if it was accepted so. Raises Refused; ApplicationError while it cannot be reached."""
         try:
-            published = await self._toolbox.definitions(call.server)
+            published = await self._toolbox.definitions(server)
         except UnknownServer as unknown:
             raise Refused(str(unknown)) from unknown
         except NotSent as not_sent:
-            raise try_later(not_sent, f"{call.server} cannot be reached") from not_sent
+            raise try_later(not_sent, f"{server} cannot be reached") from not_sent
         for definition in published:
-            if definition.name == call.tool:
+            if definition.name == tool:
                 return await self._pinned(definition)
-        raise Refused(
-            f"{call.server} publishes no tool {call.tool!r}; it has {', '.join(tool.name for tool in published)}"
-        )
+        raise Refused(f"{server} publishes no tool {tool!r}; it has {', '.join(each.name for each in published)}")
 
     async def _pinned(self, definition: ToolDefinition) -> ToolDefinition:
         name = f"{definition.server}.{definition.name}"

@@ -4,29 +4,32 @@ import os
 import socket
 from datetime import timedelta
 
+from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 
 from activities.clock import Clock
 from activities.conversations import Contents
 from activities.heartbeat import to_the_end
 from activities.ledger import Claim, Ledger, LedgerEntry, LedgerState
+from activities.looking_up import Lookups
+from activities.lost_answers import IDEMPOTENT_SENDS, Course, Follow, course_of
 from activities.outcomes import content_bytes, facts_of, result_ref
 from activities.preparing import Prepared, Refused, try_later
 from activities.taints import Taints
 from activities.toolbox import NotSent, OutcomeUnknown, ServerRefused, Toolbox
 from activities.totals import Spending, Totals
+from contracts.canonical import digest
 from contracts.model import Model
 from contracts.policy import Ruling
 from contracts.tools import CallStatus, Delivered, EffectClass, ToolCall, ToolOutcome
 
-IDEMPOTENT_SENDS = 5
-IDEMPOTENT_WITHIN = timedelta(minutes=10)
 RETRY_AFTER = timedelta(seconds=2)
 QUOTED_CHARACTERS = 120
 """Of a tool's refusal; the whole of it stands in the store (docs/decisions/0009)."""
 
 
 NO_EFFECT = (LedgerState.SAID_NO, LedgerState.REFUSED)
+LEAST_WAIT = timedelta(milliseconds=100)
 """What was reserved of running totals for these is given back."""
 
 
@@ -54,19 +57,57 @@ class Sending:
     """The last part of the gate. Every send has an entry in the ledger before its first byte."""
 
     def __init__(
-        self, toolbox: Toolbox, ledger: Ledger, contents: Contents, totals: Totals, taints: Taints, clock: Clock
+        self,
+        toolbox: Toolbox,
+        ledger: Ledger,
+        contents: Contents,
+        totals: Totals,
+        taints: Taints,
+        lookups: Lookups,
+        clock: Clock,
     ) -> None:
         self._toolbox, self._ledger, self._contents, self._clock = toolbox, ledger, contents, clock
-        self._totals, self._taints = totals, taints
+        self._totals, self._taints, self._lookups = totals, taints, lookups
         self._owner = f"{os.getpid()}@{socket.gethostname()}"
 
     async def send(self, prepared: Prepared, standing: LedgerEntry | None, permission: Permission) -> ToolOutcome:
         """Send, unless it was sent before and must not be again. Raises ApplicationError while a retry is allowed."""
         entry = standing or await self._claim(prepared, permission)
         refuse_another(prepared, entry)  # a rival may have claimed the key for it meanwhile
-        if problem := await self._may_not_send(prepared, entry):
-            return await self.give_up(prepared, entry, problem)
-        return await self._send(prepared, entry)
+        return await self._go_on(prepared, entry, "")
+
+    async def find_out(self, prepared: Prepared, standing: LedgerEntry, forbidden: str) -> ToolOutcome:
+        """What came of a call that was sent and may not be sent again, for the reason `forbidden`.
+
+        Raises ApplicationError while it is being found out.
+        """
+        return await self._go_on(prepared, standing, forbidden)
+
+    async def _go_on(self, prepared: Prepared, entry: LedgerEntry, forbidden: str) -> ToolOutcome:
+        course = await self._course(prepared, entry)
+        match course.follow:
+            case Follow.SEND if not forbidden:
+                return await self._send(prepared, entry)
+            case Follow.WAIT:
+                raise _settling(prepared, course.wait)
+            case Follow.LOOK_UP:
+                return await self._look_up(prepared, entry, forbidden)
+            case Follow.SEND | Follow.ASK:
+                return await self.give_up(prepared, entry, forbidden or course.reason)
+
+    async def _look_up(self, prepared: Prepared, entry: LedgerEntry, forbidden: str) -> ToolOutcome:
+        seen = await self._lookups.look_up(prepared)
+        if seen.unclear:
+            return await self.give_up(prepared, entry, f"no answer came, and {seen.unclear}")
+        if seen.found is not None:
+            lookup = prepared.definition.lookup
+            message = f"no answer came; found by {lookup.tool}" if lookup else ""
+            content = content_bytes(seen.found)
+            return await self._finish(prepared, entry, LedgerState.ADOPTED, CallStatus.DONE, message, content)
+        looked_up = await self._ledger.looked_up(entry.key, entry.generation, entry.lookups, await self._clock.now())
+        if looked_up is None:
+            raise _overtaken()
+        return await self._go_on(prepared, looked_up, forbidden)
 
     async def _claim(self, prepared: Prepared, permission: Permission) -> LedgerEntry:
         action = prepared.action
@@ -89,26 +130,16 @@ class Sending:
             roster_digest=permission.roster_digest,
             evidence=permission.evidence,
             credential=prepared.definition.credential,
+            resource=_resource(prepared),
         )
         return await self._ledger.claim(claim, await self._clock.now())
 
-    async def _may_not_send(self, prepared: Prepared, entry: LedgerEntry) -> str:
-        """Why an entry that was sent before may not be sent again; empty when it may (DESIGN section 6)."""
-        if entry.first_sent_at is None or entry.state is LedgerState.CLAIMED:
-            return ""
-        age = await self._clock.now() - entry.first_sent_at
-        match entry.effect_class:
-            case EffectClass.READ:
-                return ""
-            case EffectClass.IDEMPOTENT:
-                spent = entry.sends >= IDEMPOTENT_SENDS or age > IDEMPOTENT_WITHIN
-                return f"sent {entry.sends} times in {_seconds(age)} without an answer" if spent else ""
-            case EffectClass.KEYED:
-                horizon = prepared.definition.key.horizon_seconds / 2 if prepared.definition.key else 0
-                late = age.total_seconds() >= horizon
-                return f"sent {_seconds(age)} ago; the server may have forgotten the key" if late else ""
-            case EffectClass.QUERYABLE | EffectClass.OPAQUE:
-                return "it was sent and no answer came; sending it again could do it twice"
+    async def _course(self, prepared: Prepared, entry: LedgerEntry) -> Course:
+        """What follows for an entry that is not final (DESIGN section 6)."""
+        sent_at, overwritten = entry.first_sent_at, False
+        if entry.effect_class is EffectClass.IDEMPOTENT and entry.resource is not None and sent_at is not None:
+            overwritten = await self._ledger.written_since(entry.resource, sent_at, entry.key)
+        return course_of(prepared.definition, entry, await self._clock.now(), overwritten)
 
     async def _send(self, prepared: Prepared, entry: LedgerEntry) -> ToolOutcome:
         sent = await self._ledger.mark_sent(entry.key, entry.generation, self._owner, await self._clock.now())
@@ -164,13 +195,18 @@ class Sending:
         return await self._finish(prepared, entry, LedgerState.DONE, CallStatus.DONE, "", content)
 
     async def _unanswered(self, prepared: Prepared, entry: LedgerEntry, reason: str) -> ToolOutcome:
-        if problem := await self._may_not_send(prepared, entry):
-            return await self.give_up(prepared, entry, f"{problem} ({reason})")
-        raise ApplicationError(f"no answer from {prepared.call.server}: {reason}", type="OutcomeUnknown")
+        course = await self._course(prepared, entry)
+        if course.follow is Follow.ASK:
+            return await self.give_up(prepared, entry, f"{course.reason} ({reason})")
+        message = f"no answer from {prepared.call.server}: {reason}"
+        delay = max(course.wait, LEAST_WAIT) if course.follow is Follow.WAIT else None
+        raise ApplicationError(message, type="OutcomeUnknown", next_retry_delay=delay)
 
     async def give_up(self, prepared: Prepared, entry: LedgerEntry, reason: str) -> ToolOutcome:
         """Nobody but a person can know whether it happened."""
-        return await self._finish(prepared, entry, LedgerState.UNKNOWN, CallStatus.UNKNOWN, reason)
+        owner = f"; ask {prepared.definition.owner}" if prepared.definition.owner else ""
+        message = f"{reason[: 380 - len(owner)]}{owner}"
+        return await self._finish(prepared, entry, LedgerState.UNKNOWN, CallStatus.UNKNOWN, message)
 
     async def _finish(
         self,
@@ -189,9 +225,7 @@ class Sending:
         )
         now = await self._clock.now()
         if not await self._ledger.finish(entry.key, entry.generation, state, outcome, content, now):
-            raise ApplicationError(
-                "a newer attempt of this call has taken over", type="Overtaken", next_retry_delay=RETRY_AFTER
-            )
+            raise _overtaken()
         if state in NO_EFFECT and entry.sends == 1:  # of an earlier send nobody knows
             await self._totals.release(spending_of(prepared), now)
         return await self.with_facts(outcome, prepared.call, content)
@@ -204,5 +238,23 @@ class Sending:
         return outcome.model_copy(update={"facts": facts_of(stored, call.facts)})
 
 
-def _seconds(age: timedelta) -> str:
-    return f"{age.total_seconds():.0f} s"
+def _resource(prepared: Prepared) -> str | None:
+    """Digest of what the call changes: the named arguments, else all of its tool; None for a read."""
+    definition = prepared.definition
+    if definition.effect_class is EffectClass.READ:
+        return None
+    named: dict[str, JsonValue] = {"server": definition.server}
+    if definition.resource is None:
+        return digest(named | {"tool": definition.name})
+    arguments = prepared.action.arguments
+    return digest(named | {"of": {part: arguments.get(name) for part, name in definition.resource.items()}})
+
+
+def _settling(prepared: Prepared, wait: timedelta) -> ApplicationError:
+    message = f"no answer came from {prepared.call.server}; it is looked up once it must have appeared"
+    return ApplicationError(message, type="Settling", next_retry_delay=max(wait, LEAST_WAIT))
+
+
+def _overtaken() -> ApplicationError:
+    message = "a newer attempt of this call has taken over"
+    return ApplicationError(message, type="Overtaken", next_retry_delay=RETRY_AFTER)

@@ -16,6 +16,7 @@ from activities.heartbeat import heartbeating
 from activities.identity import CurrentRun
 from activities.inbox import Inbox, Starts
 from activities.ledger import Ledger, LedgerEntry
+from activities.looking_up import Lookups
 from activities.preparing import Preparation, Prepared, Refused
 from activities.ruling import Rulings
 from activities.sending import Sending, refuse_another
@@ -57,7 +58,8 @@ class ToolActivities:
             toolbox, ledger, starts, conversations, contents, authority, current, clock, deployment
         )
         self._rulings = Rulings(authority, inbox, decided, totals, taints, clock, deployment)
-        self._sending = Sending(toolbox, ledger, contents, totals, taints, clock)
+        lookups = Lookups(toolbox, self._preparation, taints, clock)
+        self._sending = Sending(toolbox, ledger, contents, totals, taints, lookups, clock)
 
     @activity.defn
     async def rule_on(self, call: ToolCall) -> Ruling:
@@ -100,7 +102,7 @@ class ToolActivities:
         except Refused as refused:
             if standing is None or not standing.sends:
                 raise
-            return await self._sending.give_up(prepared, standing, f"it was sent, and then: {refused}")
+            return await self._sending.find_out(prepared, standing, f"it was sent, and then: {refused}")
         if permission.ruling.effect is not RulingEffect.PERMIT:
             await self._tell(prepared, permission.ruling)
             return await self._not_permitted(prepared, standing, permission.ruling)
@@ -108,9 +110,8 @@ class ToolActivities:
 
     async def _not_permitted(self, prepared: Prepared, standing: LedgerEntry | None, ruling: Ruling) -> ToolOutcome:
         if standing is not None and standing.sends:
-            return await self._sending.give_up(
-                prepared, standing, f"it was sent, and then policy changed: {ruling.reason}"
-            )
+            changed = f"it was sent, and then policy changed: {ruling.reason}"
+            return await self._sending.find_out(prepared, standing, changed)
         waiting = ruling.effect is RulingEffect.NEEDS_APPROVAL
         return ToolOutcome(
             status=CallStatus.NEEDS_APPROVAL if waiting else CallStatus.FORBIDDEN,

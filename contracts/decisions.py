@@ -15,7 +15,11 @@ MAX_DECISION_BYTES = 8 * 1024
 
 
 class Verdict(StrEnum):
-    """What an approver answers. The first three answer approvals, the others are the options of an escalation."""
+    """What a person answers.
+
+    The first three answer approvals, the next the choices of an escalation; the last two, and `abandon`, say what
+    came of a call that was never answered.
+    """
 
     APPROVE = "approve"
     REJECT = "reject"
@@ -27,8 +31,12 @@ class Verdict(StrEnum):
     TAKE_OVER = "take_over"
     ABANDON = "abandon"
 
+    HAPPENED = "happened"
+    DID_NOT_HAPPEN = "did_not_happen"
+
 
 APPROVAL_VERDICTS = (Verdict.APPROVE, Verdict.REJECT, Verdict.RETURN)
+OUTCOME_VERDICTS = (Verdict.HAPPENED, Verdict.DID_NOT_HAPPEN, Verdict.ABANDON)
 
 
 class Decision(Model):
@@ -63,6 +71,8 @@ class RequestKind(StrEnum):
 
     APPROVAL = "approval"
     ESCALATION = "escalation"
+    OUTCOME = "outcome"
+    """An escalation that asks whether a call that was sent and never answered has happened."""
 
 
 class ApprovalRequest(Model):

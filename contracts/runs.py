@@ -62,6 +62,13 @@ class Compensation(Model):
     """The step it undoes, in words people read."""
 
 
+class Unanswered(Model):
+    """A call that was sent, and nobody knows whether it happened."""
+
+    call: ToolCall
+    action_digest: str
+
+
 class Escalation(Model):
     """Why a run waits for a person to choose, and where each option leads."""
 
@@ -76,6 +83,8 @@ class Escalation(Model):
     """With `supply`: what value is wanted, and in which form."""
     undoing: bool = False
     """An undo failed; abandoning then ends in UNDO_INCOMPLETE."""
+    unanswered: Unanswered | None = None
+    """The call of which nobody knows whether it happened; the options then say what came of it."""
 
 
 class RefusedDecision(Model):

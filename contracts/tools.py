@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue
 from contracts.canonical import digest
 from contracts.decisions import Decision
 from contracts.model import Model
+from contracts.pointers import POINTER
 from contracts.policy import Ruling
 
 Scalar = str | int | bool | None
@@ -89,6 +90,10 @@ class CallStatus(StrEnum):
     """Nothing was sent: people must decide first."""
     UNKNOWN = "unknown"
     """Sent, and nobody knows whether it happened."""
+    NOT_HAPPENED = "not_happened"
+    """A person says that it did not happen: final for this key."""
+    ABANDONED = "abandoned"
+    """Whether it happened was never found out, and is no longer asked: final for this key."""
 
 
 class Share(Model):
@@ -162,6 +167,28 @@ class Undoes(Model):
     """Arguments that must be the same in both calls; together they name one effect."""
 
 
+class Lookup(Model):
+    """How to find out whether a call without an answer happened: a read of the same server, and our key in its answer.
+
+    The answer must tell of everything that carries the key, also of what is under way.
+    """
+
+    tool: str = Field(min_length=1, max_length=128)
+    """Of class read."""
+    key: str = Field(default="", max_length=128)
+    """The argument that takes our key; empty for a read that is not told it."""
+    same: tuple[str, ...] = ()
+    """Arguments that are passed on as they were sent."""
+    items: str = Field(default="", pattern=rf"^$|{POINTER}")
+    """Where in the answer the list of what was found stands (RFC 6901); empty: the answer is the one thing found."""
+    match: str = Field(pattern=POINTER)
+    """Where our key stands in one of them."""
+    none_is_error: bool = False
+    """Whether the tool says that there is none by an error."""
+    slowest_seconds: float = Field(default=30.0, gt=0)
+    """How long after it was sent a write may still appear."""
+
+
 class ToolDefinition(Model):
     """A tool (or the reading of a resource) as a server publishes it, with what the operator says of it."""
 
@@ -182,6 +209,12 @@ class ToolDefinition(Model):
     """What it is given can reach somebody outside."""
     undoes: Undoes | None = None
     """The operator's word only; without it the tool compensates nothing."""
+    lookup: Lookup | None = None
+    """For the class queryable, and for the class keyed once the server may have forgotten the key."""
+    resource: dict[str, str] | None = None
+    """What a call changes: name of each part -> the argument that says which. None: nobody said; all of the tool."""
+    owner: str = ""
+    """Whom to ask about the server."""
     reference: str = ""
     """The argument that names the run a call is made for: it must be the calling run's own workflow id."""
     credential: str = ""

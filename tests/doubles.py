@@ -12,7 +12,7 @@ from activities.claude_port import ClaudeAnswer, ClaudeQuestion
 from activities.toolbox import NotSent, UnknownServer
 from contracts.claude import Usage
 from contracts.policy import Ruling
-from contracts.tools import Delivered, EffectClass, KeyDelivery, Share, ToolDefinition, Undoes
+from contracts.tools import Delivered, EffectClass, KeyDelivery, Lookup, Share, ToolDefinition, Undoes
 from policies.engine import PolicyEngine, PolicyQuestion
 
 WAITS_SECONDS = 20
@@ -70,6 +70,9 @@ def answer_of(content: list[JsonValue], stop_reason: str) -> ClaudeAnswer:
     )
 
 
+_WITH_KEY = (EffectClass.KEYED, EffectClass.QUERYABLE)
+
+
 @dataclass
 class RecordingToolbox:
     """Answers tool calls from a table and records them in order, with their keys."""
@@ -79,6 +82,8 @@ class RecordingToolbox:
     schemas: Mapping[str, dict[str, JsonValue]] = field(default_factory=dict)
     undoes: Mapping[str, Undoes] = field(default_factory=dict)
     references: Mapping[str, str] = field(default_factory=dict)
+    lookups: Mapping[str, Lookup] = field(default_factory=dict)
+    resources: Mapping[str, dict[str, str]] = field(default_factory=dict)
     called: list[str] = field(default_factory=list)
     arguments: list[dict[str, JsonValue]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -107,7 +112,9 @@ class RecordingToolbox:
             name=name.split(".", 1)[1],
             input_schema=self.schemas.get(name, _open_schema()),
             effect_class=effect_class,
-            key=KeyDelivery(argument="idempotency_key") if effect_class is EffectClass.KEYED else None,
+            key=KeyDelivery(argument="idempotency_key") if effect_class in _WITH_KEY else None,
+            lookup=self.lookups.get(name),
+            resource=self.resources.get(name),
             undoes=self.undoes.get(name),
             reference=self.references.get(name, ""),
         )

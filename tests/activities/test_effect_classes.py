@@ -8,7 +8,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.ledger import Claim, LedgerEntry, LedgerState
-from activities.sending import IDEMPOTENT_SENDS
+from activities.lost_answers import IDEMPOTENT_SENDS
 from activities.toolbox import NotSent, OutcomeUnknown, ServerRefused
 from contracts.model import Moment
 from contracts.tools import CallStatus, Delivered, EffectClass, ToolCall
@@ -166,7 +166,7 @@ async def test_a_worker_killed_after_sending_leaves_an_unknown_outcome(effect_cl
         assert entry.state is LedgerState.SENT
         outcome = await bench.call(CREDIT)
     assert outcome.status is CallStatus.UNKNOWN
-    assert outcome.message == "it was sent and no answer came; sending it again could do it twice"
+    assert outcome.message.startswith("it was sent and no answer came")
     assert len(bench.toolbox.called) == 1
 
 

@@ -9,7 +9,8 @@ from typing import Literal, Self
 from pydantic import Field, JsonValue, StrictBool, ValidationError, model_validator
 
 from contracts.model import Model
-from contracts.tools import EffectClass, KeyDelivery, Risk, Taint, Undoes
+from contracts.pointers import POINTER
+from contracts.tools import EffectClass, KeyDelivery, Lookup, Risk, Taint, Undoes
 from workers.resources.tables_file import CREDENTIAL, Duration, TablesUnusable, fields_of, read_tables, sentence
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -47,6 +48,31 @@ class KeyRule(Model):
         )
 
 
+class LookupRule(Model):
+    """How an operator finds out whether a call without an answer happened: the fields of `contracts.tools.Lookup`."""
+
+    tool: str = Field(min_length=1, max_length=128)
+    key: str = Field(default="", max_length=128)
+    same: tuple[str, ...] = ()
+    list: str = Field(default="", pattern=rf"^$|{POINTER}")
+    match: str = Field(pattern=POINTER)
+    none_is_error: StrictBool = False
+    slowest: Duration | None = None
+    """None: the time that the tool itself has to answer."""
+
+    def lookup(self, timeout: timedelta) -> Lookup:
+        """The same as the tool definition carries it."""
+        return Lookup(
+            tool=self.tool,
+            key=self.key,
+            same=self.same,
+            items=self.list,
+            match=self.match,
+            none_is_error=self.none_is_error,
+            slowest_seconds=(self.slowest or timeout).total_seconds(),
+        )
+
+
 class Stakes(Model):
     """What is at stake when a tool is called: said of one tool, or of every tool of a server with no word of its own.
 
@@ -66,6 +92,9 @@ class ToolRule(Stakes):
 
     effect_class: EffectClass | None = None
     key: KeyRule | None = None
+    lookup: LookupRule | None = None
+    resource: dict[str, str] | None = Field(default=None, min_length=1)
+    """What a call changes: name of each part -> the argument that says which."""
     undoes: Undoes | None = None
     """Which tool's effect it takes back."""
     reference: str = Field(default="", max_length=128)
@@ -76,6 +105,16 @@ class ToolRule(Stakes):
     def _keyed_has_a_key(self) -> Self:
         if self.effect_class is EffectClass.KEYED and self.key is None:
             raise ValueError('is "keyed" but has no key; add key = { argument = "..." }')
+        return self
+
+    @model_validator(mode="after")
+    def _queryable_can_be_looked_up(self) -> Self:
+        if self.effect_class is EffectClass.QUERYABLE and self.key is None:
+            raise ValueError('is "queryable" but our reference has no place; add key = { argument = "..." }')
+        if self.effect_class is EffectClass.QUERYABLE and self.lookup is None:
+            raise ValueError('is "queryable" but has no lookup; add lookup = { tool = "...", match = "/..." }')
+        if self.lookup is not None and self.key is None:
+            raise ValueError('has a lookup but no key that could be found; add key = { argument = "..." }')
         return self
 
 

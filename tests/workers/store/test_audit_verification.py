@@ -156,6 +156,10 @@ CHANGES: dict[str, Any] = {
     "outcome": {"status": "done"},
     "content": None,
     "finished_at": at(59),
+    "resource": digest(b"other"),
+    "question": digest(b"other"),
+    "lookups": 1,
+    "looked_up_at": at(59),
 }
 
 

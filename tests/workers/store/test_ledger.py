@@ -236,3 +236,50 @@ async def test_neither_reading_nor_compensating_counts_as_having_sent(store: Sto
         assert await store.ledger.mark_sent(other.key, 0, "worker-1", at(1))
 
     assert await effects(store) == []
+
+
+# What was never answered, and is looked up.
+
+
+async def test_a_look_that_found_nothing_is_counted_once_and_the_outcome_is_unknown(store: Store) -> None:
+    await sent(store)
+
+    looked = await store.ledger.looked_up("key-1", 1, 0, at(2))
+    again = await store.ledger.looked_up("key-1", 1, 0, at(3))
+
+    assert looked is not None and again is None
+    assert (looked.state, looked.lookups, looked.looked_up_at) == (LedgerState.UNKNOWN, 1, at(2))
+    assert looked.outcome is not None and looked.outcome.message == "looked up 1 times, and not found"
+    assert await store.ledger.find("key-1") == looked
+
+
+async def test_looks_are_counted_from_every_send_anew(store: Store) -> None:
+    await sent(store)
+    await store.ledger.looked_up("key-1", 1, 0, at(2))
+
+    resent = await store.ledger.mark_sent("key-1", 1, "worker-2", at(3))
+
+    assert resent is not None
+    assert (resent.lookups, resent.looked_up_at, resent.last_sent_at) == (0, None, at(3))
+
+
+async def test_nothing_is_looked_up_under_an_older_generation_or_once_it_is_final(store: Store) -> None:
+    await sent(store)
+    await store.ledger.mark_sent("key-1", 1, "worker-2", at(2))
+    assert await store.ledger.looked_up("key-1", 1, 0, at(3)) is None
+    await store.ledger.finish("key-1", 2, LedgerState.ADOPTED, issued(), CONTENT, at(4))
+
+    assert await store.ledger.looked_up("key-1", 2, 0, at(5)) is None
+
+
+async def test_a_newer_write_is_one_of_the_same_resource_that_was_sent_later_under_another_key(store: Store) -> None:
+    order, other = digest(b"order A-17"), digest(b"order A-18")
+    for key, resource, minute in (("key-1", order, 1), ("key-2", order, 3), ("key-3", other, 5)):
+        await store.ledger.claim(claim(key).model_copy(update={"resource": resource}), at(0))
+        await store.ledger.mark_sent(key, 0, "worker-1", at(minute))
+    await store.ledger.claim(claim("key-4").model_copy(update={"resource": order}), at(6))
+
+    assert await store.ledger.written_since(order, at(1), "key-1")
+    assert not await store.ledger.written_since(order, at(1), "key-2")
+    assert not await store.ledger.written_since(order, at(3), "key-2"), "what was only claimed has written nothing"
+    assert not await store.ledger.written_since(other, at(5), "key-3")

@@ -128,11 +128,14 @@ def _is_effect(call: ToolCall, outcome: ToolOutcome) -> bool:
     return outcome.done and bool(outcome.action_digest) and not nothing_to_undo
 
 
+_HAPPENED = (LedgerState.DONE.value, LedgerState.ADOPTED.value)
+
+
 def done_by_run(accounts: Accounts) -> dict[RunKey, dict[str, Told]]:
-    """Run -> action digest -> what the chain tells of the call that was done."""
+    """Run -> action digest -> what the chain tells of the call that was done, or was found to have happened."""
     found: dict[RunKey, dict[str, Told]] = {}
     for told in accounts.ledger.values():
-        if told.values.get("state") == LedgerState.DONE.value:
+        if told.values.get("state") in _HAPPENED:
             run = RunKey(workflow_id=str(told.values["workflow_id"]), first_run_id=str(told.values["first_run_id"]))
             found.setdefault(run, {})[str(told.values["action_digest"])] = told
     return found
@@ -151,7 +154,13 @@ def disagreements(
                 problem = f"the history of {name} holds the call {digest} as done, and no record tells of it"
                 yield Finding(stream=stream_of(run.workflow_id), seq=0, problem=problem)
         for digest, told in before.get(run, {}).items():
-            if history.complete and digest not in history.done and _named(told) not in history.unanswered:
+            adopted = told.values.get("state") == LedgerState.ADOPTED.value  # a run may end before it learns of it
+            if (
+                not adopted
+                and history.complete
+                and digest not in history.done
+                and _named(told) not in history.unanswered
+            ):
                 problem = f"this tells that {name} has done the call {digest}, and its history does not know of it"
                 yield Finding(stream=told.stream, seq=told.seq, problem=problem)
 

@@ -61,7 +61,9 @@ def ledger(connection: Connection) -> Iterator[Row]:
             values |= {"outcome": outcome_digest(row["outcome"]), "finished_at": _moment(row["finished_at"])}
         if in_full:
             values |= {"arguments": json_digest(row["arguments"]), "sends": row["sends"], "owner": row["owner"]}
-            values |= {name: _moment(row[name]) for name in ("claimed_at", "first_sent_at", "last_sent_at")}
+            values |= {name: row[name] for name in ("resource", "question", "lookups")}
+            moments = ("claimed_at", "first_sent_at", "last_sent_at", "looked_up_at")
+            values |= {name: _moment(row[name]) for name in moments}
         yield Row(row["key"], stream_of(row["workflow_id"]), values, optional=not (in_full or has_outcome))
 
 

@@ -156,8 +156,9 @@ class Accounts:
         told.values |= _moved(told.values, record)
 
 
+_OF_LEDGER = (AuditKind.CLAIMED, AuditKind.SENT, AuditKind.RELEASED, AuditKind.LOOKED_UP, AuditKind.OUTCOME)
 _TAKING: dict[AuditKind, Callable[[Accounts, Place, AuditRecord], None]] = {
-    **dict.fromkeys((AuditKind.CLAIMED, AuditKind.SENT, AuditKind.RELEASED, AuditKind.OUTCOME), Accounts._ledger),
+    **dict.fromkeys(_OF_LEDGER, Accounts._ledger),
     **dict.fromkeys((AuditKind.REQUEST_OPENED, AuditKind.REQUEST_PASSED, AuditKind.REQUEST_CLOSED), Accounts._request),
     **dict.fromkeys((AuditKind.RESERVED, AuditKind.GIVEN_BACK), Accounts._reservation),
     AuditKind.DECISION: Accounts._decision,
@@ -174,7 +175,7 @@ _TAKING: dict[AuditKind, Callable[[Accounts, Place, AuditRecord], None]] = {
 
 def _nothing_yet() -> dict[str, JsonValue]:
     names = ("claimed_at", "arguments", "owner", "first_sent_at", "last_sent_at", "outcome", "content", "finished_at")
-    return dict.fromkeys(names) | {"sends": 0}
+    return dict.fromkeys((*names, "resource", "question", "looked_up_at")) | {"sends": 0, "lookups": 0}
 
 
 def _moved(before: Mapping[str, JsonValue], record: AuditRecord) -> dict[str, JsonValue]:
@@ -184,11 +185,19 @@ def _moved(before: Mapping[str, JsonValue], record: AuditRecord) -> dict[str, Js
     assert isinstance(sends, int)
     match record.kind:
         case AuditKind.CLAIMED:
-            return {"claimed_at": at, "arguments": record.facts.get("arguments")}
+            return {
+                "claimed_at": at,
+                "arguments": record.facts.get("arguments"),
+                "resource": record.facts.get("resource"),
+            }
         case AuditKind.SENT:
             ended: dict[str, JsonValue] = dict.fromkeys(("outcome", "content", "finished_at"))
             sending: dict[str, JsonValue] = {"owner": record.facts.get("owner"), "sends": sends + 1}
+            ended |= {"looked_up_at": None, "lookups": 0}
             return ended | sending | {"first_sent_at": before["first_sent_at"] or at, "last_sent_at": at}
+        case AuditKind.LOOKED_UP:
+            found = {name: record.facts.get(name) for name in ("lookups", "outcome")}
+            return found | {"looked_up_at": at}
         case AuditKind.RELEASED:
             sent_before = record.facts.get("state") == LedgerState.UNKNOWN.value
             first = before["first_sent_at"] if sent_before else None

@@ -50,7 +50,10 @@ def _tool(server: ServerDeclaration, tool: Tool, published: Published) -> ToolDe
         risk=_risk(rule, effect_class),
         taints=_taints(rule, closed),
         sends_out=_sends_out(rule, effect_class, closed),
+        lookup=rule.lookup.lookup(rule.timeout) if rule.lookup else None,
+        resource=rule.resource,
         undoes=rule.undoes,
+        owner=server.owner,
         reference=rule.reference,
         credential=server.credential or "",
         published=published,
@@ -67,6 +70,7 @@ def _resource(server: ServerDeclaration, name: str, description: str, schema: di
         effect_class=EffectClass.READ,
         timeout_seconds=rule.timeout.total_seconds(),
         kind="resource",
+        owner=server.owner,
         risk=_risk(rule, EffectClass.READ),
         taints=_taints(rule, closed=False),
         sends_out=_sends_out(rule, EffectClass.READ, closed=False),
@@ -100,7 +104,7 @@ def _effect_class(server: ServerDeclaration, tool: Tool) -> EffectClass:
     if rule.effect_class is not None:
         return rule.effect_class
     if rule.key is not None:
-        return EffectClass.KEYED
+        return EffectClass.KEYED if rule.lookup is None else EffectClass.QUERYABLE
     hints = tool.annotations if server.trusted else None
     if hints and hints.read_only_hint:
         return EffectClass.READ

@@ -3,7 +3,7 @@
 from pydantic import JsonValue
 from sqlalchemy import Connection, RowMapping, bindparam, case, func, null, select, update
 
-from activities.ledger import Claim, LedgerEntry, LedgerState
+from activities.ledger import UNFINISHED, Claim, LedgerEntry, LedgerState
 from contracts.canonical import digest
 from contracts.model import Moment
 from contracts.tools import CallStatus, EffectClass, Purpose, ToolOutcome
@@ -14,10 +14,9 @@ from workers.resources.store.contents import put_content
 from workers.resources.store.database import Database, insert_new
 from workers.resources.store.schema import LEDGER
 
-UNFINISHED = (LedgerState.CLAIMED, LedgerState.SENT, LedgerState.UNKNOWN)
 COLUMNS = {name for name in Claim.model_fields if name in LEDGER.c}
 """Of a claim; the rest, which says by what it is permitted, stands in the audit chain alone."""
-RECORDABLE = (LedgerState.UNKNOWN, LedgerState.DONE, LedgerState.SAID_NO, LedgerState.REFUSED)
+RECORDABLE = tuple(state for state in LedgerState if state not in (LedgerState.CLAIMED, LedgerState.SENT))
 
 # Built once: that costs more than running them.
 _OF_KEY = LEDGER.c.key == bindparam("of_key")
@@ -38,6 +37,8 @@ _MARK_SENT = _CHANGE.values(
     outcome=None,
     content=None,
     finished_at=None,
+    lookups=0,
+    looked_up_at=None,
 ).returning(LEDGER)
 _FINISH = _CHANGE.values(
     state=bindparam("final_state"),
@@ -57,6 +58,31 @@ _RELEASE = (
         outcome=case((_SENT_BEFORE, bindparam("earlier_outcome", type_=JsonText)), else_=null()),
     )
     .returning(LEDGER)
+)
+_LOOKED_UP = (
+    update(LEDGER)
+    .where(
+        _OF_KEY,
+        LEDGER.c.generation == bindparam("of_generation"),
+        LEDGER.c.lookups == bindparam("of_lookups"),
+        LEDGER.c.state.in_([LedgerState.SENT.value, LedgerState.UNKNOWN.value]),
+    )
+    .values(
+        state=LedgerState.UNKNOWN.value,
+        lookups=LEDGER.c.lookups + 1,
+        looked_up_at=bindparam("at", type_=MomentText),
+        outcome=bindparam("so_far", type_=JsonText),
+    )
+    .returning(LEDGER)
+)
+_WRITTEN_SINCE = (
+    select(LEDGER.c.key)
+    .where(
+        LEDGER.c.resource == bindparam("of_resource"),
+        LEDGER.c.first_sent_at > bindparam("since", type_=MomentText),
+        LEDGER.c.key != bindparam("besides"),
+    )
+    .limit(1)
 )
 _SENT = (
     select(LEDGER.c.arguments)
@@ -156,6 +182,29 @@ class SqlLedger:
                 append(connection, ledger_records.released(row, at or row["last_sent_at"]))
 
         await self._database.write(work)
+
+    async def looked_up(self, key: str, generation: int, lookups: int, at: Moment) -> LedgerEntry | None:
+        """It was looked up once more and not found: compare-and-set on key, generation and `lookups`, to unknown.
+
+        None: somebody else was faster, or the entry is final.
+        """
+        so_far = ToolOutcome(status=CallStatus.UNKNOWN, message=f"looked up {lookups + 1} times, and not found")
+        values = {"of_key": key, "of_generation": generation, "of_lookups": lookups, "at": at, "so_far": so_far}
+
+        def work(connection: Connection) -> LedgerEntry | None:
+            row = connection.execute(_LOOKED_UP, values).mappings().one_or_none()
+            if row is None:
+                return None
+            append(connection, ledger_records.looked_up(row, at))
+            return _entry(row)
+
+        return await self._database.write(work)
+
+    async def written_since(self, resource: str, since: Moment, besides: str) -> bool:
+        """Whether an effect under another key than `besides` on this resource was first sent later than `since`."""
+        values = {"of_resource": resource, "since": since, "besides": besides}
+        found = await self._database.read(lambda connection: connection.scalar(_WRITTEN_SINCE, values))
+        return found is not None
 
     async def find(self, key: str) -> LedgerEntry | None:
         """The entry of `key`, or None."""

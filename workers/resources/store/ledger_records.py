@@ -26,6 +26,7 @@ def claimed(claim: Claim, at: Moment) -> AuditRecord:
         "roster": claim.roster_digest,
         "evidence": list(claim.evidence),
         "credential": claim.credential,
+        "resource": claim.resource,
     }
     plain = claim.model_dump(mode="json")
     named = {name: plain[name] for name in NAMED}
@@ -48,6 +49,12 @@ def sent(row: RowMapping, at: Moment) -> AuditRecord:
 def released(row: RowMapping, at: Moment) -> AuditRecord:
     """The last send reached nobody."""
     return _moved(AuditKind.RELEASED, row, at, {"outcome": outcome_digest(row["outcome"])})
+
+
+def looked_up(row: RowMapping, at: Moment) -> AuditRecord:
+    """It was looked up, and not found."""
+    facts: dict[str, JsonValue] = {"lookups": row["lookups"], "outcome": outcome_digest(row["outcome"])}
+    return _moved(AuditKind.LOOKED_UP, row, at, facts)
 
 
 def finished(row: RowMapping, at: Moment) -> AuditRecord:
