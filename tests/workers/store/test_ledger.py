@@ -249,7 +249,7 @@ async def test_a_look_that_found_nothing_is_counted_once_and_the_outcome_is_unkn
 
     assert looked is not None and again is None
     assert (looked.state, looked.lookups, looked.looked_up_at) == (LedgerState.UNKNOWN, 1, at(2))
-    assert looked.outcome is not None and looked.outcome.message == "looked up 1 times, and not found"
+    assert looked.outcome is not None and looked.outcome.message == "it was looked up, and not found"
     assert await store.ledger.find("key-1") == looked
 
 

@@ -154,13 +154,9 @@ def disagreements(
                 problem = f"the history of {name} holds the call {digest} as done, and no record tells of it"
                 yield Finding(stream=stream_of(run.workflow_id), seq=0, problem=problem)
         for digest, told in before.get(run, {}).items():
-            adopted = told.values.get("state") == LedgerState.ADOPTED.value  # a run may end before it learns of it
-            if (
-                not adopted
-                and history.complete
-                and digest not in history.done
-                and _named(told) not in history.unanswered
-            ):
+            if told.values.get("state") == LedgerState.ADOPTED.value:
+                continue  # a run may end before it learns of that
+            if history.complete and digest not in history.done and _named(told) not in history.unanswered:
                 problem = f"this tells that {name} has done the call {digest}, and its history does not know of it"
                 yield Finding(stream=told.stream, seq=told.seq, problem=problem)
 

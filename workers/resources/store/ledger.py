@@ -188,7 +188,7 @@ class SqlLedger:
 
         None: somebody else was faster, or the entry is final.
         """
-        so_far = ToolOutcome(status=CallStatus.UNKNOWN, message=f"looked up {lookups + 1} times, and not found")
+        so_far = ToolOutcome(status=CallStatus.UNKNOWN, message="it was looked up, and not found")
         values = {"of_key": key, "of_generation": generation, "of_lookups": lookups, "at": at, "so_far": so_far}
 
         def work(connection: Connection) -> LedgerEntry | None:
