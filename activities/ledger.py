@@ -104,9 +104,12 @@ class Ledger(Protocol):
         outcome: ToolOutcome,
         content: bytes | None,
         at: Moment,
+        who: str = "",
+        evidence: str = "",
     ) -> bool:
         """Record the outcome, and the content under its digest, in one transaction.
 
+        `who` says so, where a person does, by the decision with the nonce `evidence`; auditors are told.
         False: the generation is no longer current; nothing was written.
         """
 

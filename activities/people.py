@@ -14,11 +14,13 @@ from activities.conversations import Contents, RunKey
 from activities.deadlines import Span, earliest, hand_ons, remind, within
 from activities.identity import CurrentRun
 from activities.inbox import Inbox, InboxEntry, Passing, Starts
+from activities.ledger import Ledger
 from activities.notices import Notice, NoticeEvent
 from activities.telling import notices_of
 from contracts.canonical import canonical_json
 from contracts.decisions import OpenedRequest, RequestEvent, RequestKind, RequestToClose, RequestToOpen, RequestToPass
 from contracts.roster import Roster
+from contracts.tools import Action
 from policies.calendars import Calendar, CalendarUnusable, load_calendars
 from policies.document import CALENDARS
 
@@ -37,7 +39,9 @@ class PeopleActivities:
         authority: Authority,
         current: CurrentRun,
         clock: Clock,
+        ledger: Ledger,
     ) -> None:
+        self._ledger = ledger
         self._inbox, self._contents, self._starts = inbox, contents, starts
         self._authority, self._current, self._clock = authority, current, clock
 
@@ -94,7 +98,7 @@ class PeopleActivities:
         request = request.model_copy(update={"automation": record.start.automation})  # shown to people, too
         action = await self._contents.get(request.action_digest)
         alike = alike_of(action)
-        if request.kind is RequestKind.APPROVAL and alike is None:
+        if request.kind is not RequestKind.ESCALATION and alike is None:
             message = "nobody is asked to sign what they cannot be shown; have the gate rule on the call first"
             raise ApplicationError(message, type="NothingToShow", non_retryable=True)
         calendars = await self._calendars()
@@ -105,6 +109,8 @@ class PeopleActivities:
             "requester": record.start.requester,
             "action": action.decode() if action else "",
         }
+        if request.kind is RequestKind.OUTCOME:
+            shown["sent"] = await self._sent(action)
         return InboxEntry(
             request_id=request.request_id,
             kind=request.kind,
@@ -125,6 +131,14 @@ class PeopleActivities:
             hand_ons=handed_on,
             alike=alike,
         )
+
+    async def _sent(self, action: bytes | None) -> JsonValue:
+        """What the ledger knows of a call without an answer: what a person needs to find out what came of it."""
+        entry = await self._ledger.find(Action.model_validate_json(action or b"").key)
+        if entry is None:
+            return None
+        known = {"key", "effect_class", "sends", "first_sent_at", "last_sent_at", "lookups", "looked_up_at"}
+        return entry.model_dump(mode="json", include=known)
 
     async def _calendars(self) -> dict[str, Calendar]:
         try:

@@ -23,6 +23,13 @@ _ANSWERED_TO = (NoticeEvent.DECIDED, NoticeEvent.EXPIRED)
 _NO_AUTHORITY = "This message decides nothing and leaves out what is to be decided on; both are with the request."
 
 
+_KINDS = {
+    RequestKind.APPROVAL: "approval",
+    RequestKind.ESCALATION: "choice how to go on",
+    RequestKind.OUTCOME: "finding out whether a call happened",
+}
+
+
 def notices_of(
     entry: InboxEntry, event: NoticeEvent, roster: Roster, now: datetime, counter: int = 0
 ) -> tuple[Notice, ...]:
@@ -148,7 +155,7 @@ def _page(heading: str, lines: Iterable[tuple[str, str]], below: Iterable[str]) 
 
 
 def _kind(entry: InboxEntry) -> str:
-    return "approval" if entry.kind is RequestKind.APPROVAL else "choice how to go on"
+    return _KINDS[entry.kind]
 
 
 def _entitled(obligation: Obligation) -> str:

@@ -27,7 +27,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 IdArgument = Annotated[str, typer.Argument(help="The request, for example refund/A-17#1.", metavar="ID")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 NoteOption = Annotated[str, typer.Option("--note", help="Why; the requester and the record will have it.")]
-NeededNote = Annotated[str, typer.Option("--note", help="The question, or what should change.")]
+NeededNote = Annotated[str, typer.Option("--note", help="What the answer cannot do without; see the command.")]
 AsOption = Annotated[str, typer.Option("--as", help="Who decides.", envvar="INTERLOCK_APPROVER")]
 LookOption = Annotated[str, typer.Option("--as", help="Who looks.", envvar="INTERLOCK_APPROVER")]
 WaitOption = Annotated[bool, typer.Option("--wait", help="Follow the run to its ending; 0 when it is a good one.")]
@@ -43,6 +43,13 @@ _MEANING = {
     Verdict.SKIP: "Answer an escalation: go on without the failed step.",
     Verdict.TAKE_OVER: "Answer an escalation: it was done by hand, go on.",
     Verdict.ABANDON: "Answer an escalation: undo what was done, and end.",
+    Verdict.HAPPENED: "Say of a call without an answer: it happened, and how you know.",
+    Verdict.DID_NOT_HAPPEN: "Say of a call without an answer: it did not happen.",
+}
+
+_NEEDED = {
+    Verdict.RETURN: "say what should change, it is all the run learns",
+    Verdict.HAPPENED: "say how you know that it happened: where it stands, under which number",
 }
 
 
@@ -166,7 +173,7 @@ def _command(verdict: Verdict) -> Callable[..., int]:
         return await _decide(server, request_id, wish, wait, within)
 
     match verdict:
-        case Verdict.RETURN:
+        case Verdict.RETURN | Verdict.HAPPENED:
             return with_server(with_note)
         case Verdict.SUPPLY:
             return with_server(with_value)
@@ -198,8 +205,8 @@ def _patience(wait: bool, timeout: str) -> timedelta | None:
 
 
 def _needed(verdict: Verdict, note: str) -> str:
-    if verdict is Verdict.RETURN and not note.strip():
-        raise WrongInput("--note is empty; say what should change, it is all the run learns")
+    if verdict in _NEEDED and not note.strip():
+        raise WrongInput(f"--note is empty; {_NEEDED[verdict]}")
     return note
 
 

@@ -49,9 +49,9 @@ async def find_request(server: Server, request_id: str, reader: str) -> ShownReq
             "runs this deployment"
         )
     shown = str(request.shown.get("action", ""))
-    if request.entry.kind is RequestKind.APPROVAL and digest(shown.encode()) != request.entry.action_digest:
+    if request.entry.kind is not RequestKind.ESCALATION and digest(shown.encode()) != request.entry.action_digest:
         raise Refused(
-            f"what is shown of {request_id} is not the action that would be approved; do not decide it, tell whoever "
+            f"what is shown of {request_id} is not the action that it is about; do not decide it, tell whoever "
             "runs this deployment"
         )
     return request

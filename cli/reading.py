@@ -26,6 +26,8 @@ MEANING: Final = {
     Verdict.SKIP: "the run goes on without the failed step",
     Verdict.TAKE_OVER: "it was done by hand; the run goes on",
     Verdict.ABANDON: "what was done is undone, and the run ends",
+    Verdict.HAPPENED: "the call did happen, and your note says how you know; the run goes on",
+    Verdict.DID_NOT_HAPPEN: "the call did not happen; it is ruled on anew, and made if that permits it",
 }
 _TAINTS = {"private": "private data", "untrusted": "content that anybody could have written"}
 _LEADS = re.compile(r"goes on in [a-z_]{1,60}")
@@ -67,6 +69,7 @@ def _lines(request: ShownRequest, full: bool) -> Iterator[str]:
     for label, text in context:
         yield from apart(text, full, label=label)
     yield from _action(request.shown, full)
+    yield from _sent(request.shown)
     if request.taint:
         yield f"taint: the run has read {' and '.join(_TAINTS.get(taint, taint) for taint in request.taint)}"
     yield from _rules(request, full)
@@ -103,6 +106,19 @@ def _action(shown: dict[str, JsonValue], full: bool) -> Iterator[str]:
     yield from labelled("action", f"{action.get('server')}.{action.get('tool')}")
     yield "arguments:"
     yield from arguments_apart(action.get("arguments"), full)
+
+
+def _sent(shown: dict[str, JsonValue]) -> Iterator[str]:
+    """Of a call without an answer: what to look for, and where."""
+    sent = shown.get("sent")
+    if not isinstance(sent, dict):
+        return
+    times, first, last = sent.get("sends"), sent.get("first_sent_at"), sent.get("last_sent_at")
+    yield f"sent: {'once' if times == 1 else f'{times} times'}, at {first}" + (f", last at {last}" * (last != first))
+    yield from labelled("our reference", str(sent.get("key")))
+    yield f"effect class: {sent.get('effect_class')}"
+    if sent.get("lookups"):
+        yield f"looked up: {sent.get('lookups')} times since, and not found"
 
 
 def _rules(request: ShownRequest, full: bool) -> Iterator[str]:
@@ -155,7 +171,7 @@ def _times(entry: InboxEntry) -> Iterator[str]:
 
 
 def _unanswered(entry: InboxEntry) -> str:
-    if entry.kind is RequestKind.ESCALATION:
+    if entry.kind is not RequestKind.APPROVAL:
         return "the run goes on waiting, and asks again"
     return "the request expires, and what it asks for does not happen"
 

@@ -9,6 +9,7 @@ from activities.reads import ContentQuery
 from cli import exits
 from cli.automations import find_automation, is_good, load_catalog
 from cli.connection import AddressOption, NamespaceOption, ask_server, with_server
+from cli.deciding import Wish, decide, find_request, send
 from cli.diagnosis import explain, find_stuck
 from cli.durations import read_duration
 from cli.exits import Refused, WrongInput
@@ -16,10 +17,12 @@ from cli.inputs import read_request
 from cli.listing import list_runs
 from cli.outside import as_argument
 from cli.printing import local_time, say, say_json, say_table, short_time
+from cli.resolving import find_unanswered, verdict_of
 from cli.server import Server, someone
 from cli.starting import Started, make_order, start
 from cli.watching import ending_of, run_lines, watch
 from contracts.authority import LONGEST_REASON
+from contracts.decisions import Verdict
 from contracts.runs import Ending
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -185,6 +188,37 @@ async def cancel_command(
         raise Refused(f"{run} has ended already ({how}); see `interlock runs show {as_argument(run)}`")
     await server.handle(run).cancel(reason=f"{reason.strip()} (asked by {someone('--as', who)})")
     say(f"asked {run} to stop")
+    say(f"next: interlock runs watch {as_argument(run)}")
+    return exits.DONE
+
+
+@app.command("resolve")
+@with_server
+async def resolve_command(
+    server: Server,
+    run: RunArgument,
+    action: Annotated[
+        str, typer.Argument(help="The call: its request, its tool, or how its digest begins.", metavar="[ACTION]")
+    ] = "",
+    happened: Annotated[bool, typer.Option("--happened", help="It happened; --note says how you know.")] = False,
+    did_not_happen: Annotated[
+        bool, typer.Option("--did-not-happen", help="It did not; it is ruled on anew, and made if that permits it.")
+    ] = False,
+    abandon: Annotated[
+        bool, typer.Option("--abandon", help="It cannot be found out; undo what was done, and end.")
+    ] = False,
+    note: Annotated[str, typer.Option("--note", help="How you know; the record will have it.")] = "",
+    approver: Annotated[str, typer.Option("--as", help="Who says so.", envvar="INTERLOCK_APPROVER")] = "",
+) -> int:
+    """Say what came of a call that was sent and never answered; signed like any decision."""
+    verdict = verdict_of(happened, did_not_happen, abandon)
+    if verdict is Verdict.HAPPENED and not note.strip():
+        raise WrongInput("--note is missing; say how you know that it happened: where it stands, under which number")
+    person = someone("--as", approver)
+    waiting = find_unanswered(await server.view(run), action)
+    shown = await find_request(server, waiting.id, person)
+    receipt = await send(server, decide(shown, Wish(verdict=verdict, approver=person, note=note)))
+    say(receipt.message)
     say(f"next: interlock runs watch {as_argument(run)}")
     return exits.DONE
 

@@ -36,8 +36,6 @@ class AuditKind(StrEnum):
     OUTCOME = "outcome"
     LOOKED_UP = "looked_up"
     """A call without an answer was looked up, and not found."""
-    RESOLVED = "resolved"
-    """A person said what came of a call without an answer."""
     RESERVED = "reserved"
     """An effect counts in a running total from now on."""
     GIVEN_BACK = "given_back"

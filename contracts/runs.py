@@ -69,6 +69,13 @@ class Unanswered(Model):
     action_digest: str
 
 
+class Resolution(Model):
+    """Input of the activity that takes a person's word for what came of a call."""
+
+    unanswered: Unanswered
+    decision: Decision
+
+
 class Escalation(Model):
     """Why a run waits for a person to choose, and where each option leads."""
 

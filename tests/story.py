@@ -332,6 +332,7 @@ async def a_story(
                 chains=TemporalChains(environment.client),
                 deployment=deployment,
                 default_model="scripted",
+                owner_roles=catalog.owner_roles(),
             )
             story = Story(environment, catalog, ports, store, task_queue, authority, on_sight)
             async with story.worker(task_queue, cached_runs):

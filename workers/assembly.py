@@ -29,6 +29,7 @@ from activities.notices import Outbox
 from activities.people import PeopleActivities
 from activities.prompt_files import PromptFiles
 from activities.reads import ReadActivities
+from activities.resolving import OwnerRoles, ResolvingActivities
 from activities.starts import StartActivities
 from activities.taints import Taints
 from activities.toolbox import Toolbox
@@ -108,6 +109,8 @@ class Ports:
     chains: Chains
     deployment: Deployment
     default_model: str
+    owner_roles: OwnerRoles = dataclasses.field(default_factory=dict)
+    """Automation -> the role that chooses when its runs escalate."""
 
 
 def activities_of(ports: Ports) -> list[Callable[..., Any]]:
@@ -117,6 +120,7 @@ def activities_of(ports: Ports) -> list[Callable[..., Any]]:
     tools = _bind(ToolActivities, ports, current)
     people = _bind(PeopleActivities, ports, current)
     deciding = _bind(DecisionActivities, ports, current)
+    resolving = _bind(ResolvingActivities, ports, current)
     starts = _bind(StartActivities, ports, current)
     reads = _bind(ReadActivities, ports, current)
     return [
@@ -127,6 +131,7 @@ def activities_of(ports: Ports) -> list[Callable[..., Any]]:
         people.pass_request,
         people.close_request,
         deciding.check_decisions,
+        resolving.resolve_call,
         starts.register_run,
         starts.record_ending,
         reads.look_up_case,
@@ -217,7 +222,8 @@ def _servers(settings: Settings) -> tuple[ServerDeclaration, ...]:
 async def running_worker(settings: Settings, client: Client) -> AsyncIterator[Worker]:
     """A worker with real resources, polling inside the block."""
     catalog = Catalog.load(settings.automations)
-    async with open_store(settings) as store, open_ports(settings, client, store) as ports:
+    async with open_store(settings) as store, open_ports(settings, client, store) as opened:
+        ports = dataclasses.replace(opened, owner_roles=catalog.owner_roles())
         checkpoints = checkpoints_of(settings, store)
         pump = Pump(store.outbox, open_channels(_channels(settings)), ports.clock)
         keys = KnownKeys(ports.authority, ports.deployment)

@@ -86,6 +86,10 @@ class Catalog:
         """All of them, in the order they were found."""
         return tuple(self._entries.values())
 
+    def owner_roles(self) -> dict[str, str]:
+        """Automation -> the role that chooses when its runs escalate."""
+        return {name: entry.workflow.owner_role for name, entry in self._entries.items()}
+
     def outside_modules(self) -> tuple[str, ...]:
         """Names of the modules that were loaded from the outside folder."""
         return tuple(entry.module for entry in self._entries.values() if entry.module.startswith(OUTSIDE_PREFIX))

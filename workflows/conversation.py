@@ -62,7 +62,7 @@ async def all_of(*calls: Awaitable[ResultT]) -> list[ResultT]:
     return [result for result in results if not isinstance(result, BaseException)]
 
 
-NOT_MADE = (CallStatus.FORBIDDEN, CallStatus.NEEDS_APPROVAL, CallStatus.REFUSED)
+NOT_MADE = (CallStatus.FORBIDDEN, CallStatus.NEEDS_APPROVAL, CallStatus.REFUSED, CallStatus.NOT_HAPPENED)
 
 
 async def make_chosen_call(run: steps.Run[Any], turn: int, call: ProposedCall) -> ToolOutcome:

@@ -17,6 +17,7 @@ from temporalio.exceptions import ActivityError, CancelledError
 from activities.claude import ClaudeActivities
 from activities.deciding import DecisionActivities
 from activities.people import PeopleActivities
+from activities.resolving import ResolvingActivities
 from activities.starts import StartActivities
 from activities.tools import ToolActivities
 from contracts.claude import CallNote, TurnOutcome, TurnRequest
@@ -30,10 +31,10 @@ from contracts.decisions import (
     RequestToPass,
 )
 from contracts.policy import Ruling, RulingEffect
-from contracts.runs import Case, CaseT, Refusal, Registered, RunEnded, RunToRegister
+from contracts.runs import Case, CaseT, Refusal, Registered, Resolution, RunEnded, RunToRegister, Unanswered
 from contracts.tools import CallStatus, ChosenByClaude, Purpose, ToolCall, ToolOutcome
 
-HEARTBEAT_TIMEOUT = timedelta(seconds=8)
+HEARTBEAT_TIMEOUT = timedelta(seconds=5)
 KEPT_REFUSALS = 5
 PATIENT = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
 
@@ -46,13 +47,23 @@ AnswerT = TypeVar("AnswerT", bound=BaseModel)
 class StepFailed(Exception):
     """A step ended without its result, and trying again by itself cannot help: a person must choose."""
 
-    def __init__(self, step: str, problem: str, *, renew: bool = False, value_hint: str = "") -> None:
+    def __init__(
+        self,
+        step: str,
+        problem: str,
+        *,
+        renew: bool = False,
+        value_hint: str = "",
+        unanswered: Unanswered | None = None,
+    ) -> None:
         super().__init__(problem)
         self.step = step
         self.problem = problem
         self.renew = renew
         """A retry is a new intention, with a new idempotency key (the old one has a final answer)."""
         self.value_hint = value_hint
+        self.unanswered = unanswered
+        """The call of which nobody knows whether it happened: people must find out, whatever the step does else."""
 
 
 class Run(Protocol[CaseT]):
@@ -152,8 +163,20 @@ async def make_call(run: Run[Any], call: ToolCall) -> ToolOutcome:
     _remember_refusal(run, call, outcome.ruling)
     heed_cancellation(run)
     if outcome.status is CallStatus.UNKNOWN:
-        raise StepFailed(call.step, f"nobody knows whether {_described(call)} happened: {outcome.message}", renew=True)
+        raise StepFailed(
+            call.step,
+            f"nobody knows whether {_described(call)} happened: {outcome.message}",
+            renew=call.chosen is None,
+            unanswered=Unanswered(call=call, action_digest=outcome.action_digest),
+        )
     return outcome
+
+
+async def resolve_call(resolution: Resolution) -> ToolOutcome:
+    """Have the ledger take a person's word for what came of a call; unknown still, when the word does not count."""
+    said = resolution.decision.verdict.value.replace("_", " ")
+    summary = f"{resolution.decision.approver[:60]} says of {_described(resolution.unanswered.call)}: {said}"
+    return await _record(ResolvingActivities.resolve_call, resolution, summary)
 
 
 async def call_tool(

@@ -102,6 +102,7 @@ class Bench:
             "clock": self.clock,
             "deployment": self.deployment,
             "default_model": "scripted",
+            "owner_roles": {"refund": "finance_manager"},
         }
         if self.ledger is not None:
             ports["ledger"] = self.ledger

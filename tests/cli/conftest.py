@@ -95,6 +95,7 @@ async def a_worker(
         chains=TemporalChains(temporal.client),
         deployment=deployment,
         default_model="scripted",
+        owner_roles=catalog.owner_roles(),
     )
     around = interceptors_of(ports)
     async with make_worker(temporal.client, catalog, activities_of(ports), task_queue=TASK_QUEUE, interceptors=around):

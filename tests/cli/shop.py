@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from activities.toolbox import OutcomeUnknown
+from contracts.tools import EffectClass
 from tests.doubles import RecordingToolbox, ScriptedClaude, says_no
 from tests.workflows.refund_world import CLASSES, UNDOES, Books, advises
 
@@ -27,12 +29,16 @@ class BooksByOrder(defaultdict[str, Books]):
 
 
 class Shop:
-    """Tools over the books of many orders. Orders `NO-...` cannot be credited, `DOWN-...` cannot be read."""
+    """Tools over the books of many orders.
+
+    Orders `NO-...` cannot be credited, `DOWN-...` cannot be read, and of `LOST-...` no answer comes to a mark.
+    """
 
     def __init__(self) -> None:
         self.books = BooksByOrder()
         names = Books().toolbox().answers
-        self.toolbox = RecordingToolbox({name: self._by_order(name) for name in names}, classes=CLASSES, undoes=UNDOES)
+        classes = {**CLASSES, "orders.mark_refunded": EffectClass.OPAQUE}
+        self.toolbox = RecordingToolbox({name: self._by_order(name) for name in names}, classes=classes, undoes=UNDOES)
 
     def _by_order(self, name: str) -> Callable[[dict[str, Any]], JsonValue]:
         def answer(arguments: dict[str, Any]) -> Any:
@@ -42,6 +48,9 @@ class Shop:
             if order.startswith("NO-") and name == "payments.issue_credit":
                 return says_no("the account is closed")(arguments)
             found = self.books[order].toolbox().answers[name]
-            return found(arguments) if callable(found) else found
+            answered = found(arguments) if callable(found) else found
+            if order.startswith("LOST-") and name == "orders.mark_refunded":
+                raise OutcomeUnknown("the wire went silent")
+            return answered
 
         return answer

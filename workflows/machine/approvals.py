@@ -53,6 +53,8 @@ class Choice(BaseModel):
     verdict: Verdict
     approver: str
     value: str = ""
+    decision: Decision | None = None
+    """The answer itself, for what must be verified once more."""
 
 
 class DecidedByPeople(TakesDecisions[CaseT]):
@@ -86,14 +88,15 @@ class DecidedByPeople(TakesDecisions[CaseT]):
 
     async def ask_for_choice(self, escalation: Escalation, role: str) -> Choice:
         """Ask a person of `role` how the run goes on. Asks again, visibly, whenever a deadline passes."""
-        if any(request.kind is not RequestKind.ESCALATION for request in self.case.requests):
+        if any(request.kind is RequestKind.APPROVAL for request in self.case.requests):
             await self.withdraw_requests("withdrawn")  # asked again, should the run come back to it
         while True:
             if not self.case.requests:
                 await self._open_escalation(escalation, role)
             answer = await self.next_answer()
             if answer.verdict is not None:
-                return Choice(verdict=answer.verdict, approver=answer.approver, value=answer.value)
+                decision = answer.evidence[0] if answer.evidence else None
+                return Choice(verdict=answer.verdict, approver=answer.approver, value=answer.value, decision=decision)
 
     async def _open_escalation(self, escalation: Escalation, role: str) -> None:
         owner = Obligation(role=role, within=DEFAULT_ESCALATION_WITHIN, rule_id="escalation")
@@ -103,9 +106,13 @@ class DecidedByPeople(TakesDecisions[CaseT]):
         )
         if escalation.value_hint:
             lines = (*lines, DisplayLine(label="value to supply", text=escalation.value_hint))
-        named: dict[str, Any] = {"run": workflow.info().first_execution_run_id, "number": self.case.request_count + 1}
-        about = digest(named | escalation.model_dump(mode="json"))
         options = tuple(escalation.options)
+        if (unanswered := escalation.unanswered) is not None:
+            kind, title = RequestKind.OUTCOME, escalation.problem
+            await self._open(kind, title, unanswered.action_digest, (owner,), options, lines)
+            return
+        named: dict[str, Any] = {"run": workflow.info().first_execution_run_id, "number": self.case.request_count + 1}
+        about = digest(named | escalation.model_dump(mode="json", exclude={"unanswered"}))
         await self._open(RequestKind.ESCALATION, escalation.problem, about, (owner,), options, lines)
 
     async def _open(
@@ -240,7 +247,7 @@ class DecidedByPeople(TakesDecisions[CaseT]):
             approver=decision.approver,
             note=decision.note,
             value=decision.value,
-            evidence=given,
+            evidence=given if decision.verdict is Verdict.APPROVE else (decision,),
         )
         return await self._close(request, answer)
 

@@ -9,10 +9,11 @@ from temporalio import workflow
 from temporalio.exceptions import is_cancelled_exception
 
 from contracts.decisions import Verdict
-from contracts.runs import BuiltIn, Case, CaseT, Ending, Escalation, RunView, Visit
+from contracts.runs import BuiltIn, Case, CaseT, Ending, Escalation, Resolution, RunView, Visit
+from contracts.tools import CallStatus
 from workflows import steps
 from workflows.machine import compensation, record
-from workflows.machine.approvals import DecidedByPeople
+from workflows.machine.approvals import Choice, DecidedByPeople
 from workflows.machine.definition import Machine
 
 KEPT_VISITS = 50
@@ -139,12 +140,16 @@ class Automation(DecidedByPeople[CaseT]):
             step=failure.step,
             renew=failure.renew,
             value_hint=failure.value_hint,
+            unanswered=failure.unanswered,
         )
         self.note(escalation=escalation, reason=escalation.problem)
         return BuiltIn.ESCALATED.value
 
     def _options(self, failure: steps.StepFailed) -> dict[Verdict, Any]:
         escapes = dict(self.machine.escapes(self._state()))
+        if failure.unanswered is not None:
+            again = escapes[Verdict.RETRY] if failure.renew else self._state()
+            return {Verdict.HAPPENED: self._state(), Verdict.DID_NOT_HAPPEN: again}
         if not failure.value_hint:
             escapes.pop(Verdict.SUPPLY, None)
         return escapes
@@ -152,14 +157,24 @@ class Automation(DecidedByPeople[CaseT]):
     async def _await_choice(self) -> str:
         escalation = self._escalation()
         choice = await self.ask_for_choice(escalation, self.owner_role)
+        if problem := await self._not_resolved(escalation, choice):
+            self.note(escalation=escalation.model_copy(update={"problem": problem}), reason=problem)
+            return BuiltIn.ESCALATED.value
         if choice.verdict is Verdict.ABANDON:
             return await self._abandon(escalation, choice.approver)
-        if choice.verdict is Verdict.RETRY and escalation.renew:
+        if choice.verdict in (Verdict.RETRY, Verdict.DID_NOT_HAPPEN) and escalation.renew:
             self.note(occurrences=steps.renew(self.case, escalation.step))
         if choice.verdict is Verdict.TAKE_OVER and escalation.undoing:
             self.note(compensations=self.case.compensations[:-1])
         self.note(escalation=None, reason="", supplied=choice.value)
         return await self._undo_everything() if self.case.cancelling else escalation.options[choice.verdict]
+
+    async def _not_resolved(self, escalation: Escalation, choice: Choice) -> str:
+        """Have the ledger take the answer, where that says what came of a call; why it does not, else empty."""
+        if escalation.unanswered is None or choice.decision is None:
+            return ""
+        outcome = await steps.resolve_call(Resolution(unanswered=escalation.unanswered, decision=choice.decision))
+        return outcome.message if outcome.status is CallStatus.UNKNOWN else ""
 
     async def _abandon(self, escalation: Escalation, by: str) -> str:
         reason = f"abandoned by {by}: {escalation.problem}"[:400]
@@ -189,7 +204,9 @@ class Automation(DecidedByPeople[CaseT]):
         return BuiltIn.CANCELLED.value
 
     def _escalate_undo(self, failure: compensation.UndoFailed) -> str:
-        options = dict.fromkeys((Verdict.RETRY, Verdict.TAKE_OVER), self.case.state)
+        unanswered = failure.unanswered is not None
+        answers = (Verdict.HAPPENED, Verdict.DID_NOT_HAPPEN) if unanswered else (Verdict.RETRY, Verdict.TAKE_OVER)
+        options = dict.fromkeys(answers, self.case.state)
         escalation = Escalation(
             from_state=self.case.state,
             problem=failure.problem[:400],
@@ -197,6 +214,7 @@ class Automation(DecidedByPeople[CaseT]):
             step=failure.step,
             renew=failure.renew,
             undoing=True,
+            unanswered=failure.unanswered,
         )
         self.note(escalation=escalation, reason=escalation.problem)
         return BuiltIn.ESCALATED.value

@@ -28,7 +28,8 @@ async def undo(run: steps.Run[Any]) -> None:
             await _undo_one(run, newest)
         except steps.StepFailed as failure:
             left = ", ".join(undo.undoes for undo in reversed(run.case.compensations))
-            raise UndoFailed(failure.step, f"not undone: {left}; {failure.problem}", renew=failure.renew) from failure
+            problem = f"not undone: {left}; {failure.problem}"
+            raise UndoFailed(failure.step, problem, renew=failure.renew, unanswered=failure.unanswered) from failure
         run.note(compensations=run.case.compensations[:-1])
 
 

@@ -14,6 +14,11 @@ STATE = SearchAttributeKey.for_keyword("InterlockState")
 REQUESTER = SearchAttributeKey.for_keyword("InterlockRequester")
 
 SHOWN_VISITS = 20
+_ASKED = {
+    RequestKind.APPROVAL: "a decision",
+    RequestKind.ESCALATION: "a choice",
+    RequestKind.OUTCOME: "somebody to find out",
+}
 
 
 def publish_start(automation: str, state: str, requester_pseudonym: str) -> None:
@@ -51,7 +56,7 @@ def _details(case: Case, facts: Mapping[str, str]) -> Iterable[str]:
 
 
 def _waiting_for(request: ApprovalRequest) -> Iterable[str]:
-    asked = "a decision" if request.kind is RequestKind.APPROVAL else "a choice"
+    asked = _ASKED[request.kind]
     yield ""
     yield f"#### Waiting for {asked}: {markdown(request.title)}"
     for obligation in request.obligations:

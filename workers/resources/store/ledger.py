@@ -144,9 +144,12 @@ class SqlLedger:
         outcome: ToolOutcome,
         content: bytes | None,
         at: Moment,
+        who: str = "",
+        evidence: str = "",
     ) -> bool:
         """Record the outcome, and the content under its digest, in one transaction.
 
+        `who` says so, where a person does, by the decision with the nonce `evidence`; auditors are told.
         False: the generation is no longer current, or another final outcome stands; nothing was written.
         Recording what stands already is True, so that a commit whose answer was lost can be repeated.
         """
@@ -162,7 +165,7 @@ class SqlLedger:
                 return _stands(_find(connection, key), generation, state, outcome)
             if content is not None:
                 put_content(connection, content)
-            append(connection, ledger_records.finished(row, at))
+            append(connection, ledger_records.finished(row, at, who, evidence))
             return True
 
         return await self._database.write(work)

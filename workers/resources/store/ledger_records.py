@@ -57,9 +57,12 @@ def looked_up(row: RowMapping, at: Moment) -> AuditRecord:
     return _moved(AuditKind.LOOKED_UP, row, at, facts)
 
 
-def finished(row: RowMapping, at: Moment) -> AuditRecord:
-    """What came of the entry."""
-    return _moved(AuditKind.OUTCOME, row, at, {"outcome": outcome_digest(row["outcome"]), "result": row["content"]})
+def finished(row: RowMapping, at: Moment, who: str = "", evidence: str = "") -> AuditRecord:
+    """What came of the entry, and who says so where a person does."""
+    facts: dict[str, JsonValue] = {"outcome": outcome_digest(row["outcome"]), "result": row["content"]}
+    if evidence:
+        facts["evidence"] = [evidence]
+    return _moved(AuditKind.OUTCOME, row, at, facts, who)
 
 
 def is_told_in_full(effect_class: str) -> bool:
@@ -77,13 +80,14 @@ def json_digest(value: JsonValue) -> str:
     return digest(json.dumps(value, separators=(",", ":"), sort_keys=True).encode())
 
 
-def _moved(kind: AuditKind, row: RowMapping, at: Moment, more: dict[str, JsonValue]) -> AuditRecord:
+def _moved(kind: AuditKind, row: RowMapping, at: Moment, more: dict[str, JsonValue], who: str = "") -> AuditRecord:
     facts: dict[str, JsonValue] = {name: row[name] for name in (*NAMED, "state", "generation")}
     return AuditRecord(
         kind=kind,
         at=at,
         workflow_id=row["workflow_id"],
         first_run_id=row["first_run_id"],
+        who=who,
         about=row["action_digest"],
         facts=facts | more,
     )
