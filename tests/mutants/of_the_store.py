@@ -58,7 +58,7 @@ THE_LEDGER = (
         for what, record in (
             ("a claim", "claimed(claim, at)"),
             ("a send", "sent(row, at)"),
-            ("an outcome", "finished(row, at)"),
+            ("an outcome", "finished(row, at, who, evidence)"),
             ("a release", 'released(row, at or row["last_sent_at"])'),
         )
     ),

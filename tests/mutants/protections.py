@@ -1,9 +1,10 @@
-"""Every named protection of authority, from the signature under a decision to the chain that tells of its effect."""
+"""Every named protection of authority and effects, from the signature under a decision to the chain that tells of it."""
 
 from tests.mutants.of_decisions import OF_DECISIONS
 from tests.mutants.of_documents import OF_DOCUMENTS
+from tests.mutants.of_lost_answers import OF_LOST_ANSWERS
 from tests.mutants.of_runs import OF_RUNS
 from tests.mutants.of_the_gate import OF_THE_GATE
 from tests.mutants.of_the_store import OF_THE_STORE
 
-PROTECTIONS = (*OF_DECISIONS, *OF_DOCUMENTS, *OF_THE_GATE, *OF_THE_STORE, *OF_RUNS)
+PROTECTIONS = (*OF_DECISIONS, *OF_DOCUMENTS, *OF_THE_GATE, *OF_LOST_ANSWERS, *OF_THE_STORE, *OF_RUNS)
