@@ -248,10 +248,13 @@ def make_worker(
     task_queue: str = TASK_QUEUE,
     concurrency: int = 50,
     cached_runs: int = 1000,
-    on_fatal_error: Callable[[BaseException], Any] | None = None,
+    graceful: timedelta = timedelta(seconds=10),
     interceptors: Sequence[Interceptor] = (),
 ) -> Worker:
-    """A worker for every automation of `catalog`; `interceptors` are those of `interceptors_of`, or a replayer's."""
+    """A worker for every automation of `catalog`; `interceptors` are those of `interceptors_of`, or a replayer's.
+
+    A shutdown cancels activities after `graceful`; what is sent by then is awaited all the same, and recorded.
+    """
     return Worker(
         client,
         task_queue=task_queue,
@@ -265,5 +268,5 @@ def make_worker(
         max_heartbeat_throttle_interval=timedelta(seconds=1),
         default_heartbeat_throttle_interval=timedelta(seconds=1),
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
-        graceful_shutdown_timeout=timedelta(seconds=10),
+        graceful_shutdown_timeout=graceful,
     )

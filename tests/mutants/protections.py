@@ -1,4 +1,4 @@
-"""Every named protection of authority and effects, from the signature under a decision to the chain that tells of it."""
+"""Every named protection of authority and effects, from a signature to the chain that tells of what came of it."""
 
 from tests.mutants.of_decisions import OF_DECISIONS
 from tests.mutants.of_documents import OF_DOCUMENTS
