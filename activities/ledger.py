@@ -84,6 +84,13 @@ class LedgerEntry(Model):
         return self.state not in UNFINISHED
 
 
+class Answered(Model):
+    """An answer to a read that stands in the store."""
+
+    outcome: ToolOutcome
+    at: Moment
+
+
 class Ledger(Protocol):
     """Every write commits before it returns."""
 
@@ -127,6 +134,9 @@ class Ledger(Protocol):
 
     async def find(self, key: str) -> LedgerEntry | None:
         """The entry of `key`, or None."""
+
+    async def answered(self, question: str, since: Moment) -> Answered | None:
+        """The newest answer to this question that came at `since` or later, whoever asked; None when there is none."""
 
     async def written_since(self, resource: str, since: Moment, besides: str) -> bool:
         """Whether an effect under another key than `besides` on this resource was first sent later than `since`."""

@@ -131,6 +131,7 @@ class Sending:
             evidence=permission.evidence,
             credential=prepared.definition.credential,
             resource=_resource(prepared),
+            question=question_of(prepared),
         )
         return await self._ledger.claim(claim, await self._clock.now())
 
@@ -248,6 +249,15 @@ def _resource(prepared: Prepared) -> str | None:
         return digest(named | {"tool": definition.name})
     arguments = prepared.action.arguments
     return digest(named | {"of": {part: arguments.get(name) for part, name in definition.resource.items()}})
+
+
+def question_of(prepared: Prepared) -> str | None:
+    """Digest of what a read asks, whoever asks it and in whichever run; None for an effect."""
+    definition = prepared.definition
+    if definition.effect_class is not EffectClass.READ:
+        return None
+    asked: dict[str, JsonValue] = {"server": definition.server, "tool": definition.name, "pin": prepared.action.pin}
+    return digest(asked | {"arguments": prepared.action.arguments, "credential": definition.credential})
 
 
 def _settling(prepared: Prepared, wait: timedelta) -> ApplicationError:

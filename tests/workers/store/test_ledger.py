@@ -283,3 +283,35 @@ async def test_a_newer_write_is_one_of_the_same_resource_that_was_sent_later_und
     assert not await store.ledger.written_since(order, at(1), "key-2")
     assert not await store.ledger.written_since(order, at(3), "key-2"), "what was only claimed has written nothing"
     assert not await store.ledger.written_since(other, at(5), "key-3")
+
+
+# What was read, and may serve once more.
+
+
+async def read(store: Store, key: str, question: str, minute: int, content: bytes | None = CONTENT) -> None:
+    """A read that was answered at that minute."""
+    await store.ledger.claim(claim(key).model_copy(update={"question": question}), at(0))
+    await store.ledger.mark_sent(key, 0, "worker-1", at(minute))
+    await store.ledger.finish(key, 1, LedgerState.DONE, issued(content or b""), content, at(minute))
+
+
+async def test_the_newest_answer_to_a_question_is_found_unless_it_is_too_old(store: Store) -> None:
+    asked, other = digest(b"order A-17?"), digest(b"order A-18?")
+    await read(store, "key-1", asked, 1)
+    await read(store, "key-2", asked, 3, b'{"credit":"C-2"}')
+    await read(store, "key-3", other, 5)
+
+    found = await store.ledger.answered(asked, at(2))
+
+    assert found is not None
+    assert (found.at, found.outcome.result and found.outcome.result.digest) == (at(3), digest(b'{"credit":"C-2"}'))
+    assert await store.ledger.answered(asked, at(4)) is None
+
+
+async def test_what_was_not_answered_readably_answers_no_question(store: Store) -> None:
+    asked = digest(b"order A-17?")
+    await read(store, "key-1", asked, 1, content=None)
+    await store.ledger.claim(claim("key-2").model_copy(update={"question": asked}), at(0))
+    await store.ledger.mark_sent("key-2", 0, "worker-1", at(1))
+
+    assert await store.ledger.answered(asked, at(0)) is None

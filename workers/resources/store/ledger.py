@@ -3,7 +3,7 @@
 from pydantic import JsonValue
 from sqlalchemy import Connection, RowMapping, bindparam, case, func, null, select, update
 
-from activities.ledger import UNFINISHED, Claim, LedgerEntry, LedgerState
+from activities.ledger import UNFINISHED, Answered, Claim, LedgerEntry, LedgerState
 from contracts.canonical import digest
 from contracts.model import Moment
 from contracts.tools import CallStatus, EffectClass, Purpose, ToolOutcome
@@ -74,6 +74,17 @@ _LOOKED_UP = (
         outcome=bindparam("so_far", type_=JsonText),
     )
     .returning(LEDGER)
+)
+_ANSWERED = (
+    select(LEDGER.c.outcome, LEDGER.c.finished_at)
+    .where(
+        LEDGER.c.question == bindparam("of_question"),
+        LEDGER.c.state == LedgerState.DONE.value,
+        LEDGER.c.content.is_not(None),
+        LEDGER.c.finished_at >= bindparam("since", type_=MomentText),
+    )
+    .order_by(LEDGER.c.finished_at.desc())
+    .limit(1)
 )
 _WRITTEN_SINCE = (
     select(LEDGER.c.key)
@@ -202,6 +213,12 @@ class SqlLedger:
             return _entry(row)
 
         return await self._database.write(work)
+
+    async def answered(self, question: str, since: Moment) -> Answered | None:
+        """The newest answer to this question that came at `since` or later, whoever asked; None when there is none."""
+        values = {"of_question": question, "since": since}
+        row = await self._database.read(lambda connection: connection.execute(_ANSWERED, values).one_or_none())
+        return None if row is None else Answered.model_validate({"outcome": row.outcome, "at": row.finished_at})
 
     async def written_since(self, resource: str, since: Moment, besides: str) -> bool:
         """Whether an effect under another key than `besides` on this resource was first sent later than `since`."""
