@@ -4,10 +4,12 @@ import os
 import socket
 from datetime import timedelta
 
+from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.clock import Clock
 from activities.conversations import Contents
+from activities.freezes import Freezes, held
 from activities.heartbeat import to_the_end
 from activities.ledger import Claim, Ledger, LedgerEntry, LedgerState
 from activities.outcomes import content_bytes, facts_of, result_ref
@@ -54,10 +56,17 @@ class Sending:
     """The last part of the gate. Every send has an entry in the ledger before its first byte."""
 
     def __init__(
-        self, toolbox: Toolbox, ledger: Ledger, contents: Contents, totals: Totals, taints: Taints, clock: Clock
+        self,
+        toolbox: Toolbox,
+        ledger: Ledger,
+        contents: Contents,
+        totals: Totals,
+        taints: Taints,
+        freezes: Freezes,
+        clock: Clock,
     ) -> None:
         self._toolbox, self._ledger, self._contents, self._clock = toolbox, ledger, contents, clock
-        self._totals, self._taints = totals, taints
+        self._totals, self._taints, self._freezes = totals, taints, freezes
         self._owner = f"{os.getpid()}@{socket.gethostname()}"
 
     async def send(self, prepared: Prepared, standing: LedgerEntry | None, permission: Permission) -> ToolOutcome:
@@ -111,12 +120,19 @@ class Sending:
                 return "it was sent and no answer came; sending it again could do it twice"
 
     async def _send(self, prepared: Prepared, entry: LedgerEntry) -> ToolOutcome:
+        await self._wait_while_frozen(prepared)
         sent = await self._ledger.mark_sent(entry.key, entry.generation, self._owner, await self._clock.now())
         if sent is None:
             raise ApplicationError(
                 "another attempt of this call is under way", type="AlreadySent", next_retry_delay=RETRY_AFTER
             )
         return await to_the_end(self._deliver(prepared, sent))
+
+    async def _wait_while_frozen(self, prepared: Prepared) -> None:
+        """Every class, reads and compensations too. Raises ApplicationError when Temporal must ask again later."""
+        action, automation = prepared.action, prepared.start.start.automation
+        if frozen := await self._freezes.over(automation, action.server, action.tool):
+            raise held(frozen, activity.info().attempt)
 
     async def _deliver(self, prepared: Prepared, entry: LedgerEntry) -> ToolOutcome:
         tainted = await self._taint(prepared)

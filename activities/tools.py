@@ -12,6 +12,7 @@ from activities.authority import Authority
 from activities.clock import Clock
 from activities.conversations import Contents, Conversations
 from activities.decided import Decided
+from activities.freezes import Freezes
 from activities.heartbeat import heartbeating
 from activities.identity import CurrentRun
 from activities.inbox import Inbox, Starts
@@ -45,6 +46,7 @@ class ToolActivities:
         decided: Decided,
         totals: Totals,
         taints: Taints,
+        freezes: Freezes,
         audit: Audit,
         authority: Authority,
         current: CurrentRun,
@@ -57,7 +59,7 @@ class ToolActivities:
             toolbox, ledger, starts, conversations, contents, authority, current, clock, deployment
         )
         self._rulings = Rulings(authority, inbox, decided, totals, taints, clock, deployment)
-        self._sending = Sending(toolbox, ledger, contents, totals, taints, clock)
+        self._sending = Sending(toolbox, ledger, contents, totals, taints, freezes, clock)
 
     @activity.defn
     async def rule_on(self, call: ToolCall) -> Ruling:
