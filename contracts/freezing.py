@@ -50,18 +50,6 @@ class Freeze(Model):
         """Short, for people: made from the nonce."""
         return freeze_id(self.nonce)
 
-    def covers(self, automation: str, server: str, tool: str) -> bool:
-        """Whether a call of this tool, for a run of this automation, is stopped."""
-        match self.scope:
-            case FreezeScope.ALL:
-                return True
-            case FreezeScope.AUTOMATION:
-                return self.target == automation
-            case FreezeScope.SERVER:
-                return self.target == server
-            case FreezeScope.TOOL:
-                return self.target == f"{server}.{tool}"
-
 
 class Thaw(Model):
     """One freeze is over. What is signed is every field but `signature`."""
