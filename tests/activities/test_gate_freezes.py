@@ -243,6 +243,7 @@ WORTHLESS: list[tuple[Any, str]] = [
     (lambda freeze: Signer("mallory", ("operator",)).thaws(freeze, NINE), "is nobody's in the roster"),
     (lambda freeze: RITA.thaws(freeze, NINE), "'rita' did not hold the role 'operator'"),
     (lambda freeze: RITA.thaws(freeze, NINE, subject="olga"), "is not 'olga'"),
+    (lambda freeze: OTTO.thaws(freeze, NINE, subject="olga"), "is not 'olga'"),
     (lambda freeze: ROBOT.thaws(freeze, NINE), "is not 'robot'"),
     (lambda freeze: EVA.thaws(freeze, NINE), "'eva' did not hold the role 'operator'"),
     (lambda freeze: OLGA.thaws(freeze, NINE, deployment="elsewhere"), "was made for deployment 'elsewhere'"),

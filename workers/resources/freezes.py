@@ -78,7 +78,7 @@ class StoredFreezes:
         )
 
     async def _doubt(self, row: FreezeRow, freeze: Freeze | None) -> str:
-        if freeze is None or freeze.nonce != row.nonce:
+        if freeze is None:
             return "what stands in the store cannot be read, so it is over everything"
         try:
             then = await self._then(_moment(row.frozen_at))
@@ -117,15 +117,17 @@ class StoredFreezes:
 
 
 def _freeze_in(row: FreezeRow) -> Freeze | None:
+    """None when it cannot be read, or is another one than that of this row."""
     try:
-        return Freeze.model_validate_json(row.freeze)
+        freeze = Freeze.model_validate_json(row.freeze)
     except ValidationError:
         return None
+    return freeze if freeze.nonce == row.nonce else None
 
 
 def _standing(row: FreezeRow, freeze: Freeze | None, doubt: str, not_thawed: str) -> Standing:
     """What cannot be read is over everything: nobody knows what else it was over."""
-    if freeze is None or freeze.nonce != row.nonce:
+    if freeze is None:
         scope, target, by, reason = FreezeScope.ALL, "", "", ""
     else:
         scope, target, by, reason = freeze.scope, freeze.target, freeze.subject, freeze.reason
