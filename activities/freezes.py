@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Protocol
 
+from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from contracts.escaping import plain
@@ -73,7 +74,10 @@ class Freezes(Protocol):
         """The oldest freeze over such a call. Asked before every send, and never answered from memory."""
 
 
-def held(standing: Standing, attempt: int) -> ApplicationError:
-    """Nothing was sent: Temporal asks again in a while, and the run keeps its place."""
-    message = f"held: {standing.sentence()}{GO_ON}{standing.thaw_command}"
-    return ApplicationError(message, type=FROZEN, next_retry_delay=standing.asks_again(attempt))
+async def hold_if_frozen(freezes: Freezes, automation: str, server: str, tool: str) -> None:
+    """Raises ApplicationError while a freeze is over such a call: Temporal asks again, and the run keeps its place."""
+    standing = await freezes.over(automation, server, tool)
+    if standing is not None:
+        message = f"held: {standing.sentence()}{GO_ON}{standing.thaw_command}"
+        delay = standing.asks_again(activity.info().attempt)
+        raise ApplicationError(message, type=FROZEN, next_retry_delay=delay)

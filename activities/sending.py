@@ -4,12 +4,11 @@ import os
 import socket
 from datetime import timedelta
 
-from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.clock import Clock
 from activities.conversations import Contents
-from activities.freezes import Freezes, held
+from activities.freezes import Freezes, hold_if_frozen
 from activities.heartbeat import to_the_end
 from activities.ledger import Claim, Ledger, LedgerEntry, LedgerState
 from activities.outcomes import content_bytes, facts_of, result_ref
@@ -120,19 +119,15 @@ class Sending:
                 return "it was sent and no answer came; sending it again could do it twice"
 
     async def _send(self, prepared: Prepared, entry: LedgerEntry) -> ToolOutcome:
-        await self._wait_while_frozen(prepared)
+        # The last thing before it: every class, readings and compensations too.
+        action, automation = prepared.action, prepared.start.start.automation
+        await hold_if_frozen(self._freezes, automation, action.server, action.tool)
         sent = await self._ledger.mark_sent(entry.key, entry.generation, self._owner, await self._clock.now())
         if sent is None:
             raise ApplicationError(
                 "another attempt of this call is under way", type="AlreadySent", next_retry_delay=RETRY_AFTER
             )
         return await to_the_end(self._deliver(prepared, sent))
-
-    async def _wait_while_frozen(self, prepared: Prepared) -> None:
-        """Every class, reads and compensations too. Raises ApplicationError when Temporal must ask again later."""
-        action, automation = prepared.action, prepared.start.start.automation
-        if frozen := await self._freezes.over(automation, action.server, action.tool):
-            raise held(frozen, activity.info().attempt)
 
     async def _deliver(self, prepared: Prepared, entry: LedgerEntry) -> ToolOutcome:
         tainted = await self._taint(prepared)

@@ -6,6 +6,7 @@ GATE = "tests/activities/test_gate_freezes.py"
 STORE = "tests/workers/store/test_freezes.py"
 AUTHORITY = "tests/workers/store/test_audit_of_authority.py"
 SENDING = In("activities/sending.py", GATE)
+TOOLS = In("activities/tools.py", GATE)
 THAWING = In("activities/thawing.py", GATE)
 STORED = In("workers/resources/freezes.py", GATE)
 STEPS = In("workflows/steps.py", "tests/workflows/test_frozen.py")
@@ -20,15 +21,21 @@ _THAWED = '        told.values |= {"thaw": record.about, "thawed_at": rfc3339(re
 HELD = (
     SENDING.off(
         "freezes: asked before every send",
-        "        await self._wait_while_frozen(prepared)\n",
+        "        await hold_if_frozen(self._freezes, automation, action.server, action.tool)\n",
         "",
         "test_what_is_frozen_is_not_sent_and_is_sent_once_after_the_thaw",
     ),
     SENDING.off(
         "freezes: the automation of the start record",
         "action, automation = prepared.action, prepared.start.start.automation",
-        "action, automation = prepared.action, activity.info().workflow_type or ''",
+        "action, automation = prepared.action, prepared.run.workflow_id.partition('/')[0]",
         "test_the_automation_is_that_of_the_start_record_whatever_the_workflow_is_called",
+    ),
+    TOOLS.off(
+        "freezes: nothing is refused for what is repaired",
+        "await hold_if_frozen(self._freezes, start.start.automation, call.server, call.tool)",
+        "pass",
+        "test_what_is_frozen_is_not_refused_because_its_server_is_down_or_changed_meanwhile",
     ),
     STEPS.off(
         "freezes: a run waits as long as it is frozen",
