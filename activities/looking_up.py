@@ -6,6 +6,7 @@ from pydantic import JsonValue
 
 from activities.arguments import misfit
 from activities.clock import Clock
+from activities.freezes import Freezes, hold_if_frozen
 from activities.outcomes import content_bytes, parsed
 from activities.preparing import Preparation, Prepared, Refused, try_later
 from activities.taints import Taints
@@ -26,9 +27,11 @@ class Seen(NamedTuple):
 class Lookups:
     """The part of the gate that finds out by reading. It sends no effect."""
 
-    def __init__(self, toolbox: Toolbox, preparation: Preparation, taints: Taints, clock: Clock) -> None:
+    def __init__(
+        self, toolbox: Toolbox, preparation: Preparation, taints: Taints, freezes: Freezes, clock: Clock
+    ) -> None:
         self._toolbox, self._preparation = toolbox, preparation
-        self._taints, self._clock = taints, clock
+        self._taints, self._freezes, self._clock = taints, freezes, clock
 
     async def look_up(self, prepared: Prepared) -> Seen:
         """What the server knows of this call. Raises ApplicationError while it cannot be asked."""
@@ -41,6 +44,7 @@ class Lookups:
             return Seen(unclear=str(refused))
         name = f"{tool.server}.{tool.name}"
         await self._taints.add(prepared.run, tool.taints, name, await self._clock.now())
+        await hold_if_frozen(self._freezes, prepared.start.start.automation, tool.server, tool.name)
         try:
             return _seen(await self._toolbox.call(tool, arguments, ""), lookup, prepared.action.key, name)
         except NotSent as not_sent:

@@ -15,6 +15,8 @@ class NoticeEvent(StrEnum):
     EXPIRED = "expired"
     DECIDED = "decided"
     BREAK_GLASS = "break_glass"
+    FROZEN = "frozen"
+    THAWED = "thawed"
 
 
 class Notice(Model):

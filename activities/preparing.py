@@ -23,6 +23,8 @@ from contracts.model import Model
 from contracts.tools import Action, Purpose, ToolCall, ToolDefinition
 
 MAX_ARGUMENT_BYTES = 64 * 1024
+NOT_SENT = "NotSent"
+"""Type of the error of an attempt that could send nothing, and may be repeated."""
 
 
 class Refused(Exception):
@@ -171,7 +173,7 @@ class Preparation:
 def try_later(not_sent: NotSent, what: str) -> ApplicationError:
     """Nothing was sent: Temporal may try again, not before the server wants it."""
     delay = timedelta(seconds=min(not_sent.retry_after_seconds, 3600)) if not_sent.retry_after_seconds else None
-    return ApplicationError(f"{what}: {not_sent}", type="NotSent", next_retry_delay=delay)
+    return ApplicationError(f"{what}: {not_sent}", type=NOT_SENT, next_retry_delay=delay)
 
 
 def _not_its_own(run: RunKey, arguments: dict[str, JsonValue], definition: ToolDefinition) -> str:

@@ -9,6 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.clock import Clock
 from activities.conversations import Contents
+from activities.freezes import Freezes, hold_if_frozen
 from activities.heartbeat import to_the_end
 from activities.ledger import Claim, Ledger, LedgerEntry, LedgerState
 from activities.looking_up import Lookups
@@ -64,10 +65,11 @@ class Sending:
         totals: Totals,
         taints: Taints,
         lookups: Lookups,
+        freezes: Freezes,
         clock: Clock,
     ) -> None:
         self._toolbox, self._ledger, self._contents, self._clock = toolbox, ledger, contents, clock
-        self._totals, self._taints, self._lookups = totals, taints, lookups
+        self._totals, self._taints, self._lookups, self._freezes = totals, taints, lookups, freezes
         self._owner = f"{os.getpid()}@{socket.gethostname()}"
 
     async def send(self, prepared: Prepared, standing: LedgerEntry | None, permission: Permission) -> ToolOutcome:
@@ -143,6 +145,9 @@ class Sending:
         return course_of(prepared.definition, entry, await self._clock.now(), overwritten)
 
     async def _send(self, prepared: Prepared, entry: LedgerEntry) -> ToolOutcome:
+        # The last thing before it: every class, readings and compensations too.
+        action, automation = prepared.action, prepared.start.start.automation
+        await hold_if_frozen(self._freezes, automation, action.server, action.tool)
         sent = await self._ledger.mark_sent(entry.key, entry.generation, self._owner, await self._clock.now())
         if sent is None:
             raise ApplicationError(

@@ -6,12 +6,14 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
+from activities.freezes import Standing
 from activities.inbox import InboxEntry
 from activities.notices import Notice, NoticeEvent
-from contracts.authority import BreakGlass
+from contracts.authority import OPERATOR, BreakGlass
 from contracts.canonical import digest
 from contracts.decisions import RequestKind
 from contracts.escaping import plain
+from contracts.freezing import Freeze, Thaw
 from contracts.policy import Obligation
 from contracts.roster import Person, Roster
 
@@ -83,6 +85,36 @@ def alarm_of(grant: BreakGlass, roster: Roster, now: datetime) -> tuple[Notice, 
     return _one_each((person for role in ALERTED for person in roster.with_role(role, now)), make)
 
 
+def alarm_of_freeze(freeze: Freeze, roster: Roster, now: datetime) -> tuple[Notice, ...]:
+    """That somebody has stopped something, to every operator."""
+    stopped = Standing(id=freeze.id, scope=freeze.scope, target=freeze.target)
+    lines = [("Stopped", f"{stopped.what}: nothing of it is sent"), ("By", _shown(freeze.subject))]
+    lines += [("Since", _utc(freeze.issued_at)), ("Reason", _shown(freeze.reason)), ("Freeze", freeze.id)]
+    lines.append(("Deployment", _shown(freeze.deployment)))
+    subject = f"Interlock: {_shown(freeze.subject)} has frozen {stopped.what}"
+    body = _page(subject, lines, (f"To take it back: {stopped.thaw_command}",))
+    return _to_operators(freeze.nonce, NoticeEvent.FROZEN, subject, body, roster, now)
+
+
+def alarm_of_thaw(thaw: Thaw, stopped: Standing, roster: Roster, now: datetime) -> tuple[Notice, ...]:
+    """That somebody has taken a freeze back, to every operator."""
+    lines = [("Goes on", stopped.what), ("By", _shown(thaw.subject)), ("At", _utc(thaw.issued_at))]
+    lines += [("Reason", _shown(thaw.reason)), ("Freeze", stopped.id), ("Deployment", _shown(thaw.deployment))]
+    subject = f"Interlock: {_shown(thaw.subject)} has thawed {stopped.what}"
+    body = _page(subject, lines, ("What stands is shown by: interlock freeze --list",))
+    return _to_operators(thaw.nonce, NoticeEvent.THAWED, subject, body, roster, now)
+
+
+def _to_operators(
+    nonce: str, event: NoticeEvent, subject: str, body: str, roster: Roster, now: datetime
+) -> tuple[Notice, ...]:
+    def make(recipient: str, address: str) -> Notice:
+        named: dict[str, JsonValue] = {"statement": nonce, "event": event.value, "recipient": recipient}
+        return Notice(id=_id(named), event=event, recipient=recipient, address=address, subject=subject, body=body)
+
+    return _one_each(roster.with_role(OPERATOR, now), make)
+
+
 def _one_each(people: Iterable[Person], make: Callable[[str, str], Notice]) -> tuple[Notice, ...]:
     addresses = {person.subject: person.mail for person in people if person.mail}
     return (*(make(subject, mail) for subject, mail in addresses.items()), make("", ""))
@@ -130,6 +162,8 @@ def _subject(entry: InboxEntry, event: NoticeEvent) -> str:
             what = f"request {_shown(entry.outcome)}"
         case NoticeEvent.BREAK_GLASS:
             what = "given in an emergency"
+        case NoticeEvent.FROZEN | NoticeEvent.THAWED:
+            what = event.value
     return f"Interlock: {_kind(entry)} {what}: {_shown(entry.request_id)}"
 
 

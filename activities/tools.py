@@ -4,6 +4,9 @@ Who asks comes from the start record, which run it is from Temporal, what is all
 very bytes that are about to be sent. What was sent is in the ledger before the first byte leaves.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -12,12 +15,13 @@ from activities.authority import Authority
 from activities.clock import Clock
 from activities.conversations import Contents, Conversations
 from activities.decided import Decided
+from activities.freezes import Freezes, hold_if_frozen
 from activities.heartbeat import heartbeating
 from activities.identity import CurrentRun
 from activities.inbox import Inbox, Starts
 from activities.ledger import Ledger, LedgerEntry
 from activities.looking_up import Lookups
-from activities.preparing import Preparation, Prepared, Refused
+from activities.preparing import NOT_SENT, Preparation, Prepared, Refused
 from activities.ruling import Rulings
 from activities.sending import Sending, refuse_another
 from activities.taints import Taints
@@ -46,6 +50,7 @@ class ToolActivities:
         decided: Decided,
         totals: Totals,
         taints: Taints,
+        freezes: Freezes,
         audit: Audit,
         authority: Authority,
         current: CurrentRun,
@@ -53,13 +58,14 @@ class ToolActivities:
         deployment: Deployment,
     ) -> None:
         self._ledger, self._totals, self._audit = ledger, totals, audit
+        self._starts, self._freezes = starts, freezes
         self._current, self._clock = current, clock
         self._preparation = Preparation(
             toolbox, ledger, starts, conversations, contents, authority, current, clock, deployment
         )
         self._rulings = Rulings(authority, inbox, decided, totals, taints, clock, deployment)
-        lookups = Lookups(toolbox, self._preparation, taints, clock)
-        self._sending = Sending(toolbox, ledger, contents, totals, taints, lookups, clock)
+        lookups = Lookups(toolbox, self._preparation, taints, freezes, clock)
+        self._sending = Sending(toolbox, ledger, contents, totals, taints, lookups, freezes, clock)
 
     @activity.defn
     async def rule_on(self, call: ToolCall) -> Ruling:
@@ -69,8 +75,9 @@ class ToolActivities:
         """
         async with heartbeating():
             try:
-                prepared = await self._preparation.prepare(call)
-                ruling = (await self._rulings.rule(prepared, spending=False)).ruling
+                async with self._held_rather_than_failing(call):
+                    prepared = await self._preparation.prepare(call)
+                    ruling = (await self._rulings.rule(prepared, spending=False)).ruling
             except Refused as refused:
                 raise ApplicationError(str(refused), type="Refused", non_retryable=True) from refused
             await self._tell(prepared, ruling)
@@ -84,10 +91,23 @@ class ToolActivities:
         """
         async with heartbeating():
             try:
-                return await self._call(await self._preparation.prepare(call))
+                async with self._held_rather_than_failing(call):
+                    return await self._call(await self._preparation.prepare(call))
             except Refused as refused:
                 await self._tell_refused(call, str(refused))
                 return ToolOutcome(status=CallStatus.REFUSED, message=str(refused)[:400])
+
+    @asynccontextmanager
+    async def _held_rather_than_failing(self, call: ToolCall) -> AsyncIterator[None]:
+        """What is frozen is being repaired: a server that is down or changed meanwhile refuses nothing for good."""
+        try:
+            yield
+        except (Refused, ApplicationError) as failure:
+            if isinstance(failure, Refused) or failure.type == NOT_SENT:
+                start = await self._starts.find(await self._current.key())
+                if start is not None:
+                    await hold_if_frozen(self._freezes, start.start.automation, call.server, call.tool)
+            raise
 
     async def _call(self, prepared: Prepared) -> ToolOutcome:
         standing = await self._ledger.find(prepared.action.key)

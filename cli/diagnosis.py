@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from activities.freezes import FROZEN, GO_ON
 from activities.inbox import InboxEntry
 from activities.reads import InboxPage, InboxQuery
 from cli.automations import load_catalog
@@ -198,6 +199,9 @@ def _activity_findings(run: str, described: "DescribeWorkflowExecutionResponse")
             which = f"--workflow-id {as_argument(run)} --activity-id {as_argument(pending.activity_id)}"
             unpause = f"temporal activity unpause {which}"
             yield Finding(subject=run, problem=f"{_attempt(pending)} was paused by hand", next_command=unpause)
+        elif pending.last_failure.application_failure_info.type == FROZEN:
+            held, _, thaw = pending.last_failure.message.rpartition(GO_ON)  # the last one is ours
+            yield Finding(subject=run, problem=f"{held}{_next_look(pending)}", next_command=thaw)
         elif pending.attempt > 1:
             problem = f"{_attempt(pending)} failed before: {pending.last_failure.message}{_next_try(pending)}"
             give_up = f"interlock doctor; or give up: interlock runs cancel {as_argument(run)} --reason WHY"
@@ -213,6 +217,13 @@ def _next_try(pending: "PendingActivityInfo") -> str:
         return "; trying again now"
     when = pending.next_attempt_schedule_time.ToDatetime(UTC)
     return f"; next try at {local_time(when)} ({time_left(when)})"
+
+
+def _next_look(pending: "PendingActivityInfo") -> str:
+    if not pending.HasField("next_attempt_schedule_time"):
+        return f"; {pending.activity_type.name} looks again now"
+    left = time_left(pending.next_attempt_schedule_time.ToDatetime(UTC))
+    return f"; {pending.activity_type.name} looks again {left}, nothing was sent, and it keeps its place"
 
 
 def _under_way(pending: "PendingActivityInfo") -> str:

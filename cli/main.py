@@ -20,6 +20,8 @@ COMMANDS = {
     "machines": ("cli.machines", "app", "Look at the automations and their states."),
     "servers": ("cli.servers", "app", "Look at the declared MCP servers and their tools."),
     "tools": ("cli.tools", "app", "Compare tools with what was accepted of them, and accept them."),
+    "freeze": ("cli.freeze", "freeze", "Stop what would be sent, at once and everywhere; show what is stopped."),
+    "thaw": ("cli.thaw", "thaw", "Take a freeze back: what waited goes on by itself."),
     "notices": ("cli.notices", "app", "See what people could not be told, and send it anew."),
     "audit": ("cli.audit", "app", "Show what happened, verify the account of it, and export it."),
     "worker": ("cli.worker", "worker", "Run a worker."),

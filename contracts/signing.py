@@ -34,6 +34,8 @@ class SignedFor(StrEnum):
     BREAK_GLASS = "break-glass"
     COMMAND = "command"
     CHECKPOINT = "checkpoint"
+    FREEZE = "freeze"
+    THAW = "thaw"
 
 
 def signed_bytes(purpose: SignedFor, statement: BaseModel) -> bytes:

@@ -10,12 +10,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contracts.authority import BreakGlass, PinnedTool
 from contracts.decisions import Decision
+from contracts.deployment import Deployment
+from contracts.freezing import Freeze, FreezeScope, Thaw
 from contracts.model import Moment
 from contracts.roster import Person, PublicKey, Roster
 from contracts.runs import StartStatement
 from contracts.signing import SignedFor, key_id_of, public_half, sign
 from contracts.tools import ToolDefinition
 from policies.engine import PolicyEngine
+from workers.resources.freezes import StoredFreezes
 from workers.resources.store import Store
 
 NOBODY = Roster()
@@ -28,6 +31,8 @@ class FixedAuthority:
 
     engine: PolicyEngine
     people: Roster = NOBODY
+    before: Roster | None = None
+    """What was in force at any other time, where that was another roster."""
     grants: tuple[BreakGlass, ...] = ()
     accepts_at_first_contact: bool = True
     pins: dict[str, PinnedTool] = field(default_factory=dict)
@@ -53,6 +58,10 @@ class FixedAuthority:
             raise self.missing
         return self.people
 
+    async def roster_at(self, at: Moment) -> Roster:
+        """The roster that was in force then."""
+        return self.before or await self.roster()
+
     async def break_glass(self) -> tuple[BreakGlass, ...]:
         """The emergency grants."""
         return self.grants
@@ -70,7 +79,7 @@ class FixedAuthority:
         self.pins[name] = PinnedTool(pin=definition.pin(), definition="sha256:" + "0" * 64)
 
 
-def store_ports(store: Store) -> dict[str, Any]:
+def store_ports(store: Store, authority: FixedAuthority, deployment: Deployment) -> dict[str, Any]:
     """The ports that a store gives, by the names under which activities ask for them."""
     names = (
         "ledger",
@@ -84,7 +93,8 @@ def store_ports(store: Store) -> dict[str, Any]:
         "audit",
         "outbox",
     )
-    return {name: getattr(store, name) for name in names}
+    ports = {name: getattr(store, name) for name in names}
+    return ports | {"freezes": StoredFreezes(store.freezes, authority, deployment)}
 
 
 @dataclass(frozen=True)
@@ -146,6 +156,35 @@ class Signer:
             expires_at=at + timedelta(hours=hours),
         )
         return grant.model_copy(update={"signature": sign(self.key, SignedFor.BREAK_GLASS, grant)})
+
+    def freezes(
+        self, deployment: str, at: datetime, scope: FreezeScope = FreezeScope.ALL, target: str = "", **changes: Any
+    ) -> Freeze:
+        """The stop button, pressed."""
+        freeze = Freeze(
+            deployment=deployment,
+            scope=scope,
+            target=target,
+            reason="money leaves twice",
+            subject=self.subject,
+            key_id=self.key_id,
+            nonce=secrets.token_urlsafe(18),
+            issued_at=at,
+        ).model_copy(update=changes)
+        return freeze.model_copy(update={"signature": sign(self.key, SignedFor.FREEZE, freeze)})
+
+    def thaws(self, freeze: Freeze, at: datetime, **changes: Any) -> Thaw:
+        """The freeze, taken back."""
+        thaw = Thaw(
+            deployment=freeze.deployment,
+            freeze=freeze.nonce,
+            reason="it was a report that counted twice",
+            subject=self.subject,
+            key_id=self.key_id,
+            nonce=secrets.token_urlsafe(18),
+            issued_at=at,
+        ).model_copy(update=changes)
+        return thaw.model_copy(update={"signature": sign(self.key, SignedFor.THAW, thaw)})
 
 
 def roster_of(*signers: Signer, **more: Any) -> Roster:

@@ -28,6 +28,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from activities.claude_port import Claude
+from activities.freezes import Freezes
 from activities.prompt_files import PromptFiles
 from activities.toolbox import Toolbox
 from contracts.canonical import digest
@@ -309,6 +310,7 @@ async def a_story(
     roster: Roster = NOBODY,
     on_sight: Callable[[Decision], str] | None = None,
     cached_runs: int = 1000,
+    freezes: Freezes | None = None,
 ) -> AsyncIterator[Story]:
     """A worker on a task queue of its own, with a store of its own."""
     settings = Settings(mode=Mode.DEVELOPMENT, automations=outside)
@@ -322,10 +324,11 @@ async def a_story(
                 roster,
                 accepts_at_first_contact=deployment.mode is Mode.DEVELOPMENT,
             )
+            from_store = store_ports(store, authority, deployment)
             ports = Ports(
                 claude=claude,
                 toolbox=toolbox,
-                **store_ports(store),
+                **(from_store | ({"freezes": freezes} if freezes else {})),
                 authority=authority,
                 prompts=PromptFiles(settings.prompt_folders()),
                 clock=RunsClock(environment),

@@ -22,6 +22,7 @@ from activities.clock import Clock
 from activities.conversations import Contents, Conversations
 from activities.decided import Decided
 from activities.deciding import DecisionActivities
+from activities.freezes import Freezes
 from activities.identity import Chains, CurrentRun
 from activities.inbox import Inbox, Starts
 from activities.ledger import Ledger
@@ -45,6 +46,7 @@ from workers.resources.authority import StoredAuthority, activate_files
 from workers.resources.chains import TemporalChains
 from workers.resources.claude import AnthropicClaude
 from workers.resources.clock import SystemClock
+from workers.resources.freezes import StoredFreezes
 from workers.resources.known_keys import KnownKeys
 from workers.resources.mcp_connections.toolbox import McpConnections
 from workers.resources.notifying.file import ChannelDeclaration, load_channels, routes_of
@@ -99,6 +101,7 @@ class Ports:
     inbox: Inbox
     starts: Starts
     authority: Authority
+    freezes: Freezes
     decided: Decided
     totals: Totals
     taints: Taints
@@ -179,6 +182,7 @@ async def open_ports(settings: Settings, client: Client, store: Store) -> AsyncI
         claude = await AnthropicClaude.connect(load_prices(settings.prices))
         opened.push_async_callback(claude.aclose)
         deployment = Deployment(id=settings.deployment, namespace=client.namespace, mode=settings.mode)
+        authority = await _authority(settings, store, deployment)
         yield Ports(
             claude=claude,
             toolbox=toolbox,
@@ -187,7 +191,8 @@ async def open_ports(settings: Settings, client: Client, store: Store) -> AsyncI
             contents=store.contents,
             inbox=store.inbox,
             starts=store.starts,
-            authority=await _authority(settings, store, deployment),
+            authority=authority,
+            freezes=StoredFreezes(store.freezes, authority, deployment),
             decided=store.decided,
             totals=store.totals,
             taints=store.taints,
@@ -201,7 +206,7 @@ async def open_ports(settings: Settings, client: Client, store: Store) -> AsyncI
         )
 
 
-async def _authority(settings: Settings, store: Store, deployment: Deployment) -> Authority:
+async def _authority(settings: Settings, store: Store, deployment: Deployment) -> StoredAuthority:
     """In development the rules of the files are put in force; in production somebody has made some active."""
     if settings.mode is Mode.DEVELOPMENT:
         rules = document_of(settings.policy_folders())

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from activities.audit import Audit
 from activities.conversations import Contents
-from contracts.deployment import Mode
+from contracts.deployment import Deployment, Mode
+from workers.resources.authority import StoredAuthority
+from workers.resources.freezes import StoredFreezes
 from workers.resources.notifying.file import load_routes
 from workers.resources.store import Store
 from workers.resources.store.address import is_sqlite, read_url
@@ -26,6 +28,8 @@ class Office:
     contents: Contents
     audit: Audit
     outbox: SqlOutbox
+    freezes: StoredFreezes
+    """What stands, in the eyes of the gate."""
     tells_people: bool
     """Whether any channel is declared by which notices leave."""
     deployment: str
@@ -53,11 +57,15 @@ async def open_office(settings: Settings) -> AsyncIterator[Office]:
     store = await asyncio.to_thread(Store.open, settings.store_url(), routes)
     try:
         await asyncio.to_thread(store.check_mode, settings.mode)
+        # No document names a namespace.
+        deployment = Deployment(id=settings.deployment, namespace="", mode=settings.mode)
+        authority = StoredAuthority(store.documents, store.contents, deployment, settings.roster_root)
         yield Office(
             documents=store.documents,
             contents=store.contents,
             audit=store.audit,
             outbox=store.outbox,
+            freezes=StoredFreezes(store.freezes, authority, deployment),
             tells_people=bool(routes),
             deployment=settings.deployment,
             mode=settings.mode,

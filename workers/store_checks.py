@@ -1,4 +1,4 @@
-"""What `interlock doctor` says of the store: who rules in it, whether its audit chain is signed, who was not told."""
+"""What `interlock doctor` says of the store: who rules in it, what is frozen, whether its audit chain is signed."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -14,6 +14,7 @@ from workers.auditing import checkpoint_file
 from workers.resources.authority import StoredAuthority
 from workers.resources.checkpoint_file import CheckpointsUnusable, last_checkpoint
 from workers.resources.checkpoints import is_overdue
+from workers.resources.freezes import StoredFreezes
 from workers.resources.store import Store
 from workers.settings import Settings
 
@@ -42,6 +43,7 @@ async def store_checks(store: Store, settings: Settings, now: datetime) -> list[
         "roster": lambda: _roster(store, settings, now),
         "policy": lambda: _document(store, settings, DocumentKind.POLICY),
         "pins": lambda: _document(store, settings, DocumentKind.PINS),
+        "freezes": lambda: _freezes(store, settings),
         "checkpoints": lambda: _checkpoints(store, settings, now),
         "notices": lambda: _notices(store, now),
     }
@@ -116,8 +118,18 @@ async def _proposed(store: Store, kind: DocumentKind) -> list[str]:
 
 
 def _authority(store: Store, settings: Settings) -> StoredAuthority:
-    deployment = Deployment(id=settings.deployment, namespace="", mode=settings.mode)  # no document names a namespace
-    return StoredAuthority(store.documents, store.contents, deployment, settings.roster_root)
+    return StoredAuthority(store.documents, store.contents, _deployment(settings), settings.roster_root)
+
+
+def _deployment(settings: Settings) -> Deployment:
+    """No document and no freeze names a namespace."""
+    return Deployment(id=settings.deployment, namespace="", mode=settings.mode)
+
+
+async def _freezes(store: Store, settings: Settings) -> Check:
+    freezes = StoredFreezes(store.freezes, _authority(store, settings), _deployment(settings))
+    told = [f"{each.sentence()}; to go on: {each.thaw_command}" for each in await freezes.standing()]
+    return Check(name="freezes", ok=not told, found="; ".join(told) or "nothing is frozen")
 
 
 async def _checkpoints(store: Store, settings: Settings, now: datetime) -> Check:

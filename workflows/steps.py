@@ -12,10 +12,11 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from pydantic import BaseModel, JsonValue, ValidationError
 from temporalio import exceptions, workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, CancelledError
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
 
 from activities.claude import ClaudeActivities
 from activities.deciding import DecisionActivities
+from activities.freezes import FROZEN
 from activities.people import PeopleActivities
 from activities.resolving import ResolvingActivities
 from activities.starts import StartActivities
@@ -331,23 +332,25 @@ async def _attempt(
     start_to_close: timedelta,
     schedule_to_close: timedelta,
 ) -> OutputT:
-    try:
-        result = await workflow.execute_activity_method(
-            method,
-            request,
-            start_to_close_timeout=start_to_close,
-            schedule_to_close_timeout=schedule_to_close,
-            heartbeat_timeout=HEARTBEAT_TIMEOUT,
-            retry_policy=PATIENT,
-            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            summary=summary[:200],
-        )
-    except ActivityError as error:
-        if isinstance(error.cause, CancelledError):
-            raise
-        heed_cancellation(run)
-        raise StepFailed(step, f"{step}: {_cause(error)}") from error
-    return result
+    """Its result. What is frozen when its time is over waits on; whatever else fails for good raises StepFailed."""
+    while True:
+        try:
+            return await workflow.execute_activity_method(
+                method,
+                request,
+                start_to_close_timeout=start_to_close,
+                schedule_to_close_timeout=schedule_to_close,
+                heartbeat_timeout=HEARTBEAT_TIMEOUT,
+                retry_policy=PATIENT,
+                cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+                summary=summary[:200],
+            )
+        except ActivityError as error:
+            if isinstance(error.cause, CancelledError):
+                raise
+            heed_cancellation(run)
+            if not _held_to_the_last(error):
+                raise StepFailed(step, f"{step}: {_cause(error)}") from error
 
 
 async def _record(method: Callable[[Any, InputT], Awaitable[OutputT]], request: InputT, summary: str) -> OutputT:
@@ -374,6 +377,12 @@ def heed_cancellation(run: Run[Any]) -> None:
     """A call in flight when the run is cancelled is waited for, and its outcome swallows the cancellation."""
     if workflow.cancellation_reason() is not None and not run.case.cancelling:
         raise asyncio.CancelledError
+
+
+def _held_to_the_last(error: ActivityError) -> bool:
+    """Whether a freeze has held the last attempt: then nothing is wrong that a person could choose about."""
+    cause = error.cause.cause if isinstance(error.cause, exceptions.TimeoutError) else error.cause
+    return isinstance(cause, ApplicationError) and cause.type == FROZEN
 
 
 def _cause(error: ActivityError) -> str:

@@ -93,7 +93,7 @@ class Bench:
 
     def bound(self, activities: Callable[..., ActivitiesT]) -> ActivitiesT:
         """A class of activities with the ports that its constructor names, as the assembly binds them."""
-        ports = store_ports(self.store) | {
+        ports = store_ports(self.store, self.in_force(), self.deployment) | {
             "toolbox": self.toolbox,
             "claude": self.claude,
             "prompts": PromptFiles([self.prompts]),

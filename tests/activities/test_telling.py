@@ -5,14 +5,17 @@ from typing import Any
 
 import pytest
 
+from activities.freezes import Standing
 from activities.inbox import InboxEntry
 from activities.notices import Notice, NoticeEvent
-from activities.telling import alarm_of, notices_of
+from activities.telling import alarm_of, alarm_of_freeze, alarm_of_thaw, notices_of
 from contracts.authority import BreakGlass
 from contracts.canonical import digest
 from contracts.decisions import RequestKind, Verdict
+from contracts.freezing import FreezeScope
 from contracts.policy import Obligation
 from contracts.roster import Absence, Delegation, Person, Roster
+from tests.authority import Signer
 
 NINE = datetime(2026, 11, 20, 9, tzinfo=UTC)
 ALWAYS = {"valid_from": NINE - timedelta(days=9), "valid_until": NINE + timedelta(days=9)}
@@ -158,3 +161,21 @@ def test_a_role_taken_in_an_emergency_alerts_administrators_and_operators_at_onc
     assert "carla" in alarm[0].subject and "10:00 UTC" in alarm[0].body and "closes\\u{a}in" in alarm[0].body
     later = alarm_of(grant.model_copy(update={"nonce": "m" * 16}), ROSTER, NINE)
     assert len({notice.id for notice in (*alarm, *later)}) == 6
+
+
+def test_a_freeze_and_its_thaw_alert_the_operators_with_the_way_back() -> None:
+    olga = Signer("olga", ("operator",))
+    freeze = olga.freezes("here", NINE, FreezeScope.SERVER, "payments", reason="money leaves\ntwice")
+    thaw = olga.thaws(freeze, NINE)
+    stopped = Standing(id=freeze.id, scope=freeze.scope, target=freeze.target)
+    frozen, thawed = alarm_of_freeze(freeze, ROSTER, NINE), alarm_of_thaw(thaw, stopped, ROSTER, NINE)
+
+    assert people(frozen) == people(thawed) == ["fiona", "admin", ""]
+    assert [{each.event for each in alarm} for alarm in (frozen, thawed)] == [
+        {NoticeEvent.FROZEN},
+        {NoticeEvent.THAWED},
+    ]
+    assert frozen[0].subject == "Interlock: olga has frozen the server 'payments'"
+    assert "money leaves\\u{a}twice" in frozen[0].body and f"interlock thaw {freeze.id}" in frozen[0].body
+    assert thawed[0].subject == "Interlock: olga has thawed the server 'payments'"
+    assert len({notice.id for notice in (*frozen, *thawed)}) == 6

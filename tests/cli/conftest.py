@@ -85,11 +85,12 @@ async def a_worker(
     """A worker with doubles at the ports to Claude, tools and clock, on the real queue's name."""
     settings, catalog = Settings(mode=Mode.DEVELOPMENT), Catalog.load()
     store = await asyncio.to_thread(Store.open, f"sqlite:///{folder}/store.db")
+    authority = FixedAuthority(_without_sums(CedarRules.load(settings.policy_folders())))
     ports = Ports(
         claude=claude(),
         toolbox=world.toolbox,
-        **store_ports(store),
-        authority=FixedAuthority(_without_sums(CedarRules.load(settings.policy_folders()))),
+        **store_ports(store, authority, deployment),
+        authority=authority,
         prompts=PromptFiles(settings.prompt_folders()),
         clock=MovableClock(),
         chains=TemporalChains(temporal.client),

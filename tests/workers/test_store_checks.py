@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from contracts.audit import AuditKind, AuditRecord
 from contracts.authority import DocumentKind
 from contracts.deployment import Mode
+from contracts.freezing import FreezeScope
 from contracts.roster import Roster
 from tests.authority import Signer, roster_of
 from tests.workers.desk import OPERATOR, RULES, Desk
@@ -90,6 +91,23 @@ async def test_a_document_that_is_not_believed_is_told_in_the_words_of_the_gate(
         False,
         "policy version 1 lacks 1 signature(s) of operator; nothing it says counts",
     )
+
+
+async def test_what_is_frozen_is_told_with_the_command_that_thaws_it_until_it_is_thawed(
+    desk: Desk, settings: Settings
+) -> None:
+    await everything_in_force(desk)
+    assert await found(desk, settings, "freezes") == (True, "nothing is frozen")
+    freeze = desk.omar.freezes("here", desk.now(), FreezeScope.SERVER, "payments")
+    await desk.store.freezes.freeze(freeze, (), freeze.issued_at)
+
+    assert await found(desk, settings, "freezes") == (
+        False,
+        "the server 'payments' is frozen since 2026-11-20 09:12:00 UTC by 'omar': money leaves twice; "
+        f"to go on: interlock thaw {freeze.id} --reason WHY",
+    )
+    await desk.store.freezes.thaw(desk.omar.thaws(freeze, freeze.issued_at), None, (), desk.now())
+    assert await found(desk, settings, "freezes") == (True, "nothing is frozen")
 
 
 async def test_a_proposal_that_waits_for_signatures_is_told(desk: Desk, settings: Settings) -> None:

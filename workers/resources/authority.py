@@ -60,6 +60,12 @@ class StoredAuthority:
             raise NothingInForce("no roster is in force; make one active with `interlock approvers apply`")
         return self._roster.document
 
+    async def roster_at(self, at: Moment) -> Roster:
+        """The roster that was in force then; empty when none was. Raises NothingInForce."""
+        chain = await self._documents.chain(DocumentKind.ROSTER)
+        before = [roster for each, roster in zip(chain, self._believed(chain), strict=True) if each.at <= at]
+        return before[-1] if before else Roster()
+
     async def break_glass(self) -> tuple[BreakGlass, ...]:
         """The emergency grants of this deployment that were recorded, whether they still count or not."""
         grants = await self._documents.grants()

@@ -16,15 +16,17 @@ from contracts.audit import GOVERNANCE, stream_of
 from contracts.authority import BreakGlass, DocumentKind, Endorsement
 from contracts.canonical import digest
 from contracts.decisions import RequestEvent
+from contracts.freezing import FreezeScope
 from contracts.tools import Share, Taint
 from tests.authority import Signer
-from tests.workers.desk import OPERATOR, RULES, Desk
+from tests.workers.desk import OPERATOR, PRODUCTION, RULES, Desk
 from tests.workers.store.audited import DEPLOYMENT, Audited, new_store
 from tests.workers.store.samples import NINE, RUN, asked, at, started
 from workers.resources.audit.findings import Verdict
 from workers.resources.audit.signed_heads import SignedHeads
 from workers.resources.audit.verification import verify_store
 from workers.resources.checkpoints import Checkpoints
+from workers.resources.freezes import StoredFreezes
 from workers.resources.store import Store
 from workers.resources.store.documents import next_activation
 from workers.resources.store.schema import (
@@ -32,6 +34,7 @@ from workers.resources.store.schema import (
     AUDIT,
     CASES,
     ENDORSEMENTS,
+    FREEZES,
     GRANTS,
     META,
     REQUESTS,
@@ -44,6 +47,7 @@ from workers.resources.store.schema import (
 
 HERE = stream_of(RUN.workflow_id)
 NONCE = "n-0123456789abcdef"
+OLGA = Signer("olga", OPERATOR)
 
 
 async def fill(audited: Audited) -> None:
@@ -66,6 +70,10 @@ async def fill(audited: Audited) -> None:
     await store.documents.propose(activation, rules, signed, at(7))
     await store.documents.activate(activation, rules, "olga", at(7))
     await store.documents.grant(emergency(), at(8))
+    for number in (1, 2):
+        freeze = OLGA.freezes(DEPLOYMENT, at(8), FreezeScope.SERVER, "payments", nonce=f"{NONCE}-{number}")
+        await store.freezes.freeze(freeze, (), at(8))
+    await store.freezes.thaw(OLGA.thaws(freeze, at(8)), None, (), at(8))
     Checkpoints(store.audit, audited.file, audited.key, DEPLOYMENT, lambda: at(9)).take()
     store.close()
 
@@ -138,6 +146,13 @@ CHANGES: tuple[tuple[Table, str, Any, str], ...] = (
     (ENDORSEMENTS, "endorsed_at", at(30), "endorsed_at"),
     (GRANTS, "grant", {"expires_at": "2026-11-21T09:00:00.000Z"}, "emergency role"),
     (GRANTS, "recorded_at", at(30), "recorded_at"),
+    (FREEZES, "freeze", {"scope": "tool", "target": "payments.none"}, "freeze"),
+    (FREEZES, "freeze", {"reason": "an exercise"}, "freeze"),
+    (FREEZES, "freeze", {"signature": "forged"}, "freeze"),
+    (FREEZES, "frozen_at", at(30), "frozen_at"),
+    (FREEZES, "thaw", OLGA.thaws(OLGA.freezes(DEPLOYMENT, NINE), NINE).model_dump(mode="json"), "thaw"),
+    (FREEZES, "thawed_at", at(9), "thawed_at"),
+    (FREEZES, "nonce", "n-of-an-earlier-freeze", "which is not in the store"),
 )
 
 
@@ -147,7 +162,7 @@ def test_any_change_of_a_row_is_found_and_named(
 ) -> None:
     def change(connection: Any) -> None:
         row = connection.execute(select(table).order_by(*table.primary_key.columns).limit(1)).mappings().one()
-        new = row[column] | value if isinstance(value, dict) else value
+        new = (row[column] or {}) | value if isinstance(value, dict) else value
         same = [key == row[key.name] for key in table.primary_key.columns]
         connection.execute(update(table).where(*same).values({column: new}))
 
@@ -158,9 +173,13 @@ def test_any_change_of_a_row_is_found_and_named(
     assert {finding.stream for finding in report.findings} & {HERE, GOVERNANCE}
 
 
+OF_RUNS = (STARTS, START_NONCES, CASES, TAINTS, REQUESTS, RESERVATIONS, TOTALS)
+OF_THE_DEPLOYMENT = (ENDORSEMENTS, ACTIVATIONS, GRANTS, FREEZES, META)
+
+
 @pytest.mark.parametrize(
     "table",
-    [STARTS, START_NONCES, CASES, TAINTS, REQUESTS, RESERVATIONS, TOTALS, ENDORSEMENTS, ACTIVATIONS, GRANTS, META],
+    [*OF_RUNS, *OF_THE_DEPLOYMENT],
     ids=lambda table: table.name,
 )
 def test_rows_that_were_taken_out_are_missed_where_the_chain_tells_of_them(audited: Audited, table: Table) -> None:
@@ -198,6 +217,7 @@ def test_whatever_record_is_taken_out_the_verification_comes_to_its_end_and_says
         (RESERVATIONS, {"key": "key-9"}),
         (START_NONCES, {"nonce": "n-9"}),
         (ENDORSEMENTS, {"signer": "mallory"}),
+        (FREEZES, {"nonce": "n-of-an-earlier-freeze"}),
     ],
     ids=lambda each: each.name if isinstance(each, Table) else "",
 )
@@ -223,6 +243,36 @@ async def test_a_document_that_was_dated_back_is_found(tmp_path: Path) -> None:
     desk.minutes = first
     await desk.put(DocumentKind.POLICY, RULES, mallory)
     assert await desk.authority().policy(), "believed, for she was entitled then"
+
+    unsigned = SignedHeads(unverifiable="they are left out")
+    report, _ = desk.store.at_one_moment(lambda connection: verify_store(connection, unsigned, NINE))
+    desk.store.close()
+
+    assert {finding.stream for finding in report.findings} == {GOVERNANCE}
+    assert "is dated 2026-11-20T09:" in report.findings[0].problem
+
+
+def test_a_thaw_that_was_taken_out_is_found(audited: Audited) -> None:
+    """So that what somebody thawed holds people up once more."""
+    stands_again = update(FREEZES).where(FREEZES.c.thaw.is_not(None)).values(thaw=None, thawed_at=None)
+
+    [found] = audited.verify(lambda connection: connection.execute(stands_again)).findings
+
+    assert found.problem == f"freeze '{NONCE}-2' was changed in the store: thaw, thawed_at is not as recorded"
+
+
+async def test_a_thaw_that_was_dated_back_is_found(tmp_path: Path) -> None:
+    """Whoever is no operator any more thaws by the store's own means, at a time when they were one."""
+    desk = Desk(Store.open(f"sqlite:///{tmp_path}/store.db"))
+    mallory = Signer("mallory", OPERATOR)
+    await desk.put(DocumentKind.ROSTER, desk.roster(mallory), desk.ada, desk.alan)
+    freeze = desk.omar.freezes("here", desk.now())
+    await desk.store.freezes.freeze(freeze, (), freeze.issued_at)
+    desk.minutes += 60
+    await desk.put(DocumentKind.ROSTER, desk.roster(), desk.ada, desk.alan)
+    await desk.store.freezes.thaw(mallory.thaws(freeze, freeze.issued_at), None, (), freeze.issued_at)
+    stored = StoredFreezes(desk.store.freezes, desk.authority(), PRODUCTION)
+    assert await stored.standing() == (), "believed, for she was entitled then"
 
     unsigned = SignedHeads(unverifiable="they are left out")
     report, _ = desk.store.at_one_moment(lambda connection: verify_store(connection, unsigned, NINE))

@@ -21,6 +21,7 @@ from workers.resources.store.schema import (
     CONTENTS,
     DECISIONS,
     ENDORSEMENTS,
+    FREEZES,
     GRANTS,
     LEDGER,
     META,
@@ -101,6 +102,18 @@ def grants(connection: Connection) -> Iterator[Row]:
     for row in _each(connection, select(GRANTS)):
         address = digest(canonical_json(row["grant"]))
         yield Row(address, GOVERNANCE, {"recorded_at": _moment(row["recorded_at"])})
+
+
+def freezes(connection: Connection) -> Iterator[Row]:
+    """What was frozen and thawed, each by the digest of what was signed."""
+    for row in _each(connection, select(FREEZES)):
+        values: dict[str, JsonValue] = {
+            "freeze": digest(canonical_json(row["freeze"])),
+            "frozen_at": _moment(row["frozen_at"]),
+            "thaw": None if row["thaw"] is None else digest(canonical_json(row["thaw"])),
+            "thawed_at": _moment(row["thawed_at"]),
+        }
+        yield Row(row["nonce"], GOVERNANCE, values)
 
 
 def starts(connection: Connection) -> Iterator[Row]:

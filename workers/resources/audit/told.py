@@ -18,6 +18,8 @@ CLOCKS_DIFFER = timedelta(minutes=5)
 _STARTED = ("automation", "business_key", "input", "request", "statement", "key_id", "nonce")
 CONTENTS = ("result", "display", "policy", "roster", "note")
 """Facts that are content addresses."""
+_ABOUT_CONTENTS = (AuditKind.ACTIVATED, AuditKind.BREAK_GLASS, AuditKind.FROZEN, AuditKind.THAWED)
+"""What such a record is about ends with a content address."""
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Accounts:
     activations: dict[str, Told] = field(default_factory=dict)
     endorsements: dict[str, Told] = field(default_factory=dict)
     grants: dict[str, Told] = field(default_factory=dict)
+    freezes: dict[str, Told] = field(default_factory=dict)
     kept: dict[str, Told] = field(default_factory=dict)
     cases: dict[str, Told] = field(default_factory=dict)
     dated_back: list[Finding] = field(default_factory=list)
@@ -98,6 +101,16 @@ class Accounts:
 
     def _granted(self, place: Place, record: AuditRecord) -> None:
         self.grants[record.about] = Told(*place, {"recorded_at": rfc3339(record.at)})
+
+    def _frozen(self, place: Place, record: AuditRecord) -> None:
+        told: dict[str, JsonValue] = {"freeze": record.about, "frozen_at": rfc3339(record.at)}
+        self.freezes[_text(record, "freeze")] = Told(*place, told | {"thaw": None, "thawed_at": None})
+
+    def _thawed(self, place: Place, record: AuditRecord) -> None:
+        told = self.freezes.setdefault(_text(record, "freeze"), Told(*place, {}))
+        told.stream, told.seq = place
+        told.values |= {"thaw": record.about, "thawed_at": rfc3339(record.at)}
+        self._in_order(place, record)
 
     def _run_started(self, place: Place, record: AuditRecord) -> None:
         run = _run(record)
@@ -166,6 +179,8 @@ _TAKING: dict[AuditKind, Callable[[Accounts, Place, AuditRecord], None]] = {
     AuditKind.ENDORSED: Accounts._endorsed,
     AuditKind.KEPT: Accounts._kept,
     AuditKind.BREAK_GLASS: Accounts._granted,
+    AuditKind.FROZEN: Accounts._frozen,
+    AuditKind.THAWED: Accounts._thawed,
     AuditKind.RUN_STARTED: Accounts._run_started,
     AuditKind.RUN_ENDED: Accounts._run_ended,
     AuditKind.TAINTED: Accounts._tainted,
@@ -232,7 +247,7 @@ def _addresses(record: AuditRecord) -> Iterator[str]:
         value = record.facts.get(name)
         if isinstance(value, str) and value:
             yield value
-    if record.kind in (AuditKind.ACTIVATED, AuditKind.BREAK_GLASS):
+    if record.kind in _ABOUT_CONTENTS:
         yield record.about.rpartition(" ")[2]
 
 

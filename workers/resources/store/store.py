@@ -22,6 +22,7 @@ from workers.resources.store.database import Database, reason_of
 from workers.resources.store.decided import SqlDecided
 from workers.resources.store.documents import Documents
 from workers.resources.store.errors import StoreOfAnotherMode, StoreUnreachable
+from workers.resources.store.freezes import SqlFreezes
 from workers.resources.store.inbox import SqlInbox
 from workers.resources.store.ledger import SqlLedger
 from workers.resources.store.meta import kept, standing
@@ -48,6 +49,7 @@ class Store:
         self.totals: Totals = SqlTotals(database)
         self.taints: Taints = SqlTaints(database)
         self.documents = Documents(database)
+        self.freezes = SqlFreezes(database, routes)
         self.decided: Decided = SqlDecided(database)
         self.audit = SqlAudit(database)
         self.outbox = SqlOutbox(database, routes)
