@@ -46,13 +46,28 @@ AnswerT = TypeVar("AnswerT", bound=BaseModel)
 class StepFailed(Exception):
     """A step ended without its result, and trying again by itself cannot help: a person must choose."""
 
-    def __init__(self, step: str, problem: str, *, renew: bool = False, value_hint: str = "") -> None:
+    ask_people: bool = False
+    """It may have happened: nothing is undone or tried again before people have looked."""
+
+    def __init__(
+        self,
+        step: str,
+        problem: str,
+        *,
+        renew: bool = False,
+        value_hint: str = "",
+        ask_people: bool = False,
+        by_policy: bool = False,
+    ) -> None:
         super().__init__(problem)
         self.step = step
         self.problem = problem
         self.renew = renew
         """A retry is a new intention, with a new idempotency key (the old one has a final answer)."""
         self.value_hint = value_hint
+        self.ask_people = ask_people or self.ask_people
+        self.by_policy = by_policy
+        """A rule stands against it; trying again by itself would only ask the same rule."""
 
 
 class Run(Protocol[CaseT]):
@@ -136,8 +151,13 @@ async def ask_policy(run: Run[Any], call: ToolCall) -> Ruling:
     return ruling
 
 
-async def make_call(run: Run[Any], call: ToolCall) -> ToolOutcome:
-    """One tool call through the gate, whatever its outcome but unknown. Raises StepFailed when nobody can know it."""
+async def make_call(
+    run: Run[Any], call: ToolCall, within: timedelta = timedelta(hours=12), patience: RetryPolicy = PATIENT
+) -> ToolOutcome:
+    """One tool call through the gate, whatever its outcome but unknown. Raises StepFailed when nobody can know it.
+
+    While no outcome comes it is tried again, as `patience` says, `within` a time in all.
+    """
     outcome = await _attempt(
         run,
         ToolActivities.call_tool,
@@ -145,14 +165,20 @@ async def make_call(run: Run[Any], call: ToolCall) -> ToolOutcome:
         step=call.step,
         summary=_described(call),
         start_to_close=timedelta(minutes=10),
-        schedule_to_close=timedelta(hours=12),
+        schedule_to_close=within,
+        patience=patience,
     )
     taint = tuple(sorted({*run.case.taint, *outcome.taint}))
     run.note(tool_calls=run.case.tool_calls + 1, taint=taint)
     _remember_refusal(run, call, outcome.ruling)
     heed_cancellation(run)
     if outcome.status is CallStatus.UNKNOWN:
-        raise StepFailed(call.step, f"nobody knows whether {_described(call)} happened: {outcome.message}", renew=True)
+        raise StepFailed(
+            call.step,
+            f"nobody knows whether {_described(call)} happened: {outcome.message}",
+            renew=True,
+            ask_people=True,
+        )
     return outcome
 
 
@@ -236,7 +262,9 @@ def renew(case: Case, step: str) -> dict[str, int]:
 def done(outcome: ToolOutcome, step: str) -> ToolOutcome:
     """`outcome` when the tool did what was asked. Raises StepFailed otherwise."""
     if not outcome.done:
-        raise StepFailed(step, f"{step} ended as {outcome.status.value}: {outcome.message}", renew=True)
+        by_policy = outcome.status in (CallStatus.FORBIDDEN, CallStatus.NEEDS_APPROVAL)
+        problem = f"{step} ended as {outcome.status.value}: {outcome.message}"
+        raise StepFailed(step, problem, renew=True, by_policy=by_policy)
     return outcome
 
 
@@ -307,6 +335,7 @@ async def _attempt(
     summary: str,
     start_to_close: timedelta,
     schedule_to_close: timedelta,
+    patience: RetryPolicy = PATIENT,
 ) -> OutputT:
     try:
         result = await workflow.execute_activity_method(
@@ -315,7 +344,7 @@ async def _attempt(
             start_to_close_timeout=start_to_close,
             schedule_to_close_timeout=schedule_to_close,
             heartbeat_timeout=HEARTBEAT_TIMEOUT,
-            retry_policy=PATIENT,
+            retry_policy=patience,
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             summary=summary[:200],
         )
@@ -323,7 +352,7 @@ async def _attempt(
         if isinstance(error.cause, CancelledError):
             raise
         heed_cancellation(run)
-        raise StepFailed(step, f"{step}: {_cause(error)}") from error
+        raise StepFailed(step, f"{step}: {_cause(error)}", ask_people=_may_have_been_sent(method, error)) from error
     return result
 
 
@@ -351,6 +380,15 @@ def heed_cancellation(run: Run[Any]) -> None:
     """A call in flight when the run is cancelled is waited for, and its outcome swallows the cancellation."""
     if workflow.cancellation_reason() is not None and not run.case.cancelling:
         raise asyncio.CancelledError
+
+
+def _may_have_been_sent(method: Callable[..., Any], error: ActivityError) -> bool:
+    """A call gave no outcome, and its last attempt did not say that nothing was sent."""
+    cause = error.cause
+    if isinstance(cause, exceptions.TimeoutError) and cause.type is exceptions.TimeoutType.SCHEDULE_TO_CLOSE:
+        cause = cause.cause  # between two attempts
+    unsent = isinstance(cause, exceptions.ApplicationError) and cause.type == "NotSent"
+    return method is ToolActivities.call_tool and not unsent
 
 
 def _cause(error: ActivityError) -> str:

@@ -27,6 +27,7 @@ from contracts.decisions import (
 from contracts.policy import Obligation, Ruling
 from contracts.runs import CaseT, Escalation
 from workflows import steps
+from workflows.machine.compensation import left
 from workflows.machine.decisions import KEPT_DECISIONS, TakesDecisions, outcome_of
 
 EXPIRED = "expired"
@@ -101,6 +102,12 @@ class DecidedByPeople(TakesDecisions[CaseT]):
             DisplayLine(label=f"option {option.value}", text=f"goes on in {target}")
             for option, target in escalation.options.items()
         )
+        if escalation.undoing:
+            lines = (
+                DisplayLine(label="undone", text=", ".join(self.case.undone)[:4000] or "nothing"),
+                DisplayLine(label="not undone", text=", ".join(left(self.case))[:4000]),
+                *lines,
+            )
         if escalation.value_hint:
             lines = (*lines, DisplayLine(label="value to supply", text=escalation.value_hint))
         named: dict[str, Any] = {"run": workflow.info().first_execution_run_id, "number": self.case.request_count + 1}

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, cast
 
 from temporalio import workflow
@@ -14,6 +14,7 @@ from workflows import steps
 from workflows.machine import compensation, record
 from workflows.machine.approvals import DecidedByPeople
 from workflows.machine.definition import Machine
+from workflows.machine.failing import KeepTrying, UndoAll
 
 KEPT_VISITS = 50
 
@@ -91,15 +92,16 @@ class Automation(DecidedByPeople[CaseT]):
     async def _next_state(self) -> str:
         if self.case.state == BuiltIn.ESCALATED:
             return await self._await_choice()
-        if self.case.cancelling:
+        if self.case.cancelling or self.case.undoing_to:
             return await self._undo_everything()
+        await self._pause()
         state = self.machine.named(self.case.state)
         try:
             following = await self.machine.handler(state)(self)
         except compensation.UndoFailed as failure:
             return self._escalate_undo(failure)
         except steps.StepFailed as failure:
-            return self._escalate(failure)
+            return await self._follow(failure)
         return str(self.machine.move(state, following).value)
 
     def _state(self) -> Any:
@@ -121,12 +123,44 @@ class Automation(DecidedByPeople[CaseT]):
             record.publish_state(state)
 
     def _visit(self, state: str) -> None:
-        visit = Visit(state=state, at=workflow.now())
+        after_failure = self.case.again_at is not None or state == self.case.undoing_to
+        visit = Visit(state=state, at=workflow.now(), failed=after_failure)
+        if state == self.case.undoing_to:
+            self.note(undoing_to="")
+        if state != self.case.state:
+            self.note(tries=0)
         self.note(state=state, path=(*self.case.path, visit)[-KEPT_VISITS:], visits=self.case.visits + 1)
         self._publish_details()
 
     def _publish_details(self) -> None:
         record.publish_details(self.case, self.facts())
+
+    # What the machine says of a failed step.
+
+    async def _follow(self, failure: steps.StepFailed) -> str:
+        """The state that follows by itself; where only people can know what happened, they are asked."""
+        rule = self.machine.fails(self._state())
+        if isinstance(rule, UndoAll) and not failure.ask_people:
+            self.note(undoing_to=rule.to.value, reason=failure.problem[:400])
+            return await self._undo_everything()
+        hopeless = failure.ask_people or failure.by_policy
+        if isinstance(rule, KeepTrying) and self.case.tries < rule.times and not hopeless:
+            return self._try_again(failure, rule.every)
+        return self._escalate(failure)
+
+    def _try_again(self, failure: steps.StepFailed, after: timedelta) -> str:
+        self.note(tries=self.case.tries + 1, again_at=workflow.now() + after, reason=failure.problem[:400])
+        if failure.renew:
+            self.note(occurrences=steps.renew(self.case, failure.step))
+        return self.case.state
+
+    async def _pause(self) -> None:
+        """Not longer than the machine says: the run continues as new before or after, never meanwhile."""
+        if self.case.again_at is None:
+            return
+        if (wait := self.case.again_at - workflow.now()) > timedelta():
+            await workflow.sleep(wait, summary=f"then {self.case.state} once more: {self.case.reason}"[:200])
+        self.note(again_at=None, reason="")
 
     # Escalation: a person chooses how the run goes on.
 
@@ -157,7 +191,7 @@ class Automation(DecidedByPeople[CaseT]):
         if choice.verdict is Verdict.RETRY and escalation.renew:
             self.note(occurrences=steps.renew(self.case, escalation.step))
         if choice.verdict is Verdict.TAKE_OVER and escalation.undoing:
-            self.note(compensations=self.case.compensations[:-1])
+            compensation.undone_by_hand(self)
         self.note(escalation=None, reason="", supplied=choice.value)
         return await self._undo_everything() if self.case.cancelling else escalation.options[choice.verdict]
 
@@ -174,7 +208,9 @@ class Automation(DecidedByPeople[CaseT]):
     # Cancelling and undoing.
 
     async def _cancel(self) -> None:
-        self.note(cancelling=True, reason=f"cancelled: {workflow.cancellation_reason() or 'no reason given'}"[:400])
+        if not self.case.cancelling:
+            reason = f"cancelled: {workflow.cancellation_reason() or 'no reason given'}"[:400]
+            self.note(cancelling=True, again_at=None, reason=reason)
         await self.withdraw_requests("cancelled")
         if self.case.state == BuiltIn.ESCALATED:
             self.note(escalation=None)
@@ -186,7 +222,7 @@ class Automation(DecidedByPeople[CaseT]):
             await compensation.undo(self)
         except compensation.UndoFailed as failure:
             return self._escalate_undo(failure)
-        return BuiltIn.CANCELLED.value
+        return BuiltIn.CANCELLED.value if self.case.cancelling else self.case.undoing_to
 
     def _escalate_undo(self, failure: compensation.UndoFailed) -> str:
         options = dict.fromkeys((Verdict.RETRY, Verdict.TAKE_OVER), self.case.state)
@@ -264,6 +300,8 @@ class Automation(DecidedByPeople[CaseT]):
             tool_calls=case.tool_calls,
             taint=case.taint,
             reason=case.reason,
+            undone=case.undone,
+            not_undone=compensation.left(case),
             answer_ref=self.answer_ref(),
             facts=dict(self.facts()),
         )
