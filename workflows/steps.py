@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
-from temporalio import exceptions, workflow
+from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, CancelledError
 
@@ -32,6 +32,7 @@ from contracts.decisions import (
 from contracts.policy import Ruling, RulingEffect
 from contracts.runs import Case, CaseT, Refusal, Registered, RunEnded, RunToRegister
 from contracts.tools import CallStatus, ChosenByClaude, Purpose, ToolCall, ToolOutcome
+from workflows.machine.unanswered import cause_of
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=8)
 KEPT_REFUSALS = 5
@@ -352,7 +353,8 @@ async def _attempt(
         if isinstance(error.cause, CancelledError):
             raise
         heed_cancellation(run)
-        raise StepFailed(step, f"{step}: {_cause(error)}", ask_people=_may_have_been_sent(method, error)) from error
+        sends = method is ToolActivities.call_tool  # an attempt before the last one may have sent it
+        raise StepFailed(step, f"{step}: {cause_of(error)}", ask_people=sends) from error
     return result
 
 
@@ -380,23 +382,6 @@ def heed_cancellation(run: Run[Any]) -> None:
     """A call in flight when the run is cancelled is waited for, and its outcome swallows the cancellation."""
     if workflow.cancellation_reason() is not None and not run.case.cancelling:
         raise asyncio.CancelledError
-
-
-def _may_have_been_sent(method: Callable[..., Any], error: ActivityError) -> bool:
-    """A call gave no outcome, and its last attempt did not say that nothing was sent."""
-    cause = error.cause
-    if isinstance(cause, exceptions.TimeoutError) and cause.type is exceptions.TimeoutType.SCHEDULE_TO_CLOSE:
-        cause = cause.cause  # between two attempts
-    unsent = isinstance(cause, exceptions.ApplicationError) and cause.type == "NotSent"
-    return method is ToolActivities.call_tool and not unsent
-
-
-def _cause(error: ActivityError) -> str:
-    cause = error.cause
-    if isinstance(cause, exceptions.TimeoutError):
-        last = f"; the last attempt: {cause.cause}" if cause.cause else ""
-        return f"no result in time{last}"
-    return str(cause)
 
 
 def _described(call: ToolCall) -> str:

@@ -66,7 +66,7 @@ async def test_what_policy_did_not_let_happen_counts_as_nothing_to_undo(temporal
     assert view.undone == ("the car (nothing had been done)", "the room", "the flight")
 
 
-async def test_a_server_that_cannot_be_reached_for_half_a_day_counts_as_a_failed_step(
+async def test_a_call_without_an_outcome_is_put_to_people_since_an_earlier_attempt_may_have_sent_it(
     temporal: WorkflowEnvironment,
 ) -> None:
     bookings = Bookings()
@@ -74,9 +74,13 @@ async def test_a_server_that_cannot_be_reached_for_half_a_day_counts_as_a_failed
     async with a_trip(temporal, bookings, toolbox) as trip:
         await toolbox.until_called("cars.book")
         await trip.story.fast_forward(trip.run, timedelta(hours=12, minutes=2))
+        request = await trip.run.asked()
+        assert trip.cancels() == []
+        await trip.run.decides(Verdict.ABANDON)
         ending = await trip.run.ending()
 
-    assert ending.state == "called_off"
+    assert request.title.startswith("cars.book: ")
+    assert ending.state == "cancelled"
     assert trip.cancels() == ["rooms", "flights"], "nothing was sent to the cars"
 
 
