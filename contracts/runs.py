@@ -50,7 +50,9 @@ class StartStatement(Model):
 
 
 class Visit(Model):
-    """One entry into a state."""
+    """One entry into a state. Part of RunView, and read by other versions as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     state: str
     at: Moment

@@ -151,6 +151,21 @@ async def test_a_handler_may_undo_everything_after_one_of_its_steps_and_choose_w
     assert trip.booked == []
 
 
+async def test_what_a_handler_has_chosen_follows_after_an_undo_that_a_person_did_by_hand(
+    temporal: WorkflowEnvironment,
+) -> None:
+    bookings = Bookings()
+    toolbox = bookings.toolbox(cards__book=FULL, cards__cancel=says_no("nothing to give back"))
+    async with a_trip(temporal, bookings, toolbox) as trip:
+        await trip.run.decides(Verdict.TAKE_OVER)
+        ending = await trip.run.ending()
+        view = await trip.run.view()
+
+    assert ending.state == "unpaid"
+    assert view.undone == ("the payment (by hand)", "the car", "the room", "the flight")
+    assert toolbox.called.count("cards.book") == 1
+
+
 @pytest.mark.parametrize("server", ["rooms", "cars", "cards"])
 async def test_a_step_of_which_nobody_knows_whether_it_happened_is_put_to_people_whatever_was_chosen(
     temporal: WorkflowEnvironment, server: str

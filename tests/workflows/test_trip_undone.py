@@ -11,7 +11,14 @@ from cli.watching import run_lines
 from contracts.decisions import Verdict
 from tests.doubles import RecordingToolbox, in_turn, says_no
 from tests.workflows.refund_world import Books, a_refund
-from tests.workflows.trip_world import Bookings, a_trip, shown_of, the_line_is_cut, until_it_pauses
+from tests.workflows.trip_world import (
+    Bookings,
+    a_trip,
+    cancel_once_it_continued,
+    shown_of,
+    the_line_is_cut,
+    until_it_pauses,
+)
 
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 NO_CAR = says_no("nothing is left")
@@ -221,6 +228,27 @@ async def test_a_cancel_does_not_shorten_the_wait_of_an_undo_that_is_tried_again
 
     assert (ending.state, ending.reason) == ("cancelled", "cancelled: no longer wanted")
     assert trip.cancels() == ["cars", "rooms", "rooms", "flights"]
+
+
+async def test_a_second_cancel_leaves_the_question_to_people_and_the_reason_as_they_are(
+    suggesting: WorkflowEnvironment,
+) -> None:
+    """Temporal passes on a second cancel only to a run that has continued as new since the first."""
+    bookings = Bookings()
+    toolbox = bookings.toolbox(flights__cancel=NEVER)
+    release = toolbox.holding("cars.book")
+    async with a_trip(suggesting, bookings, toolbox) as trip:
+        await toolbox.until_called("cars.book")
+        first = (await trip.run.handle.describe()).run_id
+        await trip.run.cancel("no longer wanted")
+        release.set()
+        choice = await trip.run.decision(Verdict.TAKE_OVER)
+        await cancel_once_it_continued(trip.run, first, "really not")
+        await trip.run.sends(choice)
+        ending = await trip.run.ending()
+
+    assert (ending.state, ending.reason) == ("cancelled", "")
+    assert trip.cancels() == ["cars", "rooms", "flights"]
 
 
 async def test_a_trip_that_waits_to_try_again_is_undone_when_it_is_cancelled(temporal: WorkflowEnvironment) -> None:

@@ -99,13 +99,28 @@ def trip_rules(*texts: str) -> CedarRules:
 async def until_it_pauses(run: StoryRun, times: int = 1) -> None:
     """Wait, boundedly, until the run has begun to wait for its clock so many times."""
     deadline = asyncio.get_running_loop().time() + WAITS_SECONDS
-    while True:
-        history = await run.handle.fetch_history()
-        begun = [event for event in history.events if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED]
-        if len(begun) >= times:
-            return
-        assert asyncio.get_running_loop().time() < deadline, f"it waited {len(begun)} times, not {times}"
+    while (await _kinds_of_events(run)).count(EventType.EVENT_TYPE_TIMER_STARTED) < times:
+        assert asyncio.get_running_loop().time() < deadline, f"it did not wait {times} times"
         await asyncio.sleep(0.04)
+
+
+async def cancel_once_it_continued(run: StoryRun, since: str, reason: str) -> None:
+    """Cancel, boundedly, until the run has continued as new `since` that Temporal run id, was told, and went on."""
+    deadline = asyncio.get_running_loop().time() + WAITS_SECONDS
+    while True:
+        await run.cancel(reason)
+        later = (await run.handle.describe()).run_id != since
+        kinds = await _kinds_of_events(run) if later else []
+        told = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED in kinds
+        told_at = kinds.index(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED) if told else len(kinds)
+        if EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED in kinds[told_at:]:
+            return
+        assert asyncio.get_running_loop().time() < deadline, "it was never told"
+        await asyncio.sleep(0.04)
+
+
+async def _kinds_of_events(run: StoryRun) -> list[int]:
+    return [int(event.event_type) for event in (await run.handle.fetch_history()).events]
 
 
 async def until_visited(run: StoryRun, times: int) -> None:

@@ -124,7 +124,7 @@ class Automation(DecidedByPeople[CaseT]):
 
     def _visit(self, state: str) -> None:
         after_failure = self.case.again_at is not None or state == self.case.undoing_to
-        visit = Visit(state=state, at=workflow.now(), failed=after_failure)
+        visit = Visit(state=state, at=workflow.now(), **({"failed": True} if after_failure else {}))
         if state == self.case.undoing_to:
             self.note(undoing_to="")
         if state != self.case.state:
@@ -208,13 +208,13 @@ class Automation(DecidedByPeople[CaseT]):
     # Cancelling and undoing.
 
     async def _cancel(self) -> None:
-        if not self.case.cancelling:
+        if not self.case.cancelling:  # else people have cancelled or abandoned it before, and nothing changes
             reason = f"cancelled: {workflow.cancellation_reason() or 'no reason given'}"[:400]
             self.note(cancelling=True, again_at=None, reason=reason)
-        await self.withdraw_requests("cancelled")
-        if self.case.state == BuiltIn.ESCALATED:
-            self.note(escalation=None)
-            self._enter(await self._undo_everything())
+            await self.withdraw_requests("cancelled")
+            if self.case.state == BuiltIn.ESCALATED:
+                self.note(escalation=None)
+                self._enter(await self._undo_everything())
         await self._until_final(self._next_state)
 
     async def _undo_everything(self) -> str:
@@ -222,7 +222,13 @@ class Automation(DecidedByPeople[CaseT]):
             await compensation.undo(self)
         except compensation.UndoFailed as failure:
             return self._escalate_undo(failure)
-        return BuiltIn.CANCELLED.value if self.case.cancelling else self.case.undoing_to
+        return BuiltIn.CANCELLED.value if self.case.cancelling else self._after_undoing()
+
+    def _after_undoing(self) -> str:
+        state, following = self._state(), self.machine.named(self.case.undoing_to)
+        if following is not self.machine.failures.get(state):  # a handler has chosen it
+            self.machine.move(state, following)
+        return self.case.undoing_to
 
     def _escalate_undo(self, failure: compensation.UndoFailed) -> str:
         options = dict.fromkeys((Verdict.RETRY, Verdict.TAKE_OVER), self.case.state)

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from enum import Enum
+from typing import Any, TypeVar
 
 from pydantic import JsonValue
 from temporalio import workflow
@@ -12,6 +13,8 @@ from activities.tools import NOTHING_TO_UNDO
 from contracts.runs import LONGEST_DELAY, Case, Compensation, RetryRule
 from contracts.tools import Purpose, ToolOutcome
 from workflows import steps
+
+StateT = TypeVar("StateT", bound=Enum)
 
 KEPT_UNDONE = 50
 SHOWN_CHARACTERS = 120
@@ -55,15 +58,16 @@ async def undo(run: steps.Run[Any]) -> None:
             _undone(run, how="nothing had been done" if outcome.message == NOTHING_TO_UNDO else "")
 
 
-async def undo_after(run: steps.Run[Any], failure: steps.StepFailed) -> None:
-    """Undo everything because a step failed, for a handler that then returns a state of its own choice.
+async def undo_after(run: steps.Run[Any], failure: steps.StepFailed, to: StateT) -> StateT:
+    """Undo everything because one step of a handler failed; the handler then returns `to`.
 
-    Raises `failure` itself when people must look first, and UndoFailed.
+    Raises `failure` itself when people must look first, and UndoFailed; `to` then follows what people choose.
     """
     if failure.ask_people or isinstance(failure, UndoFailed):
         raise failure
-    run.note(reason=failure.problem[:400])
+    run.note(undoing_to=to.value, reason=failure.problem[:400])
     await undo(run)
+    return to
 
 
 def undone_by_hand(run: steps.Run[Any]) -> None:

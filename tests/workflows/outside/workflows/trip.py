@@ -98,8 +98,7 @@ class TripWorkflow(Automation[TripCase]):
         try:
             await self._book("the payment", "cards", RetryRule())
         except StepFailed as failure:
-            await compensation.undo_after(self, failure)
-            return State.UNPAID
+            return await compensation.undo_after(self, failure, State.UNPAID)
         return State.BOOKED
 
     async def _book(self, what: str, server: str, patience: RetryRule) -> None:
