@@ -53,7 +53,7 @@ def machine_page(entry: CatalogEntry) -> str:
             "",
             *_states(entry),
             *_endings(entry.machine),
-            *_failures(entry.machine),
+            *failures(entry.machine),
             *_ways_out(entry.machine),
         ]
     )
@@ -173,7 +173,8 @@ def _endings(machine: Machine[Any]) -> Iterator[str]:
     yield ""
 
 
-def _failures(machine: Machine[Any]) -> Iterator[str]:
+def failures(machine: Machine[Any]) -> Iterator[str]:
+    """What follows by itself when a step fails; nothing for a machine that only escalates."""
     if not machine.failures:
         return
     yield from ("## When a step fails", "", "| in the state | what follows by itself |", "|---|---|")
