@@ -1,5 +1,6 @@
 """A run: who asked for it, the state it carries, and what it shows."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal, TypeVar
 
@@ -168,6 +169,11 @@ class Case(Model):
     reason: str = ""
     """Why the run is where it is, in one sentence; the last one stands when it ends."""
 
+    @property
+    def tries_again_at(self) -> datetime | None:
+        """When the state, or the undo that failed last, is tried again by itself."""
+        return self.again_at or (self.compensations[-1].again_at if self.compensations else None)
+
 
 CaseT = TypeVar("CaseT", bound=Case)
 
@@ -202,6 +208,8 @@ class RunView(Model):
     undone: tuple[str, ...] = ()
     not_undone: tuple[str, ...] = ()
     """What is left once undoing has begun, newest first; empty before."""
+    tries_again_at: Moment | None = None
+    """When the state, or the undo that failed last, is tried again by itself."""
     answer_ref: str = ""
     facts: dict[str, JsonValue] = {}
 

@@ -6,6 +6,7 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from activities.toolbox import OutcomeUnknown
+from cli.watching import run_lines
 from contracts.decisions import Verdict
 from tests.doubles import in_turn, says_no
 from tests.workflows.trip_world import SERVERS, Bookings, a_trip, the_line_is_cut, until_it_pauses, until_visited
@@ -93,6 +94,10 @@ async def test_where_it_is_to_keep_trying_what_was_done_is_kept_and_the_step_has
         for times in (1, 2):
             await until_it_pauses(trip.run, times)
             assert len(toolbox.keys_of("rooms.book")) == times, "not before its time"
+            waiting, details = await trip.run.view(), await trip.run.details()
+            assert waiting.tries_again_at is not None
+            assert f"tried again by itself | {waiting.tries_again_at:%Y-%m-%d %H:%M:%S} UTC" in details
+            assert any(line.startswith("tries again by itself at ") for line in run_lines(waiting))
             await trip.story.fast_forward(trip.run, FIVE_MINUTES)
         ending = await trip.run.ending()
         view = await trip.run.view()

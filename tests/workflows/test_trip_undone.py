@@ -45,6 +45,7 @@ async def test_an_undo_that_is_answered_with_no_is_tried_again_by_its_own_rule_a
         for times in (1, 2):
             await until_it_pauses(trip.run, times)
             assert len(toolbox.keys_of("rooms.cancel")) == times
+            assert (await trip.run.view()).tries_again_at is not None
             await trip.story.fast_forward(trip.run, times * MINUTE + SECOND)  # the second wait is twice as long
         ending = await trip.run.ending()
         view = await trip.run.view()

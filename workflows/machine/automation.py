@@ -142,6 +142,7 @@ class Automation(DecidedByPeople[CaseT]):
         rule = self.machine.fails(self._state())
         if isinstance(rule, UndoAll) and not failure.ask_people:
             self.note(undoing_to=rule.to.value, reason=failure.problem[:400])
+            self._publish_details()
             return await self._undo_everything()
         hopeless = failure.ask_people or failure.by_policy
         if isinstance(rule, KeepTrying) and self.case.tries < rule.times and not hopeless:
@@ -161,6 +162,7 @@ class Automation(DecidedByPeople[CaseT]):
         if (wait := self.case.again_at - workflow.now()) > timedelta():
             await workflow.sleep(wait, summary=f"then {self.case.state} once more: {self.case.reason}"[:200])
         self.note(again_at=None, reason="")
+        self._publish_details()
 
     # Escalation: a person chooses how the run goes on.
 
@@ -308,6 +310,7 @@ class Automation(DecidedByPeople[CaseT]):
             reason=case.reason,
             undone=case.undone,
             not_undone=compensation.left(case),
+            tries_again_at=case.tries_again_at,
             answer_ref=self.answer_ref(),
             facts=dict(self.facts()),
         )

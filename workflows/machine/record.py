@@ -83,6 +83,8 @@ def _table(case: Case, facts: Mapping[str, str]) -> Iterable[str]:
     yield f"| cost | {case.usage.cost_micros / 1_000_000:.4f} |"
     if case.taint:
         yield f"| has read | {markdown(' and '.join(case.taint))} content |"
+    if case.tries_again_at is not None:
+        yield f"| tried again by itself | {case.tries_again_at:%Y-%m-%d %H:%M:%S} UTC |"
     if case.undone:
         yield f"| undone | {markdown(', '.join(case.undone))} |"
     if case.compensations:
