@@ -60,6 +60,8 @@ def _lines(entry: CatalogEntry) -> Iterator[str]:
     for state, targets in machine.transitions.items():
         waits = " (waits)" if machine.is_waiting(state) else ""
         yield f"{state.value}{waits} → {', '.join(str(target.value) for target in targets)}"
+        if state in machine.failures:
+            yield f"  when a step fails: {machine.fails(state).words}"
         escapes = {**machine.escapes(state), Verdict.ABANDON: None}
         yield f"  when it escalates: {', '.join(escapes)}"
     yield f"good endings: {', '.join(str(state.value) for state in machine.good)}"
@@ -83,4 +85,5 @@ def _document(entry: CatalogEntry) -> JsonValue:
         "final": [str(state.value) for state in machine.final],
         "good": [str(state.value) for state in machine.good],
         "transitions": arrows,
+        "failures": {str(state.value): str(target.value) for state, target in machine.failures.items()},
     }

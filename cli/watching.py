@@ -155,6 +155,12 @@ def run_lines(view: RunView) -> Iterator[str]:
     yield f"{view.turns} turns, {view.tool_calls} tool calls; {usage_line(view.usage)}"
     for request in view.waiting_for:
         yield from waiting_lines(request)
+    if view.tries_again_at is not None and not view.waiting_for:
+        yield f"tries again by itself at {local_time(view.tries_again_at)}: {view.reason}"
+    if view.undone:
+        yield f"undone: {', '.join(view.undone)}"
+    if view.not_undone:
+        yield f"not undone: {', '.join(view.not_undone)}"
     if view.refused_count:
         yield f"refused decisions: {view.refused_count}; the last: {view.refused_decisions[-1].reason}"
 

@@ -1,5 +1,6 @@
 """A run: who asked for it, the state it carries, and what it shows."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal, TypeVar
 
@@ -14,6 +15,8 @@ from contracts.tools import ToolCall
 TASK_QUEUE = "interlock"
 MAX_INPUT_BYTES = 32 * 1024
 MAX_INBOX = 100
+LONGEST_DELAY = 60
+"""Of a growing delay, as a multiple of the first one."""
 
 
 class BuiltIn(StrEnum):
@@ -48,18 +51,45 @@ class StartStatement(Model):
 
 
 class Visit(Model):
-    """One entry into a state."""
+    """One entry into a state. Part of RunView, and read by other versions as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     state: str
     at: Moment
+    failed: bool = False
+    """A step of the state before failed, and the machine says that this follows."""
+
+
+class RetryRule(Model):
+    """How long an undo is tried before people are asked."""
+
+    within: float = Field(default=43_200, gt=0)
+    """Seconds from the first attempt on, for all of them together."""
+    every: float = Field(default=1, gt=0)
+    """Seconds before it is tried again; doubled each time, up to sixty times as long."""
+    times: int = Field(default=0, ge=0, le=20)
+    """How often an undo that was answered with no is tried again as a new intention."""
+
+    def delay(self, tried: int) -> float:
+        """Seconds to wait after `tried` earlier waits."""
+        growth: int = min(2**tried, LONGEST_DELAY)
+        return self.every * growth
 
 
 class Compensation(Model):
-    """The registered undo of an effect: a tool call, kept as data."""
+    """The registered undo of an effect: a tool call, kept as data, and how far it has come."""
 
     call: ToolCall
     undoes: str
     """The step it undoes, in words people read."""
+    patience: RetryRule = RetryRule()
+    tried: int = 0
+    """How often it was tried again by itself."""
+    since: Moment | None = None
+    """When it was tried first; people who say retry begin anew."""
+    again_at: Moment | None = None
+    """Not to be tried before."""
 
 
 class Unanswered(Model):
@@ -123,6 +153,14 @@ class Case(Model):
     path: tuple[Visit, ...] = ()
     visits: int = 0
     compensations: tuple[Compensation, ...] = ()
+    undone: tuple[str, ...] = ()
+    """The last effects that were undone, in words people read, in the order they were undone."""
+    undoing_to: str = ""
+    """A step failed, everything is being undone, and this state follows."""
+    tries: int = 0
+    """How often the run has come back to its state because a step failed there."""
+    again_at: Moment | None = None
+    """When the state is acted in again after a failed step."""
     occurrences: dict[str, int] = {}
     requests: tuple[ApprovalRequest, ...] = ()
     request_count: int = 0
@@ -146,6 +184,11 @@ class Case(Model):
     summary: str = ""
     reason: str = ""
     """Why the run is where it is, in one sentence; the last one stands when it ends."""
+
+    @property
+    def tries_again_at(self) -> datetime | None:
+        """When the state, or the undo that failed last, is tried again by itself."""
+        return self.again_at or (self.compensations[-1].again_at if self.compensations else None)
 
 
 CaseT = TypeVar("CaseT", bound=Case)
@@ -178,6 +221,11 @@ class RunView(Model):
     tool_calls: int = 0
     taint: tuple[str, ...] = ()
     reason: str = ""
+    undone: tuple[str, ...] = ()
+    not_undone: tuple[str, ...] = ()
+    """What is left once undoing has begun, newest first; empty before."""
+    tries_again_at: Moment | None = None
+    """When the state, or the undo that failed last, is tried again by itself."""
     answer_ref: str = ""
     facts: dict[str, JsonValue] = {}
 

@@ -53,6 +53,7 @@ def machine_page(entry: CatalogEntry) -> str:
             "",
             *_states(entry),
             *_endings(entry.machine),
+            *failures(entry.machine),
             *_ways_out(entry.machine),
         ]
     )
@@ -164,10 +165,21 @@ def _endings(machine: Machine[Any]) -> Iterator[str]:
             for option, target in machine.escapes(state).items()
             if target == ending
         ]
-        yield f"| {ending.value} | {'; '.join([*before, *chosen])} |"
+        undone = [f"{state.value}, a step of which failed" for state, to in machine.failures.items() if to == ending]
+        yield f"| {ending.value} | {'; '.join([*before, *undone, *chosen])} |"
     yield "| cancelled | any state that is not final, when the run is cancelled; escalated, when a person abandons it |"
     yield "| cancelled | nothing, when the start is refused: the business case is taken, or the input is another one |"
     yield "| undo_incomplete | escalated because an undo failed, when a person abandons it |"
+    yield ""
+
+
+def failures(machine: Machine[Any]) -> Iterator[str]:
+    """What follows by itself when a step fails; nothing for a machine that only escalates."""
+    if not machine.failures:
+        return
+    yield from ("## When a step fails", "", "| in the state | what follows by itself |", "|---|---|")
+    yield from (f"| {state.value} | {machine.fails(state).words} |" for state in machine.failures)
+    yield "| any other | a person chooses |"
     yield ""
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests import generated
 from tests.generated import expected, main, outdated, with_blocks, write
+from tests.machine.test_definition import failing_machine, small_machine
 from workers.settings import REPOSITORY
 from workflows.catalog import Catalog
 
@@ -85,3 +86,10 @@ def test_the_check_as_make_calls_it_succeeds_in_silence() -> None:
         [sys.executable, "-m", "tests.generated", "--check"], cwd=REPOSITORY, capture_output=True, text=True, timeout=60
     )
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+def test_a_page_says_what_follows_by_itself_when_a_step_fails() -> None:
+    told = [*generated.failures(failing_machine())]
+    assert "| packing | the state is tried again every 0:05:00, 3 times at most; then a person chooses |" in told
+    assert "| awaiting_pickup | everything is undone, and lost follows |" in told
+    assert [*generated.failures(small_machine())] == []

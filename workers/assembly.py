@@ -67,6 +67,7 @@ PASSED_THROUGH = (
     "activities",
     "workflows.machine",
     "workflows.steps",
+    "workflows.store_steps",
     "workflows.conversation",
     "workflows.refund.case",
 )

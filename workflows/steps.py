@@ -10,30 +10,20 @@ from datetime import timedelta
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
-from temporalio import exceptions, workflow
+from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
+from temporalio.exceptions import ActivityError, CancelledError
 
 from activities.claude import ClaudeActivities
-from activities.deciding import DecisionActivities
-from activities.freezes import FROZEN
-from activities.people import PeopleActivities
-from activities.resolving import ResolvingActivities
-from activities.starts import StartActivities
 from activities.tools import ToolActivities
 from contracts.claude import CallNote, TurnOutcome, TurnRequest
 from contracts.decisions import (
-    CheckedDecisions,
     Decision,
-    DecisionsToCheck,
-    OpenedRequest,
-    RequestToClose,
-    RequestToOpen,
-    RequestToPass,
 )
 from contracts.policy import Ruling, RulingEffect
-from contracts.runs import Case, CaseT, Refusal, Registered, Resolution, RunEnded, RunToRegister, Unanswered
+from contracts.runs import Case, CaseT, Refusal, Unanswered
 from contracts.tools import CallStatus, ChosenByClaude, Purpose, ToolCall, ToolOutcome
+from workflows.machine.unanswered import cause_of, held_to_the_last
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=5)
 KEPT_REFUSALS = 5
@@ -48,6 +38,9 @@ AnswerT = TypeVar("AnswerT", bound=BaseModel)
 class StepFailed(Exception):
     """A step ended without its result, and trying again by itself cannot help: a person must choose."""
 
+    ask_people: bool = False
+    """It may have happened: nothing is undone or tried again before people have looked."""
+
     def __init__(
         self,
         step: str,
@@ -55,6 +48,8 @@ class StepFailed(Exception):
         *,
         renew: bool = False,
         value_hint: str = "",
+        ask_people: bool = False,
+        by_policy: bool = False,
         unanswered: Unanswered | None = None,
     ) -> None:
         super().__init__(problem)
@@ -63,8 +58,11 @@ class StepFailed(Exception):
         self.renew = renew
         """A retry is a new intention, with a new idempotency key (the old one has a final answer)."""
         self.value_hint = value_hint
+        self.ask_people = ask_people or unanswered is not None or self.ask_people
+        self.by_policy = by_policy
+        """A rule stands against it; trying again by itself would only ask the same rule."""
         self.unanswered = unanswered
-        """The call of which nobody knows whether it happened: people must find out, whatever the step does else."""
+        """The call of which nobody knows whether it happened: people must find out."""
 
 
 class Run(Protocol[CaseT]):
@@ -75,19 +73,6 @@ class Run(Protocol[CaseT]):
 
     def note(self, **changes: object) -> None:
         """Replace fields of the case."""
-
-
-async def register_run(run: Run[Any], request: dict[str, JsonValue]) -> Registered:
-    """Verify and store the start record; without one nothing has an effect."""
-    return await _record(
-        StartActivities.register_run, RunToRegister(start=run.case.start, request=request), "start record"
-    )
-
-
-async def record_ending(run: Run[Any]) -> None:
-    """Record the ending beside the business key, for good."""
-    ended = RunEnded(state=run.case.state, reason=run.case.reason)
-    await _record(StartActivities.record_ending, ended, f"ending: {run.case.state}")
 
 
 async def ask_claude(
@@ -139,7 +124,7 @@ async def ask_policy(run: Run[Any], call: ToolCall) -> Ruling:
         ToolActivities.rule_on,
         call,
         step=f"policy on {call.server}.{call.tool}",
-        summary=f"policy: {_described(call)}",
+        summary=f"policy: {described(call)}",
         start_to_close=timedelta(minutes=1),
         schedule_to_close=timedelta(hours=1),
     )
@@ -148,16 +133,22 @@ async def ask_policy(run: Run[Any], call: ToolCall) -> Ruling:
     return ruling
 
 
-async def make_call(run: Run[Any], call: ToolCall) -> ToolOutcome:
-    """One tool call through the gate, whatever its outcome but unknown. Raises StepFailed when nobody can know it."""
+async def make_call(
+    run: Run[Any], call: ToolCall, within: timedelta = timedelta(hours=12), patience: RetryPolicy = PATIENT
+) -> ToolOutcome:
+    """One tool call through the gate, whatever its outcome but unknown. Raises StepFailed when nobody can know it.
+
+    While no outcome comes it is tried again, as `patience` says, `within` a time in all.
+    """
     outcome = await _attempt(
         run,
         ToolActivities.call_tool,
         call,
         step=call.step,
-        summary=_described(call),
+        summary=described(call),
         start_to_close=timedelta(minutes=10),
-        schedule_to_close=timedelta(hours=12),
+        schedule_to_close=within,
+        patience=patience,
     )
     taint = tuple(sorted({*run.case.taint, *outcome.taint}))
     run.note(tool_calls=run.case.tool_calls + 1, taint=taint)
@@ -166,18 +157,11 @@ async def make_call(run: Run[Any], call: ToolCall) -> ToolOutcome:
     if outcome.status is CallStatus.UNKNOWN:
         raise StepFailed(
             call.step,
-            f"nobody knows whether {_described(call)} happened: {outcome.message}",
+            f"nobody knows whether {described(call)} happened: {outcome.message}",
             renew=call.chosen is None,
             unanswered=Unanswered(call=call, action_digest=outcome.action_digest),
         )
     return outcome
-
-
-async def resolve_call(resolution: Resolution) -> ToolOutcome:
-    """Have the ledger take a person's word for what came of a call; unknown still, when the word does not count."""
-    said = resolution.decision.verdict.value.replace("_", " ")
-    summary = f"{resolution.decision.approver[:60]} says of {_described(resolution.unanswered.call)}: {said}"
-    return await _record(ResolvingActivities.resolve_call, resolution, summary)
 
 
 async def call_tool(
@@ -260,7 +244,9 @@ def renew(case: Case, step: str) -> dict[str, int]:
 def done(outcome: ToolOutcome, step: str) -> ToolOutcome:
     """`outcome` when the tool did what was asked. Raises StepFailed otherwise."""
     if not outcome.done:
-        raise StepFailed(step, f"{step} ended as {outcome.status.value}: {outcome.message}", renew=True)
+        by_policy = outcome.status in (CallStatus.FORBIDDEN, CallStatus.NEEDS_APPROVAL)
+        problem = f"{step} ended as {outcome.status.value}: {outcome.message}"
+        raise StepFailed(step, problem, renew=True, by_policy=by_policy)
     return outcome
 
 
@@ -296,32 +282,6 @@ def supplied(run: Run[Any], model: type[AnswerT], value_hint: str) -> AnswerT | 
         raise StepFailed("the supplied value", f"{where}: {problem['msg']}", value_hint=value_hint) from error
 
 
-async def open_request(request: RequestToOpen) -> OpenedRequest:
-    """Store what people will be shown, and list the request in the inbox."""
-    return await _record(PeopleActivities.open_request, request, f"ask people: {request.title}")
-
-
-async def close_request(request: RequestToClose) -> None:
-    """Take a request out of the inbox."""
-    await _record(PeopleActivities.close_request, request, f"{request.request_id}: {request.outcome}")
-
-
-async def pass_request(request: RequestToPass) -> None:
-    """Remind people of a request, or hand it on to the next role as well."""
-    await _record(PeopleActivities.pass_request, request, f"{request.request_id}: {request.event.value}")
-
-
-async def check_decisions(check: DecisionsToCheck) -> CheckedDecisions:
-    """Verify what has arrived, in one batch, outside the workflow, where roster, keys and clock are."""
-    names = ", ".join(decision.approver[:60] for decision in check.arrived[:3])
-    return await workflow.execute_local_activity_method(
-        DecisionActivities.check_decisions,
-        check,
-        start_to_close_timeout=timedelta(seconds=30),
-        summary=f"check the decisions of {names}"[:200],
-    )
-
-
 async def _attempt(
     run: Run[Any],
     method: Callable[[Any, InputT], Awaitable[OutputT]],
@@ -331,6 +291,7 @@ async def _attempt(
     summary: str,
     start_to_close: timedelta,
     schedule_to_close: timedelta,
+    patience: RetryPolicy = PATIENT,
 ) -> OutputT:
     """Its result. What is frozen when its time is over waits on; whatever else fails for good raises StepFailed."""
     while True:
@@ -341,7 +302,7 @@ async def _attempt(
                 start_to_close_timeout=start_to_close,
                 schedule_to_close_timeout=schedule_to_close,
                 heartbeat_timeout=HEARTBEAT_TIMEOUT,
-                retry_policy=PATIENT,
+                retry_policy=patience,
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
                 summary=summary[:200],
             )
@@ -349,20 +310,9 @@ async def _attempt(
             if isinstance(error.cause, CancelledError):
                 raise
             heed_cancellation(run)
-            if not _held_to_the_last(error):
-                raise StepFailed(step, f"{step}: {_cause(error)}") from error
-
-
-async def _record(method: Callable[[Any, InputT], Awaitable[OutputT]], request: InputT, summary: str) -> OutputT:
-    """A step that only touches the store: retried until it succeeds, since a run without records may not go on."""
-    return await workflow.execute_activity_method(
-        method,
-        request,
-        start_to_close_timeout=timedelta(seconds=30),
-        retry_policy=PATIENT,
-        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-        summary=summary[:200],
-    )
+            if not held_to_the_last(error):
+                sends = method is ToolActivities.call_tool  # an attempt before the last one may have sent it
+                raise StepFailed(step, f"{step}: {cause_of(error)}", ask_people=sends) from error
 
 
 def _remember_refusal(run: Run[Any], call: ToolCall, ruling: Ruling | None) -> None:
@@ -379,21 +329,8 @@ def heed_cancellation(run: Run[Any]) -> None:
         raise asyncio.CancelledError
 
 
-def _held_to_the_last(error: ActivityError) -> bool:
-    """Whether a freeze has held the last attempt: then nothing is wrong that a person could choose about."""
-    cause = error.cause.cause if isinstance(error.cause, exceptions.TimeoutError) else error.cause
-    return isinstance(cause, ApplicationError) and cause.type == FROZEN
-
-
-def _cause(error: ActivityError) -> str:
-    cause = error.cause
-    if isinstance(cause, exceptions.TimeoutError):
-        last = f"; the last attempt: {cause.cause}" if cause.cause else ""
-        return f"no result in time{last}"
-    return str(cause)
-
-
-def _described(call: ToolCall) -> str:
+def described(call: ToolCall) -> str:
+    """The tool, and the amount where there is one, in words for people."""
     arguments = call.arguments or {}
     cents, currency = arguments.get("cents"), arguments.get("currency", "")
     amount = f" {cents / 100:.2f} {currency}".rstrip() if isinstance(cents, int) else ""

@@ -11,6 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 from cli.main import COMMANDS, run
 from tests.cli.conftest import CommandLine
 from tests.cli.shop import Shop
+from tests.workflows.trip_world import OUTSIDE
 
 REPOSITORY = Path(__file__).parents[2]
 BARE = {"PATH": "/usr/bin", "PYTHONPATH": str(REPOSITORY), "TEMPORAL_CONFIG_FILE": "/dev/null"}
@@ -55,6 +56,21 @@ def test_a_machine_is_shown_with_arrows_and_endings(capsys: pytest.CaptureFixtur
     assert "awaiting_approval (waits) → issuing, assessing, rejected, expired" in shown
     assert "good endings: refunded" in shown
     assert "other endings: declined, rejected, expired, reversed, cancelled, undo_incomplete" in shown
+
+
+def test_a_machine_is_shown_with_what_follows_a_failed_step(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("INTERLOCK_AUTOMATIONS", str(OUTSIDE))
+    assert run(["machines", "show", "trip"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert run(["machines", "show", "trip", "--json"]) == 0
+
+    assert (
+        shown[shown.index("driving → paying") + 1]
+        == "  when a step fails: everything is undone, and called_off follows"
+    )
+    assert json.loads(capsys.readouterr().out)["failures"] == {"lodging": "lodging", "driving": "called_off"}
 
 
 def test_a_machine_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """A machine that cannot work is refused when its module is imported; a move it does not declare is refused in a run."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +11,7 @@ import pytest
 from contracts.decisions import Verdict
 from contracts.runs import BuiltIn
 from workflows.machine.definition import IllegalTransition, Machine, MachineDefinitionError
+from workflows.machine.failing import Escalate, KeepTrying, UndoAll
 
 
 class State(StrEnum):
@@ -80,6 +82,35 @@ def test_an_escalation_may_always_be_retried_and_otherwise_as_the_state_says() -
     assert machine.escapes(State.AWAITING_PICKUP) == {Verdict.RETRY: State.PACKING, Verdict.TAKE_OVER: State.SHIPPED}
 
 
+def failing_machine() -> Machine[State]:
+    """A machine of which every state fails in its own way; LOST follows from a failure alone."""
+    machine = Machine(State, initial=State.PACKING, final=(State.SHIPPED, State.LOST), good=(State.SHIPPED,))
+
+    @machine.state(State.PACKING, fails=KeepTrying(times=3, every=timedelta(minutes=5)))
+    async def pack(self: object) -> Literal[State.AWAITING_PICKUP]:
+        return State.AWAITING_PICKUP
+
+    @machine.state(State.AWAITING_PICKUP, fails=UndoAll(to=State.LOST))
+    async def await_pickup(self: object) -> Literal[State.SHIPPED]:
+        return State.SHIPPED
+
+    machine.check()
+    return machine
+
+
+def test_what_follows_a_failed_step_is_part_of_the_machine_and_otherwise_people_choose() -> None:
+    machine = failing_machine()
+    assert machine.fails(State.PACKING) == KeepTrying(times=3, every=timedelta(minutes=5))
+    assert dict(machine.failures) == {State.PACKING: State.PACKING, State.AWAITING_PICKUP: State.LOST}
+    assert small_machine().fails(State.PACKING) == Escalate()
+    assert dict(small_machine().failures) == {}
+
+
+def test_a_handler_may_not_return_what_only_a_failed_step_leads_to() -> None:
+    with pytest.raises(IllegalTransition):
+        failing_machine().move(State.AWAITING_PICKUP, State.LOST)
+
+
 def test_every_machine_knows_the_built_in_states() -> None:
     machine = small_machine()
     assert machine.named("escalated") is BuiltIn.ESCALATED
@@ -101,9 +132,11 @@ def test_every_machine_knows_the_built_in_states() -> None:
 # Mistakes. Each stands in a module of its own, and importing that module must fail.
 
 MODULE = """
+from datetime import timedelta
 from enum import StrEnum
 from typing import Literal
 from workflows.machine.definition import Machine
+from workflows.machine.failing import KeepTrying, UndoAll
 
 
 class State(StrEnum):
@@ -164,6 +197,26 @@ MISTAKES = {
     "an ending nobody reaches": (
         ('SHIPPED = "shipped"', 'SHIPPED = "shipped"; LOST = "lost"; GONE = "gone"'),
         "State.GONE.*cannot be reached from",
+    ),
+    "undoing to a stranger": (
+        ("@M.state(State.SENDING)", "@M.state(State.SENDING, fails=UndoAll(to='lost'))"),
+        "State.SENDING.*undoes everything and goes to 'lost', which is none of State",
+    ),
+    "undoing in a circle": (
+        ("@M.state(State.SENDING)", "@M.state(State.SENDING, fails=UndoAll(to=State.PACKING))"),
+        "State.SENDING.*undoes everything and comes back by way of.*State.PACKING",
+    ),
+    "undoing to itself": (
+        ("@M.state(State.SENDING)", "@M.state(State.SENDING, fails=UndoAll(to=State.SENDING))"),
+        "State.SENDING.*undoes everything and comes back",
+    ),
+    "keeping on and never trying": (
+        ("@M.state(State.SENDING)", "@M.state(State.SENDING, fails=KeepTrying(times=0, every=timedelta(hours=1)))"),
+        "State.SENDING.*must keep trying at least once, after some time",
+    ),
+    "keeping on without a pause": (
+        ("@M.state(State.SENDING)", "@M.state(State.SENDING, fails=KeepTrying(times=1, every=timedelta()))"),
+        "State.SENDING.*must keep trying at least once, after some time",
     ),
 }
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from contracts.runs import BuiltIn
-from tests.machine.test_definition import small_machine
+from tests.machine.test_definition import failing_machine, small_machine
 from workflows.catalog import Catalog, CatalogEntry
 from workflows.machine.diagram import mermaid
 
@@ -48,6 +48,13 @@ def test_what_a_person_may_choose_stands_on_the_arrow() -> None:
     text = mermaid(small_machine())
     assert "    escalated -.->|skip| shipped\n" in text
     assert "    escalated -.->|take over| shipped\n" in text
+
+
+def test_what_follows_a_failed_step_is_an_arrow_of_its_own() -> None:
+    text = mermaid(failing_machine())
+    assert "    packing -.->|a step failed, 3 times| packing\n" in text
+    assert "    awaiting_pickup -.->|a step failed, all is undone| lost\n" in text
+    assert "a step failed" not in mermaid(small_machine())
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)

@@ -39,8 +39,8 @@ HELD = (
     ),
     STEPS.off(
         "freezes: a run waits as long as it is frozen",
-        "if not _held_to_the_last(error):",
-        "if _held_to_the_last(error) or error:",
+        "if not held_to_the_last(error):",
+        "if held_to_the_last(error) or error:",
         "test_a_run_that_is_frozen_for_three_days_keeps_its_place_and_then_ends_well",
     ),
     STORED.off(

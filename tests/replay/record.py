@@ -51,7 +51,8 @@ async def _name(run: StoryRun) -> str:
 def _detours(view: RunView) -> list[str]:
     """What the run went through on its way; a path of its own to replay."""
     passed = {visit.state for visit in view.path[:-1]}
-    return [f"after-{name}" for state, name in DETOURS.items() if state in passed]
+    failed = ["after-failure"] if any(visit.failed for visit in view.path) else []
+    return [*(f"after-{name}" for state, name in DETOURS.items() if state in passed), *failed]
 
 
 if __name__ == "__main__":

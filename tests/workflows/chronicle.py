@@ -18,6 +18,8 @@ class Chronicle(BaseModel):
 
     arrows: set[tuple[str, str, str]] = set()
     """Automation, and the two states."""
+    failures: set[tuple[str, str, str]] = set()
+    """The same, of those that a failed step took by itself."""
     choices: set[tuple[str, str, str, str]] = set()
     """Automation, the state that escalated, what a person chose, and the state that followed."""
     endings: set[tuple[str, str]] = set()
@@ -32,6 +34,8 @@ class Chronicle(BaseModel):
         """Note what a view tells."""
         states = [visit.state for visit in view.path]
         self.arrows |= {(view.automation, *arrow) for arrow in pairwise(states)}
+        entered = pairwise(view.path)
+        self.failures |= {(view.automation, left.state, now.state) for left, now in entered if now.failed}
         if view.final:
             self.endings.add((view.automation, view.state))
         chosen = [decided.outcome for decided in view.decided if decided.outcome in CHOICES]

@@ -26,7 +26,7 @@ async def test_an_undo_that_fails_is_tried_again_with_a_new_key_on_retry(tempora
         ending = await refund.run.ending()
         states = await refund.run.states()
 
-    assert request.title.startswith("not undone: the credit; payments.reverse_credit ended as said_no")
+    assert request.title.startswith("not undone: the credit; undone: the mark on the order; payments.reverse_credit")
     assert request.options == (Verdict.RETRY, Verdict.TAKE_OVER, Verdict.ABANDON)
     assert states[-4:] == ["compensating", "escalated", "compensating", "reversed"]
     assert ending.state == "reversed"

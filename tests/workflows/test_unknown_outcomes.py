@@ -239,7 +239,7 @@ async def test_an_undo_nobody_can_find_out_about_ends_as_undo_incomplete(tempora
         ending = await refund.run.ending()
 
     assert ending.state == "undo_incomplete"
-    assert ending.reason.startswith("abandoned by erik: not undone: the credit; nobody knows whether payments.reverse")
+    assert ending.reason.startswith("abandoned by erik: not undone: the credit; undone: the mark on the order; nobody")
 
 
 async def test_nobody_answers_for_a_week_and_it_is_asked_again_and_never_sent(temporal: WorkflowEnvironment) -> None:

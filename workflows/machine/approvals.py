@@ -26,7 +26,8 @@ from contracts.decisions import (
 )
 from contracts.policy import Obligation, Ruling
 from contracts.runs import CaseT, Escalation
-from workflows import steps
+from workflows import steps, store_steps
+from workflows.machine.compensation import left
 from workflows.machine.decisions import KEPT_DECISIONS, TakesDecisions, outcome_of
 
 EXPIRED = "expired"
@@ -104,6 +105,12 @@ class DecidedByPeople(TakesDecisions[CaseT]):
             DisplayLine(label=f"option {option.value}", text=f"goes on in {target}")
             for option, target in escalation.options.items()
         )
+        if escalation.undoing:
+            lines = (
+                DisplayLine(label="undone", text=", ".join(self.case.undone)[:4000] or "nothing"),
+                DisplayLine(label="not undone", text=", ".join(left(self.case))[:4000]),
+                *lines,
+            )
         if escalation.value_hint:
             lines = (*lines, DisplayLine(label="value to supply", text=escalation.value_hint))
         options = tuple(escalation.options)
@@ -129,7 +136,7 @@ class DecidedByPeople(TakesDecisions[CaseT]):
         request_id = f"{workflow.info().workflow_id}#{number}"
         opened_at = workflow.now()
         path = DisplayLine(label="path", text=" → ".join(visit.state for visit in self.case.path))
-        stored = await steps.open_request(
+        stored = await store_steps.open_request(
             RequestToOpen(
                 request_id=request_id,
                 kind=kind,
@@ -192,7 +199,7 @@ class DecidedByPeople(TakesDecisions[CaseT]):
         return None
 
     async def _pass(self, request: ApprovalRequest, event: RequestEvent, **changes: object) -> None:
-        await steps.pass_request(RequestToPass(request_id=request.id, event=event))
+        await store_steps.pass_request(RequestToPass(request_id=request.id, event=event))
         self._replace(request.model_copy(update=changes))
         steps.heed_cancellation(self)
 
@@ -220,7 +227,7 @@ class DecidedByPeople(TakesDecisions[CaseT]):
         if not arrived:
             return None
         counted = tuple(given for request in self.case.requests for given in request.approvals)
-        checked = await steps.check_decisions(DecisionsToCheck(arrived=arrived, counted=counted))
+        checked = await store_steps.check_decisions(DecisionsToCheck(arrived=arrived, counted=counted))
         for decision, answer_to_it in zip(arrived, checked.checked, strict=True):
             answer = await self._take(decision, answer_to_it)
             self.note(inbox=tuple(other for other in self.case.inbox if other is not decision))
@@ -252,7 +259,9 @@ class DecidedByPeople(TakesDecisions[CaseT]):
         return await self._close(request, answer)
 
     async def _close(self, request: ApprovalRequest, answer: Answer) -> Answer:
-        await steps.close_request(RequestToClose(request_id=request.id, outcome=answer.outcome, by=answer.approver))
+        await store_steps.close_request(
+            RequestToClose(request_id=request.id, outcome=answer.outcome, by=answer.approver)
+        )
         decided = DecidedRequest(id=request.id, outcome=answer.outcome, by=answer.approver, at=workflow.now())
         self.note(
             requests=tuple(known for known in self.case.requests if known.id != request.id),

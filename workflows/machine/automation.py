@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, cast
 
 from temporalio import workflow
@@ -11,10 +11,11 @@ from temporalio.exceptions import is_cancelled_exception
 from contracts.decisions import Verdict
 from contracts.runs import BuiltIn, Case, CaseT, Ending, Escalation, Resolution, RunView, Visit
 from contracts.tools import CallStatus
-from workflows import steps
+from workflows import steps, store_steps
 from workflows.machine import compensation, record
 from workflows.machine.approvals import Choice, DecidedByPeople
 from workflows.machine.definition import Machine
+from workflows.machine.failing import KeepTrying, UndoAll
 
 KEPT_VISITS = 50
 
@@ -72,7 +73,7 @@ class Automation(DecidedByPeople[CaseT]):
             self._publish_details()
             return
         self.note(summary=self.summary())
-        registered = await steps.register_run(self, self.request_as_json())
+        registered = await store_steps.register_run(self, self.request_as_json())
         if registered.refused:
             self.note(reason=registered.refused)
         first = BuiltIn.CANCELLED if registered.refused else self.machine.initial
@@ -92,15 +93,16 @@ class Automation(DecidedByPeople[CaseT]):
     async def _next_state(self) -> str:
         if self.case.state == BuiltIn.ESCALATED:
             return await self._await_choice()
-        if self.case.cancelling:
+        if self.case.cancelling or self.case.undoing_to:
             return await self._undo_everything()
+        await self._pause()
         state = self.machine.named(self.case.state)
         try:
             following = await self.machine.handler(state)(self)
         except compensation.UndoFailed as failure:
             return self._escalate_undo(failure)
         except steps.StepFailed as failure:
-            return self._escalate(failure)
+            return await self._follow(failure)
         return str(self.machine.move(state, following).value)
 
     def _state(self) -> Any:
@@ -108,7 +110,7 @@ class Automation(DecidedByPeople[CaseT]):
 
     async def _end(self) -> None:
         await self.withdraw_requests("withdrawn")
-        await steps.record_ending(self)
+        await store_steps.record_ending(self)
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     # Entering states.
@@ -122,12 +124,46 @@ class Automation(DecidedByPeople[CaseT]):
             record.publish_state(state)
 
     def _visit(self, state: str) -> None:
-        visit = Visit(state=state, at=workflow.now())
+        after_failure = self.case.again_at is not None or state == self.case.undoing_to
+        visit = Visit(state=state, at=workflow.now(), **({"failed": True} if after_failure else {}))
+        if state == self.case.undoing_to:
+            self.note(undoing_to="")
+        if state != self.case.state:
+            self.note(tries=0)
         self.note(state=state, path=(*self.case.path, visit)[-KEPT_VISITS:], visits=self.case.visits + 1)
         self._publish_details()
 
     def _publish_details(self) -> None:
         record.publish_details(self.case, self.facts())
+
+    # What the machine says of a failed step.
+
+    async def _follow(self, failure: steps.StepFailed) -> str:
+        """The state that follows by itself; where only people can know what happened, they are asked."""
+        rule = self.machine.fails(self._state())
+        if isinstance(rule, UndoAll) and not failure.ask_people:
+            self.note(undoing_to=rule.to.value, reason=failure.problem[:400])
+            self._publish_details()
+            return await self._undo_everything()
+        hopeless = failure.ask_people or failure.by_policy
+        if isinstance(rule, KeepTrying) and self.case.tries < rule.times and not hopeless:
+            return self._try_again(failure, rule.every)
+        return self._escalate(failure)
+
+    def _try_again(self, failure: steps.StepFailed, after: timedelta) -> str:
+        self.note(tries=self.case.tries + 1, again_at=workflow.now() + after, reason=failure.problem[:400])
+        if failure.renew:
+            self.note(occurrences=steps.renew(self.case, failure.step))
+        return self.case.state
+
+    async def _pause(self) -> None:
+        """Not longer than the machine says: the run continues as new before or after, never meanwhile."""
+        if self.case.again_at is None:
+            return
+        if (wait := self.case.again_at - workflow.now()) > timedelta():
+            await workflow.sleep(wait, summary=f"then {self.case.state} once more: {self.case.reason}"[:200])
+        self.note(again_at=None, reason="")
+        self._publish_details()
 
     # Escalation: a person chooses how the run goes on.
 
@@ -158,6 +194,7 @@ class Automation(DecidedByPeople[CaseT]):
         escalation = self._escalation()
         choice = await self.ask_for_choice(escalation, self.owner_role)
         if problem := await self._not_resolved(escalation, choice):
+            problem = f"{problem[:200]}; still: {escalation.problem.rpartition('; still: ')[2]}"[:400]
             self.note(escalation=escalation.model_copy(update={"problem": problem}), reason=problem)
             return BuiltIn.ESCALATED.value
         if choice.verdict is Verdict.ABANDON:
@@ -165,7 +202,7 @@ class Automation(DecidedByPeople[CaseT]):
         if choice.verdict in (Verdict.RETRY, Verdict.DID_NOT_HAPPEN) and escalation.renew:
             self.note(occurrences=steps.renew(self.case, escalation.step))
         if choice.verdict is Verdict.TAKE_OVER and escalation.undoing:
-            self.note(compensations=self.case.compensations[:-1])
+            compensation.undone_by_hand(self)
         self.note(escalation=None, reason="", supplied=choice.value)
         return await self._undo_everything() if self.case.cancelling else escalation.options[choice.verdict]
 
@@ -173,7 +210,7 @@ class Automation(DecidedByPeople[CaseT]):
         """Have the ledger take the answer, where that says what came of a call; why it does not, else empty."""
         if escalation.unanswered is None or choice.decision is None:
             return ""
-        outcome = await steps.resolve_call(Resolution(unanswered=escalation.unanswered, decision=choice.decision))
+        outcome = await store_steps.resolve_call(Resolution(unanswered=escalation.unanswered, decision=choice.decision))
         return outcome.message if outcome.status is CallStatus.UNKNOWN else ""
 
     async def _abandon(self, escalation: Escalation, by: str) -> str:
@@ -189,11 +226,13 @@ class Automation(DecidedByPeople[CaseT]):
     # Cancelling and undoing.
 
     async def _cancel(self) -> None:
-        self.note(cancelling=True, reason=f"cancelled: {workflow.cancellation_reason() or 'no reason given'}"[:400])
-        await self.withdraw_requests("cancelled")
-        if self.case.state == BuiltIn.ESCALATED:
-            self.note(escalation=None)
-            self._enter(await self._undo_everything())
+        if not self.case.cancelling:  # else people have cancelled or abandoned it before, and nothing changes
+            reason = f"cancelled: {workflow.cancellation_reason() or 'no reason given'}"[:400]
+            self.note(cancelling=True, again_at=None, reason=reason)
+            await self.withdraw_requests("cancelled")
+            if self.case.state == BuiltIn.ESCALATED:
+                self.note(escalation=None)
+                self._enter(await self._undo_everything())
         await self._until_final(self._next_state)
 
     async def _undo_everything(self) -> str:
@@ -201,7 +240,13 @@ class Automation(DecidedByPeople[CaseT]):
             await compensation.undo(self)
         except compensation.UndoFailed as failure:
             return self._escalate_undo(failure)
-        return BuiltIn.CANCELLED.value
+        return BuiltIn.CANCELLED.value if self.case.cancelling else self._after_undoing()
+
+    def _after_undoing(self) -> str:
+        state, following = self._state(), self.machine.named(self.case.undoing_to)
+        if following is not self.machine.failures.get(state):  # a handler has chosen it
+            self.machine.move(state, following)
+        return self.case.undoing_to
 
     def _escalate_undo(self, failure: compensation.UndoFailed) -> str:
         unanswered = failure.unanswered is not None
@@ -282,6 +327,9 @@ class Automation(DecidedByPeople[CaseT]):
             tool_calls=case.tool_calls,
             taint=case.taint,
             reason=case.reason,
+            undone=case.undone,
+            not_undone=compensation.left(case),
+            tries_again_at=case.tries_again_at,
             answer_ref=self.answer_ref(),
             facts=dict(self.facts()),
         )

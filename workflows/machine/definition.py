@@ -10,11 +10,13 @@ the diagram is drawn from it, and `move()` holds every run to it. Pure: no clock
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import timedelta
 from enum import Enum
 from typing import Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from contracts.decisions import Verdict
 from contracts.runs import BuiltIn
+from workflows.machine.failing import Escalate, KeepTrying, Rule, UndoAll
 
 StateT = TypeVar("StateT", bound=Enum)
 HandlerT = TypeVar("HandlerT", bound=Callable[[Any], Awaitable[Any]])
@@ -55,6 +57,7 @@ class Machine(Generic[StateT]):
         self._handlers: dict[StateT, Handler] = {}
         self._successors: dict[StateT, tuple[StateT, ...]] = {}
         self._escapes: dict[StateT, dict[Verdict, StateT]] = {}
+        self._fails: dict[StateT, Rule[StateT]] = {}
 
     def state(
         self,
@@ -64,11 +67,13 @@ class Machine(Generic[StateT]):
         skip: StateT | None = None,
         take_over: StateT | None = None,
         supply: bool = False,
+        fails: Rule[StateT] | None = None,
     ) -> Callable[[HandlerT], HandlerT]:
         """Mark a method as the one handler of `state`.
 
         When `state` escalates a person may always retry (in `retry`, else in `state` itself) or abandon; `skip` and
         `take_over` name where the run may go on otherwise; `supply` says that a person may give the missing value.
+        `fails` says what follows by itself when a step fails in it: by default it escalates.
         """
 
         def register(handler: HandlerT) -> HandlerT:
@@ -78,6 +83,7 @@ class Machine(Generic[StateT]):
             self._handlers[state] = handler
             self._successors[state] = _declared_successors(handler, self.states)
             self._escapes[state] = _escapes(state, retry or state, skip, take_over, supply)
+            self._fails[state] = fails or Escalate()
             return handler
 
         return register
@@ -94,6 +100,21 @@ class Machine(Generic[StateT]):
     def escapes(self, state: StateT) -> Mapping[Verdict, StateT]:
         """How an escalation from `state` may be answered, and where each answer leads (abandoning always is)."""
         return self._escapes[state]
+
+    def fails(self, state: StateT) -> Rule[StateT]:
+        """What follows by itself when a step fails in `state`."""
+        return self._fails[state]
+
+    @property
+    def failures(self) -> Mapping[StateT, StateT]:
+        """State -> the state that follows by itself when a step of it fails; without those that only escalate."""
+        found: dict[StateT, StateT] = {}
+        for state, rule in self._fails.items():
+            if isinstance(rule, UndoAll):
+                found[state] = rule.to
+            elif isinstance(rule, KeepTrying):
+                found[state] = state
+        return found
 
     def named(self, value: str) -> StateT | BuiltIn:
         """The state called `value`, one of the machine's own or a built-in one. Raises ValueError."""
@@ -120,7 +141,8 @@ class Machine(Generic[StateT]):
 
         Raises MachineDefinitionError naming every problem.
         """
-        problems = [*self._name_problems(), *self._handler_problems(), *self._path_problems()]
+        problems = [*self._name_problems(), *self._handler_problems(), *self._failure_problems()]
+        problems += self._path_problems()
         if problems:
             raise MachineDefinitionError(f"{self.states.__module__}: " + "; ".join(problems))
 
@@ -137,6 +159,17 @@ class Machine(Generic[StateT]):
                 yield f"{state!r} is final but has a handler"
             if state not in self.final and state not in self._handlers:
                 yield f"{state!r} has no handler and is not final"
+
+    def _failure_problems(self) -> Iterable[str]:
+        for state, rule in self._fails.items():
+            if isinstance(rule, KeepTrying) and (rule.times < 1 or rule.every <= timedelta()):
+                yield f"{state!r} must keep trying at least once, after some time; {rule!r} does not"
+            if not isinstance(rule, UndoAll):
+                continue
+            if not isinstance(rule.to, self.states):
+                yield f"{state!r} undoes everything and goes to {rule.to!r}, which is none of {self.states.__name__}"
+            elif state in self._reachable_from(rule.to):  # its keys are used up: nothing would be sent again
+                yield f"{state!r} undoes everything and comes back by way of {rule.to!r}; its effects happen only once"
 
     def _path_problems(self) -> Iterable[str]:
         reachable = self._reachable_from(self.initial)
@@ -157,7 +190,8 @@ class Machine(Generic[StateT]):
         return reached
 
     def _all_successors(self, state: StateT) -> tuple[StateT, ...]:
-        return (*self._successors.get(state, ()), *self._escapes.get(state, {}).values())
+        by_itself = [self.failures[state]] if state in self.failures else []
+        return (*self._successors.get(state, ()), *self._escapes.get(state, {}).values(), *by_itself)
 
 
 def _escapes(

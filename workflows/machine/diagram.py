@@ -7,6 +7,7 @@ from typing import Any
 from contracts.decisions import Verdict
 from contracts.runs import BuiltIn
 from workflows.machine.definition import Machine
+from workflows.machine.failing import KeepTrying
 
 _ESCALATED, _CANCELLED, _INCOMPLETE = (
     BuiltIn.ESCALATED.value,
@@ -46,10 +47,18 @@ def _arrows(machine: Machine[Any]) -> Iterator[str]:
 
 
 def _implicit(machine: Machine[Any]) -> Iterator[str]:
+    yield from _after_failures(machine)
     yield from (f"    {state.value} -.-> {_ESCALATED}" for state in machine.transitions)
     yield from dict.fromkeys(_resumptions(machine))  # two states may lead to the same arrow
     yield f"    {_ESCALATED} -.->|abandon| {_CANCELLED}"
     yield f"    {_ESCALATED} -.->|abandon, an undo failed| {_INCOMPLETE}"
+
+
+def _after_failures(machine: Machine[Any]) -> Iterator[str]:
+    for state, target in machine.failures.items():
+        rule = machine.fails(state)
+        words = f"a step failed, {rule.times} times" if isinstance(rule, KeepTrying) else "a step failed, all is undone"
+        yield f"    {state.value} -.->|{words}| {target.value}"
 
 
 def _resumptions(machine: Machine[Any]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from temporalio.common import SearchAttributeKey
 from contracts.decisions import ApprovalRequest, RequestKind
 from contracts.escaping import markdown, plain
 from contracts.runs import BuiltIn, Case
+from workflows.machine.compensation import left
 
 AUTOMATION = SearchAttributeKey.for_keyword("InterlockAutomation")
 STATE = SearchAttributeKey.for_keyword("InterlockState")
@@ -87,8 +88,13 @@ def _table(case: Case, facts: Mapping[str, str]) -> Iterable[str]:
     yield f"| cost | {case.usage.cost_micros / 1_000_000:.4f} |"
     if case.taint:
         yield f"| has read | {markdown(' and '.join(case.taint))} content |"
+    if case.tries_again_at is not None:
+        yield f"| tried again by itself | {case.tries_again_at:%Y-%m-%d %H:%M:%S} UTC |"
+    if case.undone:
+        yield f"| undone | {markdown(', '.join(case.undone))} |"
     if case.compensations:
-        yield f"| would be undone | {markdown(', '.join(undo.undoes for undo in reversed(case.compensations)))} |"
+        label = "not undone" if left(case) else "would be undone"
+        yield f"| {label} | {markdown(', '.join(undo.undoes for undo in reversed(case.compensations)))} |"
     if case.refused_count:
         last = case.refused_decisions[-1]
         yield f"| refused decisions | {case.refused_count}; the last: {markdown(last.reason, 300)} |"
