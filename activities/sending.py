@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from temporalio.exceptions import ApplicationError
 
+from activities.admission import Admitted
 from activities.clock import Clock
 from activities.conversations import Contents
 from activities.heartbeat import to_the_end
@@ -60,13 +61,19 @@ class Sending:
         self._totals, self._taints = totals, taints
         self._owner = f"{os.getpid()}@{socket.gethostname()}"
 
-    async def send(self, prepared: Prepared, standing: LedgerEntry | None, permission: Permission) -> ToolOutcome:
-        """Send, unless it was sent before and must not be again. Raises ApplicationError while a retry is allowed."""
+    async def send(
+        self, prepared: Prepared, standing: LedgerEntry | None, permission: Permission, admitted: Admitted
+    ) -> ToolOutcome:
+        """Send, unless it was sent before and must not be again.
+
+        Raises ApplicationError while a retry is allowed, Held when the server's rate leaves no room now.
+        """
         entry = standing or await self._claim(prepared, permission)
         refuse_another(prepared, entry)  # a rival may have claimed the key for it meanwhile
         if problem := await self._may_not_send(prepared, entry):
             return await self.give_up(prepared, entry, problem)
-        return await self._send(prepared, entry)
+        await admitted.to_send()
+        return await self._send(prepared, entry, admitted)
 
     async def _claim(self, prepared: Prepared, permission: Permission) -> LedgerEntry:
         action = prepared.action
@@ -110,17 +117,17 @@ class Sending:
             case EffectClass.QUERYABLE | EffectClass.OPAQUE:
                 return "it was sent and no answer came; sending it again could do it twice"
 
-    async def _send(self, prepared: Prepared, entry: LedgerEntry) -> ToolOutcome:
+    async def _send(self, prepared: Prepared, entry: LedgerEntry, admitted: Admitted) -> ToolOutcome:
         sent = await self._ledger.mark_sent(entry.key, entry.generation, self._owner, await self._clock.now())
         if sent is None:
             raise ApplicationError(
                 "another attempt of this call is under way", type="AlreadySent", next_retry_delay=RETRY_AFTER
             )
-        return await to_the_end(self._deliver(prepared, sent))
+        return await to_the_end(self._deliver(prepared, sent, admitted))
 
-    async def _deliver(self, prepared: Prepared, entry: LedgerEntry) -> ToolOutcome:
+    async def _deliver(self, prepared: Prepared, entry: LedgerEntry, admitted: Admitted) -> ToolOutcome:
         tainted = await self._taint(prepared)
-        outcome = await self._exchange(prepared, entry)
+        outcome = await self._exchange(prepared, entry, admitted)
         return outcome.model_copy(update={"taint": prepared.definition.taints}) if tainted else outcome
 
     async def _taint(self, prepared: Prepared) -> bool:
@@ -129,9 +136,10 @@ class Sending:
         now = await self._clock.now()
         return await self._taints.add(prepared.run, prepared.definition.taints, tool, now)
 
-    async def _exchange(self, prepared: Prepared, entry: LedgerEntry) -> ToolOutcome:
+    async def _exchange(self, prepared: Prepared, entry: LedgerEntry, admitted: Admitted) -> ToolOutcome:
         try:
-            delivered = await self._toolbox.call(prepared.definition, prepared.action.arguments, entry.key)
+            asking = self._toolbox.call(prepared.definition, prepared.action.arguments, entry.key)
+            delivered = await admitted.call(asking)
         except NotSent as not_sent:
             await self._ledger.release(entry.key, entry.generation, await self._clock.now())
             raise try_later(not_sent, f"{prepared.call.server} cannot be reached") from not_sent

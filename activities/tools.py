@@ -4,9 +4,14 @@ Who asks comes from the start record, which run it is from Temporal, what is all
 very bytes that are about to be sent. What was sent is in the ledger before the first byte leaves.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.admission import Admission, Admitted, Held, HeldBy
 from activities.audit import Audit
 from activities.authority import Authority
 from activities.clock import Clock
@@ -16,11 +21,11 @@ from activities.heartbeat import heartbeating
 from activities.identity import CurrentRun
 from activities.inbox import Inbox, Starts
 from activities.ledger import Ledger, LedgerEntry
-from activities.preparing import Preparation, Prepared, Refused
+from activities.preparing import Preparation, Prepared, Refused, try_later
 from activities.ruling import Rulings
 from activities.sending import Sending, refuse_another
 from activities.taints import Taints
-from activities.toolbox import Toolbox
+from activities.toolbox import NotSent, Toolbox, UnknownServer
 from activities.totals import Totals
 from contracts.audit import AuditKind, AuditRecord
 from contracts.canonical import digest
@@ -28,6 +33,7 @@ from contracts.deployment import Deployment
 from contracts.policy import Ruling, RulingEffect
 from contracts.tools import CallStatus, ToolCall, ToolOutcome
 
+LONGEST_WAIT_FOR_ROOM = timedelta(seconds=30)
 NOTHING_TO_UNDO = "nothing was sent that could be undone"
 
 
@@ -50,7 +56,9 @@ class ToolActivities:
         current: CurrentRun,
         clock: Clock,
         deployment: Deployment,
+        admission: Admission,
     ) -> None:
+        self._admission = admission
         self._ledger, self._totals, self._audit = ledger, totals, audit
         self._current, self._clock = current, clock
         self._preparation = Preparation(
@@ -67,7 +75,8 @@ class ToolActivities:
         """
         async with heartbeating():
             try:
-                prepared = await self._preparation.prepare(call)
+                async with self._admitted(call, calls=False) as admitted:
+                    prepared = await self._preparation.prepare(call, admitted)
                 ruling = (await self._rulings.rule(prepared, spending=False)).ruling
             except Refused as refused:
                 raise ApplicationError(str(refused), type="Refused", non_retryable=True) from refused
@@ -82,12 +91,26 @@ class ToolActivities:
         """
         async with heartbeating():
             try:
-                return await self._call(await self._preparation.prepare(call))
+                async with self._admitted(call, calls=True) as admitted:
+                    return await self._call(await self._preparation.prepare(call, admitted), admitted)
             except Refused as refused:
                 await self._tell_refused(call, str(refused))
                 return ToolOutcome(status=CallStatus.REFUSED, message=str(refused)[:400])
 
-    async def _call(self, prepared: Prepared) -> ToolOutcome:
+    @asynccontextmanager
+    async def _admitted(self, call: ToolCall, *, calls: bool) -> AsyncIterator[Admitted]:
+        """Around everything that may talk to the server. Raises ApplicationError while it is held; Refused."""
+        try:
+            async with self._admission.to(call.server, calls=calls) as admitted:
+                yield admitted
+        except UnknownServer as unknown:
+            raise Refused(str(unknown)) from unknown
+        except NotSent as not_sent:
+            raise try_later(not_sent, f"{call.server} cannot be reached") from not_sent
+        except Held as held:
+            raise held_back(held) from held
+
+    async def _call(self, prepared: Prepared, admitted: Admitted) -> ToolOutcome:
         standing = await self._ledger.find(prepared.action.key)
         if standing is not None:
             refuse_another(prepared, standing)
@@ -104,7 +127,7 @@ class ToolActivities:
         if permission.ruling.effect is not RulingEffect.PERMIT:
             await self._tell(prepared, permission.ruling)
             return await self._not_permitted(prepared, standing, permission.ruling)
-        return await self._sending.send(prepared, standing, permission)
+        return await self._sending.send(prepared, standing, permission, admitted)
 
     async def _not_permitted(self, prepared: Prepared, standing: LedgerEntry | None, ruling: Ruling) -> ToolOutcome:
         if standing is not None and standing.sends:
@@ -148,3 +171,14 @@ class ToolActivities:
             },
         )
         await self._audit.append(record)
+
+
+def held_back(held: Held) -> ApplicationError:
+    """The durable wait: Temporal tries again when it may help, and its pending activity says what is waited for.
+
+    Where nobody knows when there will be room, whoever has come often comes less often.
+    """
+    seconds = held.retry_after_seconds
+    if held.kind is not HeldBy.BREAKER:
+        seconds = max(seconds, min(seconds * activity.info().attempt, LONGEST_WAIT_FOR_ROOM.total_seconds()))
+    return ApplicationError(str(held), type="Held", next_retry_delay=timedelta(seconds=seconds))

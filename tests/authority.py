@@ -83,6 +83,8 @@ def store_ports(store: Store) -> dict[str, Any]:
         "taints",
         "audit",
         "outbox",
+        "breakers",
+        "rates",
     )
     return {name: getattr(store, name) for name in names}
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
 from temporalio import exceptions, workflow
-from temporalio.common import RetryPolicy
+from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ActivityError, CancelledError
 
 from activities.claude import ClaudeActivities
@@ -35,6 +35,8 @@ from contracts.tools import CallStatus, ChosenByClaude, Purpose, ToolCall, ToolO
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=8)
 KEPT_REFUSALS = 5
+MOST_FAIRNESS_BYTES = 64
+"""What Temporal takes for a fairness key."""
 PATIENT = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
 
 InputT = TypeVar("InputT")
@@ -130,6 +132,7 @@ async def ask_policy(run: Run[Any], call: ToolCall) -> Ruling:
         summary=f"policy: {_described(call)}",
         start_to_close=timedelta(minutes=1),
         schedule_to_close=timedelta(hours=1),
+        priority=_fair_to(call.server),
     )
     _remember_refusal(run, call, ruling)
     heed_cancellation(run)
@@ -146,6 +149,7 @@ async def make_call(run: Run[Any], call: ToolCall) -> ToolOutcome:
         summary=_described(call),
         start_to_close=timedelta(minutes=10),
         schedule_to_close=timedelta(hours=12),
+        priority=_fair_to(call.server),
     )
     taint = tuple(sorted({*run.case.taint, *outcome.taint}))
     run.note(tool_calls=run.case.tool_calls + 1, taint=taint)
@@ -307,6 +311,7 @@ async def _attempt(
     summary: str,
     start_to_close: timedelta,
     schedule_to_close: timedelta,
+    priority: Priority = Priority.default,
 ) -> OutputT:
     try:
         result = await workflow.execute_activity_method(
@@ -318,6 +323,7 @@ async def _attempt(
             retry_policy=PATIENT,
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             summary=summary[:200],
+            priority=priority,
         )
     except ActivityError as error:
         if isinstance(error.cause, CancelledError):
@@ -325,6 +331,11 @@ async def _attempt(
         heed_cancellation(run)
         raise StepFailed(step, f"{step}: {_cause(error)}") from error
     return result
+
+
+def _fair_to(server: str) -> Priority:
+    """Calls of one server queue behind each other, not behind those of every other server."""
+    return Priority(fairness_key=server.encode("utf-8", "replace")[:MOST_FAIRNESS_BYTES].decode(errors="ignore"))
 
 
 async def _record(method: Callable[[Any, InputT], Awaitable[OutputT]], request: InputT, summary: str) -> OutputT:

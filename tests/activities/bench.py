@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from temporalio.testing import ActivityEnvironment
 
+from activities.admission import Admission
 from activities.claude import ClaudeActivities
 from activities.conversations import RunKey
 from activities.identity import CurrentRun
@@ -99,6 +100,7 @@ class Bench:
             "prompts": PromptFiles([self.prompts]),
             "authority": self.in_force(),
             "current": CurrentRun(self.chains),
+            "admission": Admission(self.toolbox, self.store.breakers, self.store.rates, self.clock),
             "clock": self.clock,
             "deployment": self.deployment,
             "default_model": "scripted",

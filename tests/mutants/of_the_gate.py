@@ -37,7 +37,7 @@ FINDING_OUT = (
     ),
     PREPARING.off(
         "gate: arguments of a size",
-        "if size > MAX_ARGUMENT_BYTES:",
+        "if size > most:",
         "if False:",
         "test_arguments_that_do_not_fit_are_refused_before_anything_is_sent",
     ),
