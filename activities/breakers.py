@@ -70,11 +70,11 @@ class Breaker(Model):
     problem: str = ""
     """The last one."""
     changed_at: Moment | None = None
-    """When it was last opened or closed; None before it ever was."""
+    """Since when it is open, or closed; the first outcome that was written, of one that was never open."""
 
     def with_changes(self, **changes: Any) -> "Breaker":
         """The same one, changed."""
-        return self.model_copy(update=changes)
+        return Breaker.model_validate(dict(self) | changes)  # moments are cut to what is kept of them
 
 
 class May(StrEnum):
