@@ -203,13 +203,13 @@ async def a_bench(
         store = await asyncio.to_thread(Store.open, f"sqlite:///{folder}/store.db", routes)
         try:
             if registered:
-                await store.starts.register(_rita_asks(more.pop("automation", "refund")), NINE)
+                await store.starts.register(rita_asks(more.pop("automation", "refund")), NINE)
             yield Bench(store, toolbox, claude or ScriptedClaude([[]]), **more)
         finally:
             await asyncio.to_thread(store.close)
 
 
-def _rita_asks(automation: str) -> StartRecord:
+def rita_asks(automation: str) -> StartRecord:
     statement = StartStatement(
         requester="rita",
         automation=automation,
