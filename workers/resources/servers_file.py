@@ -152,7 +152,7 @@ class ServerDeclaration(Stakes):
 
     def as_rules(self) -> ServerRules:
         """What is said of the server as a whole."""
-        return ServerRules(breaker=self.breaker, limits=self.limits)
+        return ServerRules.model_validate({"breaker": self.breaker.model_dump(), "limits": self.limits.model_dump()})
 
     def rule(self, tool: str) -> ToolRule:
         """What the operator says of this tool, else of its server."""

@@ -31,6 +31,7 @@ class McpConnections:
     ) -> None:
         """`private_dir` holds a home folder per stdio server, `log_dir` what each writes to stderr."""
         self._declared = {server.name: server for server in servers}
+        self._rules = {server.name: server.as_rules() for server in servers}
         self._open_seconds = open_seconds
         self._ways: dict[str, Way] = {
             server.name: way_to(server, private_dir, log_dir, open_seconds) for server in servers
@@ -42,7 +43,7 @@ class McpConnections:
 
     def rules(self, server: str) -> ServerRules:
         """What the servers file says of the server as a whole. Raises UnknownServer."""
-        return self._declaration(server).as_rules()
+        return self._rules[self._declaration(server).name]
 
     async def definitions(self, server: str) -> tuple[ToolDefinition, ...]:
         """The server's tools and resources, sorted by name. Raises UnknownServer, NotSent."""
@@ -59,7 +60,7 @@ class McpConnections:
 
     async def call(self, tool: ToolDefinition, arguments: dict[str, JsonValue], key: str) -> Delivered:
         """Send one call. Raises UnknownServer, NotSent, ServerRefused, OutcomeUnknown."""
-        most = self._declaration(tool.server).limits.arguments
+        most = self.rules(tool.server).limits.arguments
         return await exchanged(self._ways[tool.server], tool, arguments, key, most)
 
     async def aclose(self) -> None:
