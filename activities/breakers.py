@@ -77,6 +77,15 @@ class Breaker(Model):
         return Breaker.model_validate(dict(self) | changes)  # moments are cut to what is kept of them
 
 
+class Position(StrEnum):
+    """How a breaker stands, in one word."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    PROBING = "probing"
+    """Open, and somebody looks whether the server is back."""
+
+
 class May(StrEnum):
     """What a caller may do."""
 
@@ -107,6 +116,13 @@ def expire(breaker: Breaker, at: Moment) -> Breaker:
 def failed(breaker: Breaker, at: Moment) -> int:
     """How many of the last calls failed, of those that still count."""
     return sum(not outcome.healthy for outcome in expire(breaker, at).outcomes)
+
+
+def position(breaker: Breaker, at: Moment) -> Position:
+    """How it stands at a moment."""
+    if not breaker.open:
+        return Position.CLOSED
+    return Position.PROBING if expire(breaker, at).probe_owner else Position.OPEN
 
 
 def admit(breaker: Breaker, owner: str, at: Moment) -> tuple[Breaker, Leave]:
