@@ -142,7 +142,7 @@ class Admission:
             self._taken[server] -= 1
 
     async def _leave(self, server: str, rules: ServerRules) -> Leave:
-        """Leave to call; won by a probe where the breaker is due. Raises Held."""
+        """Leave to call; where the breaker is due, after a probe that succeeds. Raises Held, NotSent."""
         owner = secrets.token_hex(8)
         leave = await self._breakers.admit(server, owner, await self._clock.now())
         if leave.may is May.PROBE:
@@ -155,11 +155,9 @@ class Admission:
     async def _probe(self, server: str, rules: ServerRules, leave: Leave) -> None:
         """List the server's tools anew, which changes nothing there, and record whether it answered.
 
-        Raises Held when it did not; NotSent when it could not be asked for reasons of ours.
+        Raises NotSent when it could not be asked for reasons of ours.
         """
-        breaker = await self._record(server, rules, leave, await self._looked(server))
-        if breaker.open:
-            raise await self._held(breaker)
+        await self._record(server, rules, leave, await self._looked(server))
 
     async def _looked(self, server: str) -> Report:
         try:
@@ -173,9 +171,9 @@ class Admission:
             return report
         return Report()
 
-    async def _record(self, server: str, rules: ServerRules, leave: Leave, report: Report) -> Breaker:
+    async def _record(self, server: str, rules: ServerRules, leave: Leave, report: Report) -> None:
         recording = self._breakers.record(server, rules.breaker, leave, report, await self._clock.now())
-        return await to_the_end(recording)
+        await to_the_end(recording)
 
     async def _held(self, breaker: Breaker) -> Held:
         now = await self._clock.now()

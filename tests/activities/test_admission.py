@@ -183,8 +183,10 @@ async def test_more_calls_than_places_are_held_without_waiting() -> None:
         gate, release = bench.gate(), bench.toolbox.holding(TOOL)
         under_way = [asyncio.create_task(bench.environment().run(gate.call_tool, credit(n))) for n in range(2)]
         await _until(lambda: len(bench.toolbox.called) == 2)
-        held = await fails(bench, credit(9), gate)
+        third = asyncio.create_task(fails(bench, credit(9), gate))
+        await _until(lambda: third.done() or len(bench.toolbox.called) > 2)
         release.set()
+        held = await third
         assert all(outcome.done for outcome in await asyncio.gather(*under_way))
         assert (await bench.environment().run(gate.call_tool, credit(9))).done
     assert (held.type, bench.toolbox.called) == ("Held", [TOOL] * 3)
@@ -247,11 +249,11 @@ async def test_a_server_whose_calls_all_hang_never_starves_another() -> None:
 
         slow = [asyncio.create_task(attempt("slow", number)) for number in range(12)]
         quick = [asyncio.create_task(attempt("quick", number)) for number in range(6)]
-        answered = await asyncio.wait_for(asyncio.gather(*quick), WAITS_SECONDS)
+        _, starved = await asyncio.wait(quick, timeout=WAITS_SECONDS)
         release.set()
-        ended = await asyncio.gather(*slow, return_exceptions=True)
-    assert all(outcome.done for outcome in answered)
-    assert sorted(type(each).__name__ for each in ended) == ["ApplicationError"] * 10 + ["ToolOutcome"] * 2
+        ended = await asyncio.gather(*slow, *quick, return_exceptions=True)
+    assert not starved and all(outcome.done for outcome in (task.result() for task in quick))
+    assert sorted(type(each).__name__ for each in ended) == ["ApplicationError"] * 10 + ["ToolOutcome"] * (2 + 6)
 
 
 async def test_held_says_what_it_is_that_holds() -> None:

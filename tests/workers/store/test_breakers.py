@@ -3,6 +3,8 @@
 import asyncio
 import json
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +18,9 @@ from contracts.servers import BreakerRule, Rate
 from tests.workers.store.samples import NINE
 from tests.workers.store.test_rivals import race
 from workers.resources.store import Store
+from workers.resources.store.address import read_url
+from workers.resources.store.breakers import SqlBreakers
+from workers.resources.store.database import Database
 from workers.resources.store.schema import AUDIT, BREAKERS, RATES
 
 RULE = BreakerRule()
@@ -52,6 +57,21 @@ def told(store: Store) -> list[dict[str, Any]]:
 def rows(store: Store) -> int:
     """How many breakers are written down."""
     return len(store.at_one_moment(lambda connection: connection.execute(select(BREAKERS)).all()))
+
+
+@contextmanager
+def early(store_url: str, read: Breaker) -> Iterator[SqlBreakers]:
+    """A worker that has read this of the breaker of payments before others changed it."""
+
+    class Early(Database):
+        async def read(self, work: Callable[[Connection], Any]) -> Any:
+            return read
+
+    database = Early(read_url(store_url))
+    try:
+        yield SqlBreakers(database)
+    finally:
+        database.close()
 
 
 async def test_a_healthy_server_is_never_written(store: Store) -> None:
@@ -149,6 +169,24 @@ async def test_of_rivals_with_a_failure_each_every_one_is_counted_until_it_opens
             each.close()
     breaker = (await store.breakers.standing())["payments"]
     assert (breaker.open, breaker.generation, len(breaker.outcomes), breaker.opens_in_a_row) == (True, 1, 4, 1)
+
+
+async def test_whoever_has_read_too_early_does_not_look_as_well(store: Store, store_url: str) -> None:
+    breaker = await opened(store)
+    assert breaker.open_until is not None
+    with early(store_url, breaker) as late:
+        assert (await store.breakers.admit("payments", "first", breaker.open_until)).may is May.PROBE
+        assert (await late.admit("payments", "second", breaker.open_until)).may is May.WAIT
+    assert (await store.breakers.standing())["payments"].probe_owner == "first"
+
+
+async def test_whoever_has_read_too_early_takes_no_failure_away(store: Store, store_url: str) -> None:
+    before = await call(store, ILL)
+    leave = await store.breakers.admit("payments", "me", NINE)
+    with early(store_url, before) as late:
+        for each in (store.breakers, late, late):
+            await each.record("payments", RULE, leave, ILL, NINE)
+    assert (await store.breakers.standing())["payments"].open
 
 
 async def test_a_rate_is_shared_by_all_workers_and_comes_back_with_time(store: Store, store_url: str) -> None:
