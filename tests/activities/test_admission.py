@@ -19,7 +19,7 @@ from contracts.tools import CallStatus, Delivered, EffectClass, ToolCall, ToolOu
 from policies.engine import CedarRules
 from tests.activities.bench import Bench, a_bench
 from tests.activities.test_claude import turn
-from tests.doubles import WAITS_SECONDS, RecordingToolbox, ScriptedClaude, in_turn, says, says_no
+from tests.doubles import WAITS_SECONDS, Answer, RecordingToolbox, ScriptedClaude, in_turn, says, says_no
 
 TOOL = "payments.issue_credit"
 ILL = NotSent("connection refused")
@@ -237,7 +237,7 @@ async def test_whoever_has_come_often_for_room_comes_less_often() -> None:
 
 
 async def test_a_server_whose_calls_all_hang_never_starves_another() -> None:
-    answers = {"slow.read": {"late": True}, "quick.read": {"here": True}}
+    answers: dict[str, Answer] = {"slow.read": {"late": True}, "quick.read": {"here": True}}
     toolbox = RecordingToolbox(answers, said={"slow": ServerRules(limits=Limits(concurrency=2))})
     async with a_bench(toolbox) as bench:
         gate, release, slots = bench.gate(), toolbox.holding("slow.read"), asyncio.Semaphore(4)
