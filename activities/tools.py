@@ -80,6 +80,8 @@ class ToolActivities:
                 ruling = (await self._rulings.rule(prepared, spending=False)).ruling
             except Refused as refused:
                 raise ApplicationError(str(refused), type="Refused", non_retryable=True) from refused
+            except Held as held:
+                raise held_back(held) from held
             await self._tell(prepared, ruling)
             return ruling
 
@@ -96,10 +98,12 @@ class ToolActivities:
             except Refused as refused:
                 await self._tell_refused(call, str(refused))
                 return ToolOutcome(status=CallStatus.REFUSED, message=str(refused)[:400])
+            except Held as held:
+                raise held_back(held) from held
 
     @asynccontextmanager
     async def _admitted(self, call: ToolCall, *, calls: bool) -> AsyncIterator[Admitted]:
-        """Around everything that may talk to the server. Raises ApplicationError while it is held; Refused."""
+        """Around everything that may talk to the server. Raises Held, Refused, and ApplicationError to try later."""
         try:
             async with self._admission.to(call.server, calls=calls) as admitted:
                 yield admitted
@@ -107,8 +111,6 @@ class ToolActivities:
             raise Refused(str(unknown)) from unknown
         except NotSent as not_sent:
             raise try_later(not_sent, f"{call.server} cannot be reached") from not_sent
-        except Held as held:
-            raise held_back(held) from held
 
     async def _call(self, prepared: Prepared, admitted: Admitted) -> ToolOutcome:
         standing = await self._ledger.find(prepared.action.key)
