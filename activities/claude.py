@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.admission import Admission, Held
 from activities.arguments import misfit
 from activities.authority import Authority, NothingInForce
 from activities.claude_port import Claude, ClaudeAnswer, ClaudeQuestion, ClaudeRejected, ClaudeUnavailable
@@ -22,7 +23,8 @@ from activities.keys import idempotency_key
 from activities.ledger import Ledger
 from activities.offers import Asker, OfferedTool, as_claude_tools, make_offer, offer_bytes, offer_from, proposed
 from activities.prompt_files import Prompt, PromptBroken, PromptFiles
-from activities.toolbox import NotSent, Toolbox, UnknownServer
+from activities.toolbox import NotSent, UnknownServer
+from activities.tools import held_back
 from contracts.canonical import parse_json
 from contracts.claude import ProposedCall, StopReason, TurnOutcome, TurnRequest
 from contracts.deployment import Deployment
@@ -38,7 +40,7 @@ class ClaudeActivities:
     def __init__(
         self,
         claude: Claude,
-        toolbox: Toolbox,
+        admission: Admission,
         conversations: Conversations,
         contents: Contents,
         ledger: Ledger,
@@ -50,7 +52,7 @@ class ClaudeActivities:
         deployment: Deployment,
         default_model: str,
     ) -> None:
-        self._claude, self._toolbox, self._authority = claude, toolbox, authority
+        self._claude, self._admission, self._authority = claude, admission, authority
         self._conversations, self._contents, self._ledger, self._starts = (
             conversations,
             contents,
@@ -121,11 +123,13 @@ class ClaudeActivities:
             roster, now = await self._authority.roster(), await self._clock.now()
             roles = roster.roles_of(record.start.requester, now)
             asker = Asker(record.start, record.request, roles, request.state, now)
-            return await make_offer(request.tools, self._toolbox, self._authority, asker)
+            return await make_offer(request.tools, self._admission, self._authority, asker)
         except NothingInForce as nothing:
             raise ApplicationError(str(nothing), type="NothingInForce") from nothing
         except UnknownServer as unknown:
             raise ApplicationError(str(unknown), type="UnknownServer", non_retryable=True) from unknown
+        except Held as held:
+            raise held_back(held) from held
         except NotSent as not_sent:
             raise ApplicationError(f"a server cannot be reached: {not_sent}", type="NotSent") from not_sent
 

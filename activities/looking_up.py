@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from activities.admission import Admitted
 from activities.arguments import misfit
 from activities.clock import Clock
 from activities.freezes import Freezes, hold_if_frozen
@@ -33,20 +34,22 @@ class Lookups:
         self._toolbox, self._preparation = toolbox, preparation
         self._taints, self._freezes, self._clock = taints, freezes, clock
 
-    async def look_up(self, prepared: Prepared) -> Seen:
-        """What the server knows of this call. Raises ApplicationError while it cannot be asked."""
+    async def look_up(self, prepared: Prepared, admitted: Admitted) -> Seen:
+        """What the server knows of this call. Raises ApplicationError while it cannot be asked, Held."""
         lookup = prepared.definition.lookup
         assert lookup is not None
         try:
-            tool = await self._reader(prepared.call.server, lookup)
+            tool = await self._reader(prepared.call.server, lookup, admitted)
             arguments = _arguments(prepared, lookup, tool)
         except Refused as refused:
             return Seen(unclear=str(refused))
         name = f"{tool.server}.{tool.name}"
         await self._taints.add(prepared.run, tool.taints, name, await self._clock.now())
+        await admitted.to_send()
         await hold_if_frozen(self._freezes, prepared.start.start.automation, tool.server, tool.name)
         try:
-            return _seen(await self._toolbox.call(tool, arguments, ""), lookup, prepared.action.key, name)
+            answer = await admitted.call(self._toolbox.call(tool, arguments, ""))
+            return _seen(answer, lookup, prepared.action.key, name)
         except NotSent as not_sent:
             raise try_later(not_sent, f"{name} cannot be asked") from not_sent
         except OutcomeUnknown as unknown:
@@ -54,8 +57,8 @@ class Lookups:
         except ServerRefused as refused:
             return Seen(unclear=f"{name} was refused: {refused}")
 
-    async def _reader(self, server: str, lookup: Lookup) -> ToolDefinition:
-        tool = await self._preparation.definition(server, lookup.tool)
+    async def _reader(self, server: str, lookup: Lookup, admitted: Admitted) -> ToolDefinition:
+        tool = await self._preparation.definition(server, lookup.tool, admitted)
         if tool.effect_class is not EffectClass.READ:
             raise Refused(f"{server}.{lookup.tool} is to be looked up with, and is no read; correct the servers file")
         return tool

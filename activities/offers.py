@@ -4,13 +4,13 @@ import logging
 import re
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from pydantic import JsonValue, TypeAdapter
 
 from activities.arguments import misfit
 from activities.authority import Authority
 from activities.claude_port import ClaudeTool
-from activities.toolbox import Toolbox
 from contracts.claude import ProposedCall
 from contracts.model import Model, Moment
 from contracts.runs import StartStatement
@@ -52,20 +52,27 @@ class Asker:
     at: Moment
 
 
+class Listing(Protocol):
+    """Where the tools of a server are listed."""
+
+    async def definitions(self, server: str) -> tuple[ToolDefinition, ...]:
+        """All its tools."""
+
+
 async def make_offer(
-    patterns: Iterable[str], toolbox: Toolbox, authority: Authority, asker: Asker
+    patterns: Iterable[str], listing: Listing, authority: Authority, asker: Asker
 ) -> tuple[OfferedTool, ...]:
     """The tools that match `server.tool`, `server.*` or `server.resources`, less those that could not be called.
 
     Left out is what policy can never permit, and what is not as an operator accepted it: its description alone may
-    steer Claude. Raises NothingInForce, UnknownServer, NotSent.
+    steer Claude. Raises NothingInForce, and whatever the listing raises.
     """
     policy = await authority.policy()
     wanted = list(patterns)
     servers = dict.fromkeys(pattern.split(".", 1)[0] for pattern in wanted)
     offer: dict[str, OfferedTool] = {}
     for server in servers:
-        for definition in await toolbox.definitions(server):
+        for definition in await listing.definitions(server):
             wished = _matches(wanted, definition) and _possible(policy, asker, definition)
             if wished and await _accepted(authority, definition, asker.at):
                 name = _unused(api_name(definition), offer)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 
+from activities.admission import Admitted
 from activities.arguments import misfit
 from activities.authority import Authority, NothingInForce
 from activities.clock import Clock
@@ -22,7 +23,6 @@ from contracts.deployment import Deployment
 from contracts.model import Model
 from contracts.tools import Action, Purpose, ToolCall, ToolDefinition
 
-MAX_ARGUMENT_BYTES = 64 * 1024
 NOT_SENT = "NotSent"
 """Type of the error of an attempt that could send nothing, and may be repeated."""
 
@@ -67,13 +67,13 @@ class Preparation:
         self._conversations, self._contents, self._authority = conversations, contents, authority
         self._current, self._clock, self._deployment = current, clock, deployment
 
-    async def prepare(self, call: ToolCall) -> Prepared:
+    async def prepare(self, call: ToolCall, admitted: Admitted) -> Prepared:
         """Everything the gate must know. Raises Refused; ApplicationError while the server cannot be reached."""
         run = await self._current.key()
         start = await self._starts.find(run)
         if start is None:
             raise Refused("this run has no start record; without one nothing has an effect")
-        definition = await self.definition(call.server, call.tool)
+        definition = await self.definition(call.server, call.tool, admitted)
         arguments = await self._arguments(run, call, definition)
         key = idempotency_key(self._deployment.id, run, call.step, call.occurrence)
         action = Action(
@@ -112,10 +112,10 @@ class Preparation:
             raise Refused(f"{name} would undo another {undoes.tool} than this run has sent; they must agree in {agree}")
         return bool(sent)
 
-    async def definition(self, server: str, tool: str) -> ToolDefinition:
+    async def definition(self, server: str, tool: str, admitted: Admitted) -> ToolDefinition:
         """The tool as published, if it was accepted so. Raises Refused; ApplicationError while it cannot be reached."""
         try:
-            published = await self._toolbox.definitions(server)
+            published = await admitted.listing(self._toolbox.definitions(server))
         except UnknownServer as unknown:
             raise Refused(str(unknown)) from unknown
         except NotSent as not_sent:
@@ -148,8 +148,9 @@ class Preparation:
         if arguments is None:
             raise Refused(f"the call of {call.server}.{call.tool} carries no arguments; give {{}} for none")
         size = len(json.dumps(arguments))
-        if size > MAX_ARGUMENT_BYTES:
-            raise Refused(f"the arguments have {size} bytes; at most {MAX_ARGUMENT_BYTES} are sent")
+        most = self._toolbox.rules(call.server).limits.arguments
+        if size > most:
+            raise Refused(f"the arguments have {size} bytes; at most {most} are sent")
         if problem := misfit(arguments, definition.input_schema) or _not_its_own(run, arguments, definition):
             raise Refused(f"{call.server}.{call.tool}: {problem}"[:400])
         return arguments

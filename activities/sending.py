@@ -7,6 +7,7 @@ from datetime import timedelta
 from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 
+from activities.admission import Admitted
 from activities.clock import Clock
 from activities.conversations import Contents
 from activities.freezes import Freezes, hold_if_frozen
@@ -72,33 +73,40 @@ class Sending:
         self._totals, self._taints, self._lookups, self._freezes = totals, taints, lookups, freezes
         self._owner = f"{os.getpid()}@{socket.gethostname()}"
 
-    async def send(self, prepared: Prepared, standing: LedgerEntry | None, permission: Permission) -> ToolOutcome:
-        """Send, unless it was sent before and must not be again. Raises ApplicationError while a retry is allowed."""
+    async def send(
+        self, prepared: Prepared, standing: LedgerEntry | None, permission: Permission, admitted: Admitted
+    ) -> ToolOutcome:
+        """Send, unless it was sent before and must not be again.
+
+        Raises ApplicationError while a retry is allowed, Held when the server's rate leaves no room now.
+        """
         entry = standing or await self._claim(prepared, permission)
         refuse_another(prepared, entry)  # a rival may have claimed the key for it meanwhile
-        return await self._go_on(prepared, entry, "")
+        return await self._go_on(prepared, entry, "", admitted)
 
-    async def find_out(self, prepared: Prepared, standing: LedgerEntry, forbidden: str) -> ToolOutcome:
+    async def find_out(
+        self, prepared: Prepared, standing: LedgerEntry, forbidden: str, admitted: Admitted
+    ) -> ToolOutcome:
         """What came of a call that was sent and may not be sent again, for the reason `forbidden`.
 
-        Raises ApplicationError while it is being found out.
+        Raises ApplicationError while it is being found out, Held when the server's rate leaves no room now.
         """
-        return await self._go_on(prepared, standing, forbidden)
+        return await self._go_on(prepared, standing, forbidden, admitted)
 
-    async def _go_on(self, prepared: Prepared, entry: LedgerEntry, forbidden: str) -> ToolOutcome:
+    async def _go_on(self, prepared: Prepared, entry: LedgerEntry, forbidden: str, admitted: Admitted) -> ToolOutcome:
         course = await self._course(prepared, entry)
         match course.follow:
             case Follow.SEND if not forbidden:
-                return await self._send(prepared, entry)
+                return await self._send(prepared, entry, admitted)
             case Follow.WAIT:
                 raise _settling(prepared, course.wait)
             case Follow.LOOK_UP:
-                return await self._look_up(prepared, entry, forbidden)
+                return await self._look_up(prepared, entry, forbidden, admitted)
             case Follow.SEND | Follow.ASK:
                 return await self.give_up(prepared, entry, forbidden or course.reason)
 
-    async def _look_up(self, prepared: Prepared, entry: LedgerEntry, forbidden: str) -> ToolOutcome:
-        seen = await self._lookups.look_up(prepared)
+    async def _look_up(self, prepared: Prepared, entry: LedgerEntry, forbidden: str, admitted: Admitted) -> ToolOutcome:
+        seen = await self._lookups.look_up(prepared, admitted)
         if seen.unclear:
             return await self.give_up(prepared, entry, f"no answer came, and {seen.unclear}")
         if seen.found is not None:
@@ -109,7 +117,7 @@ class Sending:
         looked_up = await self._ledger.looked_up(entry.key, entry.generation, entry.lookups, await self._clock.now())
         if looked_up is None:
             raise _overtaken()
-        return await self._go_on(prepared, looked_up, forbidden)
+        return await self._go_on(prepared, looked_up, forbidden, admitted)
 
     async def _claim(self, prepared: Prepared, permission: Permission) -> LedgerEntry:
         action = prepared.action
@@ -144,7 +152,8 @@ class Sending:
             overwritten = await self._ledger.written_since(entry.resource, sent_at, entry.key)
         return course_of(prepared.definition, entry, await self._clock.now(), overwritten)
 
-    async def _send(self, prepared: Prepared, entry: LedgerEntry) -> ToolOutcome:
+    async def _send(self, prepared: Prepared, entry: LedgerEntry, admitted: Admitted) -> ToolOutcome:
+        await admitted.to_send()
         # The last thing before it: every class, readings and compensations too.
         action, automation = prepared.action, prepared.start.start.automation
         await hold_if_frozen(self._freezes, automation, action.server, action.tool)
@@ -153,11 +162,11 @@ class Sending:
             raise ApplicationError(
                 "another attempt of this call is under way", type="AlreadySent", next_retry_delay=RETRY_AFTER
             )
-        return await to_the_end(self._deliver(prepared, sent))
+        return await to_the_end(self._deliver(prepared, sent, admitted))
 
-    async def _deliver(self, prepared: Prepared, entry: LedgerEntry) -> ToolOutcome:
+    async def _deliver(self, prepared: Prepared, entry: LedgerEntry, admitted: Admitted) -> ToolOutcome:
         tainted = await self._taint(prepared)
-        outcome = await self._exchange(prepared, entry)
+        outcome = await self._exchange(prepared, entry, admitted)
         return outcome.model_copy(update={"taint": prepared.definition.taints}) if tainted else outcome
 
     async def _taint(self, prepared: Prepared) -> bool:
@@ -166,9 +175,10 @@ class Sending:
         now = await self._clock.now()
         return await self._taints.add(prepared.run, prepared.definition.taints, tool, now)
 
-    async def _exchange(self, prepared: Prepared, entry: LedgerEntry) -> ToolOutcome:
+    async def _exchange(self, prepared: Prepared, entry: LedgerEntry, admitted: Admitted) -> ToolOutcome:
         try:
-            delivered = await self._toolbox.call(prepared.definition, prepared.action.arguments, entry.key)
+            asking = self._toolbox.call(prepared.definition, prepared.action.arguments, entry.key)
+            delivered = await admitted.call(asking)
         except NotSent as not_sent:
             await self._ledger.release(entry.key, entry.generation, await self._clock.now())
             raise try_later(not_sent, f"{prepared.call.server} cannot be reached") from not_sent

@@ -6,10 +6,12 @@ very bytes that are about to be sent. What was sent is in the ledger before the 
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.admission import Admission, Admitted, Held, HeldBy
 from activities.audit import Audit
 from activities.authority import Authority
 from activities.clock import Clock
@@ -21,11 +23,11 @@ from activities.identity import CurrentRun
 from activities.inbox import Inbox, Starts
 from activities.ledger import Ledger, LedgerEntry
 from activities.looking_up import Lookups
-from activities.preparing import NOT_SENT, Preparation, Prepared, Refused
+from activities.preparing import NOT_SENT, Preparation, Prepared, Refused, try_later
 from activities.ruling import Rulings
 from activities.sending import Sending, refuse_another
 from activities.taints import Taints
-from activities.toolbox import Toolbox
+from activities.toolbox import NotSent, Toolbox, UnknownServer
 from activities.totals import Totals
 from contracts.audit import AuditKind, AuditRecord
 from contracts.canonical import digest
@@ -33,6 +35,7 @@ from contracts.deployment import Deployment
 from contracts.policy import Ruling, RulingEffect
 from contracts.tools import CallStatus, ToolCall, ToolOutcome
 
+LONGEST_WAIT_FOR_ROOM = timedelta(seconds=30)
 NOTHING_TO_UNDO = "nothing was sent that could be undone"
 
 
@@ -56,7 +59,9 @@ class ToolActivities:
         current: CurrentRun,
         clock: Clock,
         deployment: Deployment,
+        admission: Admission,
     ) -> None:
+        self._admission = admission
         self._ledger, self._totals, self._audit = ledger, totals, audit
         self._starts, self._freezes = starts, freezes
         self._current, self._clock = current, clock
@@ -75,11 +80,13 @@ class ToolActivities:
         """
         async with heartbeating():
             try:
-                async with self._held_rather_than_failing(call):
-                    prepared = await self._preparation.prepare(call)
+                async with self._held_rather_than_failing(call), self._admitted(call, calls=False) as admitted:
+                    prepared = await self._preparation.prepare(call, admitted)
                     ruling = (await self._rulings.rule(prepared, spending=False)).ruling
             except Refused as refused:
                 raise ApplicationError(str(refused), type="Refused", non_retryable=True) from refused
+            except Held as held:
+                raise held_back(held) from held
             await self._tell(prepared, ruling)
             return ruling
 
@@ -91,11 +98,13 @@ class ToolActivities:
         """
         async with heartbeating():
             try:
-                async with self._held_rather_than_failing(call):
-                    return await self._call(await self._preparation.prepare(call))
+                async with self._held_rather_than_failing(call), self._admitted(call, calls=True) as admitted:
+                    return await self._call(await self._preparation.prepare(call, admitted), admitted)
             except Refused as refused:
                 await self._tell_refused(call, str(refused))
                 return ToolOutcome(status=CallStatus.REFUSED, message=str(refused)[:400])
+            except Held as held:
+                raise held_back(held) from held
 
     @asynccontextmanager
     async def _held_rather_than_failing(self, call: ToolCall) -> AsyncIterator[None]:
@@ -109,7 +118,18 @@ class ToolActivities:
                     await hold_if_frozen(self._freezes, start.start.automation, call.server, call.tool)
             raise
 
-    async def _call(self, prepared: Prepared) -> ToolOutcome:
+    @asynccontextmanager
+    async def _admitted(self, call: ToolCall, *, calls: bool) -> AsyncIterator[Admitted]:
+        """Around everything that may talk to the server. Raises Held, Refused, and ApplicationError to try later."""
+        try:
+            async with self._admission.to(call.server, calls=calls) as admitted:
+                yield admitted
+        except UnknownServer as unknown:
+            raise Refused(str(unknown)) from unknown
+        except NotSent as not_sent:
+            raise try_later(not_sent, f"{call.server} cannot be reached") from not_sent
+
+    async def _call(self, prepared: Prepared, admitted: Admitted) -> ToolOutcome:
         standing = await self._ledger.find(prepared.action.key)
         if standing is not None:
             refuse_another(prepared, standing)
@@ -122,16 +142,18 @@ class ToolActivities:
         except Refused as refused:
             if standing is None or not standing.sends:
                 raise
-            return await self._sending.find_out(prepared, standing, f"it was sent, and then: {refused}")
+            return await self._sending.find_out(prepared, standing, f"it was sent, and then: {refused}", admitted)
         if permission.ruling.effect is not RulingEffect.PERMIT:
             await self._tell(prepared, permission.ruling)
-            return await self._not_permitted(prepared, standing, permission.ruling)
-        return await self._sending.send(prepared, standing, permission)
+            return await self._not_permitted(prepared, standing, permission.ruling, admitted)
+        return await self._sending.send(prepared, standing, permission, admitted)
 
-    async def _not_permitted(self, prepared: Prepared, standing: LedgerEntry | None, ruling: Ruling) -> ToolOutcome:
+    async def _not_permitted(
+        self, prepared: Prepared, standing: LedgerEntry | None, ruling: Ruling, admitted: Admitted
+    ) -> ToolOutcome:
         if standing is not None and standing.sends:
             changed = f"it was sent, and then policy changed: {ruling.reason}"
-            return await self._sending.find_out(prepared, standing, changed)
+            return await self._sending.find_out(prepared, standing, changed, admitted)
         waiting = ruling.effect is RulingEffect.NEEDS_APPROVAL
         return ToolOutcome(
             status=CallStatus.NEEDS_APPROVAL if waiting else CallStatus.FORBIDDEN,
@@ -169,3 +191,14 @@ class ToolActivities:
             },
         )
         await self._audit.append(record)
+
+
+def held_back(held: Held) -> ApplicationError:
+    """The durable wait: Temporal tries again when it may help, and its pending activity says what is waited for.
+
+    Where nobody knows when there will be room, whoever has come often comes less often.
+    """
+    seconds = held.retry_after_seconds
+    if held.kind is not HeldBy.BREAKER:
+        seconds = max(seconds, min(seconds * activity.info().attempt, LONGEST_WAIT_FOR_ROOM.total_seconds()))
+    return ApplicationError(str(held), type="Held", next_retry_delay=timedelta(seconds=seconds))

@@ -1,4 +1,4 @@
-"""`interlock servers`: the declared MCP servers, and what operators and servers say of their tools."""
+"""`interlock servers`: how the declared MCP servers are doing, and what operators and servers say of their tools."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,24 +11,33 @@ from cli import exits
 from cli.manifests import Pins, Seen, accepted, look, name_of, state_of
 from cli.operating import declared_servers, operators_settings
 from cli.printing import say, say_json, say_table
+from cli.server_health import show_health
 from contracts.tools import ToolDefinition
 from workers.settings import Settings
 
 if TYPE_CHECKING:
     from workers.resources.servers_file import ServerDeclaration
 
-app = typer.Typer(no_args_is_help=True, add_completion=False)
+app = typer.Typer(add_completion=False)
+_AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 _COLUMNS = ("tool", "class", "risk", "its own hints", "reads", "sends out", "pinned")
 
 
-@app.callback()
-def servers() -> None:
-    """Look at the declared MCP servers."""
+@app.callback(invoke_without_command=True)
+def servers(context: typer.Context, as_json: _AsJson = False) -> int:
+    """Look at the declared MCP servers: how each is doing, or with `list` what it publishes."""
+    return exits.DONE if context.invoked_subcommand else show_health(as_json)
+
+
+@app.command("status")
+def status_command(as_json: _AsJson = False) -> int:
+    """Show how each declared server is doing: its breaker, its limits, and what went to it. None is talked to."""
+    return show_health(as_json)
 
 
 @app.command("list")
-def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> int:
+def list_command(as_json: _AsJson = False) -> int:
     """List the declared servers and their tools: what the operator says, beside what each server says of itself."""
     settings = operators_settings()
     declared = declared_servers(settings)

@@ -40,6 +40,8 @@ class AuditKind(StrEnum):
     """An effect counts in a running total from now on."""
     GIVEN_BACK = "given_back"
     """It had none, and no longer does."""
+    BREAKER = "breaker"
+    """A server's breaker opened or closed, or somebody may look whether the server is back."""
     TAINTED = "tainted"
     READ = "read"
     """Somebody looked at what is kept about a run."""

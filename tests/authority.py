@@ -92,6 +92,8 @@ def store_ports(store: Store, authority: FixedAuthority, deployment: Deployment)
         "taints",
         "audit",
         "outbox",
+        "breakers",
+        "rates",
     )
     ports = {name: getattr(store, name) for name in names}
     return ports | {"freezes": StoredFreezes(store.freezes, authority, deployment)}

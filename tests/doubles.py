@@ -12,10 +12,13 @@ from activities.claude_port import ClaudeAnswer, ClaudeQuestion
 from activities.toolbox import NotSent, UnknownServer
 from contracts.claude import Usage
 from contracts.policy import Ruling
+from contracts.servers import BreakerRule, Limits, ServerRules
 from contracts.tools import Delivered, EffectClass, KeyDelivery, Lookup, Share, ToolDefinition, Undoes
 from policies.engine import PolicyEngine, PolicyQuestion
 
 WAITS_SECONDS = 20
+GENEROUS = ServerRules(breaker=BreakerRule(window=100, failures=0.99), limits=Limits(concurrency=1000))
+"""Of a server that a test does not mean to hold back."""
 Answer = JsonValue | Exception | Callable[[dict[str, JsonValue]], JsonValue]
 
 
@@ -90,10 +93,22 @@ class RecordingToolbox:
     hold: dict[str, asyncio.Event] = field(default_factory=dict)
     reached: dict[str, asyncio.Event] = field(default_factory=dict)
     unreachable: set[str] = field(default_factory=set)
+    said: Mapping[str, ServerRules] = field(default_factory=dict)
+    probed: list[str] = field(default_factory=list)
 
     def servers(self) -> tuple[str, ...]:
         """Every server that answers something."""
         return tuple(dict.fromkeys(name.split(".", 1)[0] for name in self.answers))
+
+    def rules(self, server: str) -> ServerRules:
+        """What a test has said of the server as a whole."""
+        return self.said.get(server, GENEROUS)
+
+    async def probe(self, server: str) -> None:
+        """Record that somebody looked whether the server is back."""
+        self.probed.append(server)
+        if server in self.unreachable:
+            raise NotSent(f"{server} does not answer")
 
     async def definitions(self, server: str) -> tuple[ToolDefinition, ...]:
         """A definition per answer."""

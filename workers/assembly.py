@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import inspect
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,8 +14,10 @@ from temporalio.client import Client
 from temporalio.worker import Interceptor, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.admission import Admission
 from activities.audit import Audit
 from activities.authority import Authority
+from activities.breakers import Breakers
 from activities.claude import ClaudeActivities
 from activities.claude_port import Claude
 from activities.clock import Clock
@@ -29,6 +31,7 @@ from activities.ledger import Ledger
 from activities.notices import Outbox
 from activities.people import PeopleActivities
 from activities.prompt_files import PromptFiles
+from activities.rates import Rates
 from activities.reads import ReadActivities
 from activities.resolving import OwnerRoles, ResolvingActivities
 from activities.starts import StartActivities
@@ -108,6 +111,8 @@ class Ports:
     taints: Taints
     audit: Audit
     outbox: Outbox
+    breakers: Breakers
+    rates: Rates
     prompts: PromptFiles
     clock: Clock
     chains: Chains
@@ -119,14 +124,17 @@ class Ports:
 
 def activities_of(ports: Ports) -> list[Callable[..., Any]]:
     """Every activity, bound to `ports`."""
-    current = CurrentRun(ports.chains)
-    claude = _bind(ClaudeActivities, ports, current)
-    tools = _bind(ToolActivities, ports, current)
-    people = _bind(PeopleActivities, ports, current)
-    deciding = _bind(DecisionActivities, ports, current)
-    resolving = _bind(ResolvingActivities, ports, current)
-    starts = _bind(StartActivities, ports, current)
-    reads = _bind(ReadActivities, ports, current)
+    made = {
+        "current": CurrentRun(ports.chains),
+        "admission": Admission(ports.toolbox, ports.breakers, ports.rates, ports.clock),
+    }
+    claude = _bind(ClaudeActivities, ports, made)
+    tools = _bind(ToolActivities, ports, made)
+    people = _bind(PeopleActivities, ports, made)
+    deciding = _bind(DecisionActivities, ports, made)
+    resolving = _bind(ResolvingActivities, ports, made)
+    starts = _bind(StartActivities, ports, made)
+    reads = _bind(ReadActivities, ports, made)
     return [
         claude.ask_claude,
         tools.rule_on,
@@ -151,9 +159,9 @@ def interceptors_of(ports: Ports, on_sight: Callable[[Decision], str] | None = N
     return [MessageGuard(on_sight), AuditTrail(), VisitRecorder(ports.audit, CurrentRun(ports.chains))]
 
 
-def _bind(activities: Callable[..., Any], ports: Ports, current: CurrentRun) -> Any:
-    """Give a class of activities the ports that its constructor names."""
-    named = {field.name: getattr(ports, field.name) for field in dataclasses.fields(ports)} | {"current": current}
+def _bind(activities: Callable[..., Any], ports: Ports, made: Mapping[str, object]) -> Any:
+    """Give a class of activities the ports that its constructor names, and what is made of them once for all."""
+    named = {field.name: getattr(ports, field.name) for field in dataclasses.fields(ports)} | dict(made)
     return activities(**{name: named[name] for name in inspect.signature(activities).parameters})
 
 
@@ -199,6 +207,8 @@ async def open_ports(settings: Settings, client: Client, store: Store) -> AsyncI
             taints=store.taints,
             audit=store.audit,
             outbox=store.outbox,
+            breakers=store.breakers,
+            rates=store.rates,
             prompts=PromptFiles(settings.prompt_folders()),
             clock=SystemClock(),
             chains=TemporalChains(client),

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
 from temporalio import workflow
-from temporalio.common import RetryPolicy
+from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ActivityError, CancelledError
 
 from activities.claude import ClaudeActivities
@@ -27,6 +27,8 @@ from workflows.machine.unanswered import cause_of, held_to_the_last
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=5)
 KEPT_REFUSALS = 5
+MOST_FAIRNESS_BYTES = 64
+"""What Temporal takes for a fairness key."""
 PATIENT = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
 
 InputT = TypeVar("InputT")
@@ -127,6 +129,7 @@ async def ask_policy(run: Run[Any], call: ToolCall) -> Ruling:
         summary=f"policy: {described(call)}",
         start_to_close=timedelta(minutes=1),
         schedule_to_close=timedelta(hours=1),
+        priority=_fair_to(call.server),
     )
     _remember_refusal(run, call, ruling)
     heed_cancellation(run)
@@ -149,6 +152,7 @@ async def make_call(
         start_to_close=timedelta(minutes=10),
         schedule_to_close=within,
         patience=patience,
+        priority=_fair_to(call.server),
     )
     taint = tuple(sorted({*run.case.taint, *outcome.taint}))
     run.note(tool_calls=run.case.tool_calls + 1, taint=taint)
@@ -292,6 +296,7 @@ async def _attempt(
     start_to_close: timedelta,
     schedule_to_close: timedelta,
     patience: RetryPolicy = PATIENT,
+    priority: Priority = Priority.default,
 ) -> OutputT:
     """Its result. What is frozen when its time is over waits on; whatever else fails for good raises StepFailed."""
     while True:
@@ -305,6 +310,7 @@ async def _attempt(
                 retry_policy=patience,
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
                 summary=summary[:200],
+                priority=priority,
             )
         except ActivityError as error:
             if isinstance(error.cause, CancelledError):
@@ -313,6 +319,11 @@ async def _attempt(
             if not held_to_the_last(error):
                 sends = method is ToolActivities.call_tool  # an attempt before the last one may have sent it
                 raise StepFailed(step, f"{step}: {cause_of(error)}", ask_people=sends) from error
+
+
+def _fair_to(server: str) -> Priority:
+    """Calls of one server queue behind each other, not behind those of every other server."""
+    return Priority(fairness_key=server.encode("utf-8", "replace")[:MOST_FAIRNESS_BYTES].decode(errors="ignore"))
 
 
 def _remember_refusal(run: Run[Any], call: ToolCall, ruling: Ruling | None) -> None:

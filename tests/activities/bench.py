@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from temporalio.testing import ActivityEnvironment
 
+from activities.admission import Admission
 from activities.claude import ClaudeActivities
 from activities.conversations import RunKey
 from activities.identity import CurrentRun
@@ -99,6 +100,7 @@ class Bench:
             "prompts": PromptFiles([self.prompts]),
             "authority": self.in_force(),
             "current": CurrentRun(self.chains),
+            "admission": Admission(self.toolbox, self.store.breakers, self.store.rates, self.clock),
             "clock": self.clock,
             "deployment": self.deployment,
             "default_model": "scripted",
@@ -202,13 +204,13 @@ async def a_bench(
         store = await asyncio.to_thread(Store.open, f"sqlite:///{folder}/store.db", routes)
         try:
             if registered:
-                await store.starts.register(_rita_asks(more.pop("automation", "refund")), NINE)
+                await store.starts.register(rita_asks(more.pop("automation", "refund")), NINE)
             yield Bench(store, toolbox, claude or ScriptedClaude([[]]), **more)
         finally:
             await asyncio.to_thread(store.close)
 
 
-def _rita_asks(automation: str) -> StartRecord:
+def rita_asks(automation: str) -> StartRecord:
     statement = StartStatement(
         requester="rita",
         automation=automation,

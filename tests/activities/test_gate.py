@@ -17,7 +17,6 @@ from activities.authority import NothingInForce
 from activities.conversations import Delta
 from activities.keys import idempotency_key
 from activities.ledger import Claim, Ledger, LedgerEntry
-from activities.preparing import MAX_ARGUMENT_BYTES
 from activities.quorum import MAX_PEOPLE
 from activities.toolbox import NotSent
 from activities.tools import NOTHING_TO_UNDO
@@ -28,6 +27,7 @@ from contracts.decisions import RequestKind, Verdict
 from contracts.deployment import Deployment
 from contracts.model import Moment
 from contracts.policy import RulingEffect
+from contracts.servers import ARGUMENT_BYTES
 from contracts.tools import (
     CallStatus,
     ChosenByClaude,
@@ -201,7 +201,7 @@ async def test_the_order_of_arguments_makes_no_other_action() -> None:
         ({"order_id": "A-17", "cents": 1, "to": "me"}, "$: must satisfy additionalProperties false"),
         ({"order_id": "A-17", "cents": 2**53}, "they have no canonical form"),
         ({"order_id": "\ud800", "cents": 1}, "they have no canonical form"),
-        ({"order_id": "A" * MAX_ARGUMENT_BYTES, "cents": 1}, f"at most {MAX_ARGUMENT_BYTES} are sent"),
+        ({"order_id": "A" * ARGUMENT_BYTES, "cents": 1}, f"at most {ARGUMENT_BYTES} are sent"),
         (None, "carries no arguments"),
     ],
 )

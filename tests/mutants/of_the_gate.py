@@ -37,7 +37,7 @@ FINDING_OUT = (
     ),
     PREPARING.off(
         "gate: arguments of a size",
-        "if size > MAX_ARGUMENT_BYTES:",
+        "if size > most:",
         "if False:",
         "test_arguments_that_do_not_fit_are_refused_before_anything_is_sent",
     ),
@@ -295,7 +295,7 @@ ASKING = (
 _NOT_MINE = "        if sent is None:\n            raise ApplicationError("
 _NEWER = "if not await self._ledger.finish(entry.key, entry.generation, state, outcome, content, now):"
 _TAINT_FIRST = """        tainted = await self._taint(prepared)
-        outcome = await self._exchange(prepared, entry)
+        outcome = await self._exchange(prepared, entry, admitted)
 """
 
 SENDING_ONCE = (
@@ -307,8 +307,8 @@ SENDING_ONCE = (
     ),
     SENDING.off(
         "sending: to the end, whoever cancels",
-        "return await to_the_end(self._deliver(prepared, sent))",
-        "return await self._deliver(prepared, sent)",
+        "return await to_the_end(self._deliver(prepared, sent, admitted))",
+        "return await self._deliver(prepared, sent, admitted)",
         f"{GATE}::test_a_call_that_is_cancelled_under_way_is_still_recorded",
     ),
     SENDING.off(

@@ -5,6 +5,7 @@ from tests.mutants.of_documents import OF_DOCUMENTS
 from tests.mutants.of_freezes import OF_FREEZES
 from tests.mutants.of_lost_answers import OF_LOST_ANSWERS
 from tests.mutants.of_runs import OF_RUNS
+from tests.mutants.of_servers import OF_SERVERS
 from tests.mutants.of_the_gate import OF_THE_GATE
 from tests.mutants.of_the_store import OF_THE_STORE
 
@@ -14,6 +15,7 @@ PROTECTIONS = (
     *OF_THE_GATE,
     *OF_LOST_ANSWERS,
     *OF_FREEZES,
+    *OF_SERVERS,
     *OF_THE_STORE,
     *OF_RUNS,
 )

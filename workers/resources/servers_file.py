@@ -1,15 +1,17 @@
 """The one TOML file that declares the MCP servers: who owns them, how they are reached, what operators say of them."""
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue, StrictBool, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, StrictBool, ValidationError, model_validator
 
 from contracts.model import Model
 from contracts.pointers import POINTER
+from contracts.servers import ANSWER_BYTES, ARGUMENT_BYTES, BreakerRule, Limits, Rate, ServerRules
 from contracts.tools import EffectClass, KeyDelivery, Lookup, Risk, Taint, Undoes
 from workers.resources.tables_file import CREDENTIAL, Duration, TablesUnusable, fields_of, read_tables, sentence
 
@@ -18,6 +20,10 @@ _EXPANDING = ("command", "url", "env")
 _NEVER_SHOWN = ("credential", "env")
 """Fields into which somebody may have pasted a secret."""
 _HEADER = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
+_SECONDS = {"s": 1, "min": 60, "h": 3600}
+_BYTES = {"B": 1, "KiB": 1024, "MiB": 1024 * 1024}
+MOST_CALLS = 100_000
+"""In one period of a rate."""
 
 
 class ServersFileUnusable(Exception):
@@ -118,6 +124,42 @@ class ToolRule(Stakes):
         return self
 
 
+def _rate(value: object) -> object:
+    read = re.fullmatch(r"([0-9]{1,6})/(s|min|h)", value) if isinstance(value, str) else None
+    if read is None or not 1 <= int(read[1]) <= MOST_CALLS:
+        raise ValueError(f'must be calls in a period, at most {MOST_CALLS}, for example "10/s", "600/min" or "100/h"')
+    return Rate(calls=int(read[1]), seconds=_SECONDS[read[2]])
+
+
+def _bytes_up_to(most: int) -> BeforeValidator:
+    """A size in quotes, to be no larger than what is ever let through."""
+
+    def size(value: object) -> object:
+        read = re.fullmatch(r"([0-9]{1,9})(B|KiB|MiB)", value) if isinstance(value, str) else None
+        if read is None or int(read[1]) == 0:
+            raise ValueError('must be a size in quotes, for example "512B", "64KiB" or "4MiB"')
+        if int(read[1]) * _BYTES[read[2]] > most:
+            raise ValueError(f"is {value}, more than is ever let through; give {most // 1024}KiB or less")
+        return int(read[1]) * _BYTES[read[2]]
+
+    return BeforeValidator(size)
+
+
+class DeclaredBreaker(BreakerRule):
+    """`breaker = { window = 10, failures = 0.3, open = "PT30S", longest = "PT15M" }`; what is left out is that."""
+
+    open: Duration = BreakerRule().open
+    longest: Annotated[Duration, Field(le=timedelta(hours=1))] = BreakerRule().longest
+
+
+class DeclaredLimits(Limits):
+    """`limits = { concurrency = 8, rate = "10/s", arguments = "64KiB", answer = "4MiB" }`; without a rate, any."""
+
+    rate: Annotated[Rate | None, BeforeValidator(_rate)] = None
+    arguments: Annotated[int, _bytes_up_to(ARGUMENT_BYTES)] = ARGUMENT_BYTES
+    answer: Annotated[int, _bytes_up_to(ANSWER_BYTES)] = ANSWER_BYTES
+
+
 class ServerDeclaration(Stakes):
     """One MCP server."""
 
@@ -136,6 +178,8 @@ class ServerDeclaration(Stakes):
     protocol: Literal["auto", "legacy", "2026-07-28"] = "auto"
     trusted: bool = False
     """Whether the tools' own annotations are believed."""
+    breaker: DeclaredBreaker = DeclaredBreaker()
+    limits: DeclaredLimits = DeclaredLimits()
     tools: dict[str, ToolRule] = Field(default={})
 
     @model_validator(mode="after")
@@ -144,6 +188,10 @@ class ServerDeclaration(Stakes):
         if problem:
             raise ValueError(problem)
         return self
+
+    def as_rules(self) -> ServerRules:
+        """What is said of the server as a whole."""
+        return ServerRules.model_validate({"breaker": self.breaker.model_dump(), "limits": self.limits.model_dump()})
 
     def rule(self, tool: str) -> ToolRule:
         """What the operator says of this tool, else of its server."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.servers import BreakerRule, Limits, Rate, ServerRules
 from contracts.tools import EffectClass, KeyDelivery, Risk, Taint
 from tests.workers.resources.doubles import ROOT
 from workers.resources.servers_file import ServerDeclaration, ServersFileUnusable, load_servers
@@ -127,3 +128,39 @@ def test_the_servers_of_the_demo_can_be_declared() -> None:
     environment = dict.fromkeys(re.findall(r"\$\{(\w+)\}", path.read_text()), "http://127.0.0.1:1/mcp")
     names = {server.name for server in load_servers(path, environment)}
     assert {"orders", "payments", "crm", "mail"} <= names
+
+
+def test_breaker_and_limits_are_as_the_file_says_and_else_the_usual_ones(tmp_path: Path) -> None:
+    said = (
+        'breaker = { window = 20, failures = 0.5, open = "PT10S", longest = "PT1M" }\n'
+        'limits = { concurrency = 2, rate = "600/min", arguments = "4KiB", answer = "1MiB" }\n'
+    )
+    assert loaded(tmp_path, STDIO + said)[0].as_rules() == ServerRules(
+        breaker=BreakerRule(window=20, failures=0.5, open=timedelta(seconds=10), longest=timedelta(minutes=1)),
+        limits=Limits(concurrency=2, rate=Rate(calls=600, seconds=60), arguments=4096, answer=1024 * 1024),
+    )
+    assert loaded(tmp_path, STDIO)[0].as_rules() == ServerRules()
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "way_out"),
+    [
+        ('limits = { arguments = "128KiB" }', "limits.arguments", "more than is ever let through; give 64KiB or less"),
+        ('limits = { answer = "5MiB" }', "limits.answer", "more than is ever let through; give 4096KiB or less"),
+        ('limits = { answer = "0B" }', "limits.answer", 'for example "512B", "64KiB" or "4MiB"'),
+        ("limits = { answer = 1000 }", "limits.answer", 'for example "512B", "64KiB" or "4MiB"'),
+        ('limits = { rate = "10" }', "limits.rate", 'for example "10/s", "600/min" or "100/h"'),
+        ('limits = { rate = "0/s" }', "limits.rate", 'for example "10/s", "600/min" or "100/h"'),
+        ("limits = { concurrency = 0 }", "limits.concurrency", "greater than or equal to 1; correct it"),
+        ("limits = { places = 3 }", "limits.places", "is not a field this file knows"),
+        ("breaker = { failures = 30 }", "breaker.failures", "less than 1; correct it"),
+        ("breaker = { window = 0 }", "breaker.window", "greater than or equal to 1; correct it"),
+        ("breaker = { open = 30 }", "breaker.open", "ISO 8601 duration in quotes"),
+        ('breaker = { open = "PT20M" }', "breaker", "make longest at least as long"),
+    ],
+)
+def test_a_wrong_breaker_or_limit_is_named_with_its_way_out(
+    tmp_path: Path, line: str, field: str, way_out: str
+) -> None:
+    said = problem(tmp_path, STDIO + line)
+    assert f"servers.pay.{field} " in said and way_out in said

@@ -9,6 +9,7 @@ from activities.inbox import CaseTaken
 from activities.totals import Spending
 from contracts.audit import AuditKind, AuditRecord
 from contracts.canonical import digest
+from contracts.servers import Rate
 from contracts.tools import Share
 from tests.workers.store.samples import NINE, RUN, answered, at, started
 from workers.resources.store import Store
@@ -80,10 +81,15 @@ async def append_once(store: Store, me: str) -> str:
     return "appended"
 
 
-DEEDS = {
-    deed.__name__: deed
-    for deed in (mark_sent, answer, register, pseudonym, reserve, reserve_and_die, lease, append, append_once)
-}
+async def look(store: Store, me: str) -> str:
+    """What this process may do when the breaker is due, and whether it got one of three tokens."""
+    leave = await store.breakers.admit("payments", me, at(5))
+    seconds = await store.rates.take("payments", Rate(calls=3, seconds=1), NINE)
+    return f"{leave.may.value} {'late' if seconds else 'token'}"
+
+
+ON_RUNS = (mark_sent, answer, register, pseudonym, reserve, reserve_and_die, lease, append, append_once)
+DEEDS = {deed.__name__: deed for deed in (*ON_RUNS, look)}
 
 
 def say(line: str) -> None:

@@ -27,10 +27,12 @@ Ask = Callable[[Client, float], Awaitable[Delivered]]
 """Asks an open client, which has that many seconds to answer."""
 
 
-async def exchanged(way: Way, tool: ToolDefinition, arguments: dict[str, JsonValue], key: str) -> Delivered:
-    """Make the call. Raises NotSent, ServerRefused, OutcomeUnknown."""
+async def exchanged(
+    way: Way, tool: ToolDefinition, arguments: dict[str, JsonValue], key: str, most: int = limits.ARGUMENT_BYTES
+) -> Delivered:
+    """Make the call, with at most so many bytes of arguments. Raises NotSent, ServerRefused, OutcomeUnknown."""
     what = f"{tool.server}.{tool.name}"
-    ask = _asking(tool, arguments, key)
+    ask = _asking(tool, arguments, key, most)
     deadline = asyncio.get_running_loop().time() + tool.timeout_seconds
     exchange = await _attempt(way, tool, ask, deadline)
     if exchange.failure and worth_reopening(exchange.failure) and await _reconsidered(way, exchange, deadline):
@@ -98,17 +100,17 @@ async def _reconsidered(way: Way, exchange: _Exchange, deadline: float) -> bool:
         return False
 
 
-def _asking(tool: ToolDefinition, arguments: dict[str, JsonValue], key: str) -> Ask:
+def _asking(tool: ToolDefinition, arguments: dict[str, JsonValue], key: str, most: int) -> Ask:
     if tool.kind == "tool":
-        return _calling(tool, arguments, key)
-    return _listing(tool.server) if tool.name == LIST_RESOURCES else _reading(tool, arguments)
+        return _calling(tool, arguments, key, most)
+    return _listing(tool.server) if tool.name == LIST_RESOURCES else _reading(tool, arguments, most)
 
 
-def _calling(tool: ToolDefinition, arguments: dict[str, JsonValue], key: str) -> Ask:
+def _calling(tool: ToolDefinition, arguments: dict[str, JsonValue], key: str, most: int) -> Ask:
     where = tool.key
     # Whatever stands in the key's place was written by somebody else.
     sent = {**arguments, where.argument: key} if where and where.argument else dict(arguments)
-    _check_size(tool, sent)
+    _check_size(tool, sent, most)
 
     async def ask(client: Client, seconds: float) -> Delivered:
         if where and where.header:
@@ -120,11 +122,11 @@ def _calling(tool: ToolDefinition, arguments: dict[str, JsonValue], key: str) ->
     return ask
 
 
-def _reading(tool: ToolDefinition, arguments: dict[str, JsonValue]) -> Ask:
+def _reading(tool: ToolDefinition, arguments: dict[str, JsonValue], most: int) -> Ask:
     uri = arguments.get("uri")
     if not isinstance(uri, str):
         raise ServerRefused(f"{tool.server}.{tool.name} needs the argument 'uri', a string; nothing was sent")
-    _check_size(tool, arguments)
+    _check_size(tool, arguments, most)
 
     async def ask(client: Client, seconds: float) -> Delivered:
         async with asyncio.timeout(seconds):
@@ -141,10 +143,10 @@ def _listing(server: str) -> Ask:
     return ask
 
 
-def _check_size(tool: ToolDefinition, arguments: dict[str, JsonValue]) -> None:
+def _check_size(tool: ToolDefinition, arguments: dict[str, JsonValue], most: int) -> None:
     size = len(json.dumps(arguments, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-    if size > limits.ARGUMENT_BYTES:
+    if size > most:
         raise ServerRefused(
-            f"{tool.server}.{tool.name} was given {size} bytes of arguments, more than {limits.ARGUMENT_BYTES}; "
+            f"{tool.server}.{tool.name} was given {size} bytes of arguments, more than {most}; "
             "nothing was sent; make them smaller"
         )

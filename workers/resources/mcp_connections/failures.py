@@ -17,7 +17,7 @@ from mcp_types import (
 )
 from pydantic import ValidationError
 
-from activities.toolbox import NotSent, OutcomeUnknown, ServerRefused
+from activities.toolbox import Health, NotSent, OutcomeUnknown, ServerRefused
 from contracts.model import Model
 from contracts.tools import Delivered
 
@@ -50,6 +50,8 @@ class Contained(Model):
     kind: Literal["not_sent", "refused", "unknown", "unreadable", "session_lost"]
     reason: str
     retry_after_seconds: float | None = None
+    health: Health = Health.UNHEALTHY
+    """Of the server, when nothing was sent."""
     doubts_era: bool = False
     """The endpoint may speak the other protocol era by now."""
 
@@ -93,7 +95,9 @@ def _ours(failure: Contained, what: str) -> Delivered:
         case "unreadable":
             return Delivered(unreadable=f"{what}: {failure.reason}")
         case "not_sent" | "session_lost":
-            raise NotSent(f"{what}: {failure.reason}; nothing was executed", failure.retry_after_seconds)
+            raise NotSent(
+                f"{what}: {failure.reason}; nothing was executed", failure.retry_after_seconds, failure.health
+            )
         case "refused":
             raise ServerRefused(f"{what}: {failure.reason}")
         case "unknown":
@@ -118,8 +122,18 @@ def not_reachable(server: str, error: BaseException) -> NoReturn:
     ours = contained(innermost) if isinstance(innermost, Exception) else None
     retry_after = ours.retry_after_seconds if ours else None
     raise NotSent(
-        f"server {server!r} cannot be reached: {_said(innermost)}; see whether it runs and try again", retry_after
+        f"server {server!r} cannot be reached: {_said(innermost)}; see whether it runs and try again",
+        retry_after,
+        _health(innermost, ours),
     ) from None
+
+
+def _health(error: BaseException, ours: Contained | None) -> Health:
+    """What a failed listing says of the server: one that refuses is well."""
+    if ours is not None:
+        return Health.HEALTHY if ours.kind == "refused" else ours.health
+    refused = isinstance(error, MCPError) and error.code in _REFUSALS
+    return Health.HEALTHY if refused else Health.UNHEALTHY
 
 
 def _said(error: BaseException) -> str:

@@ -12,6 +12,7 @@ import httpx2
 from mcp_types import JSONRPCError, JSONRPCRequest, JSONRPCResponse, RequestId, jsonrpc_message_adapter
 from pydantic import ValidationError
 
+from activities.toolbox import Health
 from workers.resources.credentials import CredentialMissing
 from workers.resources.mcp_connections import limits
 from workers.resources.mcp_connections.failures import Contained
@@ -31,31 +32,34 @@ _TOO_EARLY = frozenset({408, 425, 429})
 _OTHER_ERA = frozenset({400, 404, 405, 406})
 _PARSED_REFUSALS = range(-32700, -32000)
 _EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
-_TOO_LARGE = Contained(
-    kind="unreadable", reason=f"the answer is larger than {limits.ANSWER_BYTES} bytes; it was executed and is not read"
-)
 _GARBAGE = Contained(kind="unreadable", reason="the answer is not JSON-RPC; it was executed and cannot be read")
 
 
 class ContainingTransport(httpx2.AsyncBaseTransport):
     """Sends with the server's credential and turns every failure into an answer."""
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport, credential: Callable[[], dict[str, str]]) -> None:
+    def __init__(
+        self,
+        inner: httpx2.AsyncBaseTransport,
+        credential: Callable[[], dict[str, str]],
+        answer_bytes: int = limits.ANSWER_BYTES,
+    ) -> None:
         self._inner = inner
         self._credential = credential
+        self._answer_bytes = answer_bytes
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """One exchange."""
         try:
             request.headers.update(self._credential())
         except CredentialMissing as error:
-            return _answer(request, Contained(kind="not_sent", reason=str(error)))
+            return _answer(request, Contained(kind="not_sent", reason=str(error), health=Health.UNTOLD))
         if request.method != "POST":
             return await self._inner.handle_async_request(request)
         request.headers.update(CALL_HEADERS.get() or {})
         try:
             response = await self._inner.handle_async_request(request)
-            return await _contain(request, response)
+            return await _contain(request, response, self._answer_bytes)
         except (httpx2.HTTPError, OSError) as error:
             return _answer(request, _broken(error))
 
@@ -75,14 +79,14 @@ def _answer(request: httpx2.Request, failure: Contained) -> httpx2.Response:
     return httpx2.Response(502, request=request, json=body.model_dump(by_alias=True, mode="json"))
 
 
-async def _contain(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
+async def _contain(request: httpx2.Request, response: httpx2.Response, most: int) -> httpx2.Response:
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if response.status_code >= 400:
-        return await _refusal(request, response)
+        return await _refusal(request, response, most)
     if kind == "application/json":
-        return await _json_answer(request, response)
+        return await _json_answer(request, response, most)
     if kind == "text/event-stream":
-        return _rebuilt(request, response, stream=_BoundedEvents(response))
+        return _rebuilt(request, response, stream=_BoundedEvents(response, most))
     if response.is_success and _asked_id(request) is not None:
         await response.aclose()
         reason = f"status {response.status_code} came with {kind or 'no content type'!r} instead of an answer"
@@ -96,10 +100,10 @@ def _asked_id(request: httpx2.Request) -> RequestId | None:
     return message.id if isinstance(message, JSONRPCRequest) else None
 
 
-async def _json_answer(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
-    body = await _bounded_body(response)
+async def _json_answer(request: httpx2.Request, response: httpx2.Response, most: int) -> httpx2.Response:
+    body = await _bounded_body(response, most)
     if body is None:
-        return _answer(request, _TOO_LARGE)
+        return _answer(request, _too_large(most))
     try:
         message = jsonrpc_message_adapter.validate_json(body, by_name=False)
     except ValidationError:
@@ -114,21 +118,27 @@ async def _json_answer(request: httpx2.Request, response: httpx2.Response) -> ht
     return _rebuilt(request, response, content=body)
 
 
-async def _bounded_body(response: httpx2.Response) -> bytes | None:
+def _too_large(most: int) -> Contained:
+    return Contained(
+        kind="unreadable", reason=f"the answer is larger than {most} bytes; it was executed and is not read"
+    )
+
+
+async def _bounded_body(response: httpx2.Response, most: int) -> bytes | None:
     """The whole body, or None when it is larger than an answer may be."""
     body = bytearray()
     try:
         async for chunk in response.aiter_bytes():
             body += chunk
-            if len(body) > limits.ANSWER_BYTES:
+            if len(body) > most:
                 return None
     finally:
         await response.aclose()
     return bytes(body)
 
 
-async def _refusal(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
-    body = await _bounded_body(response) or b""
+async def _refusal(request: httpx2.Request, response: httpx2.Response, most: int) -> httpx2.Response:
+    body = await _bounded_body(response, most) or b""
     failure = _http_failure(request, response)
     if failure.kind == "refused" and (code := _error_code(body)) is not None and code in _PARSED_REFUSALS:
         return _rebuilt(request, response, content=body)
@@ -139,11 +149,13 @@ def _http_failure(request: httpx2.Request, response: httpx2.Response) -> Contain
     status = response.status_code
     wait = retry_after_seconds(response.headers)
     if status in _TOO_EARLY or (status == 503 and wait is not None):
-        return Contained(kind="not_sent", reason=f"HTTP {status}", retry_after_seconds=wait)
+        health = Health.UNHEALTHY if status == 503 else Health.HEALTHY
+        return Contained(kind="not_sent", reason=f"HTTP {status}", retry_after_seconds=wait, health=health)
     if status >= 500:
         return Contained(kind="unknown", reason=f"HTTP {status}")
     if status == 404 and "mcp-session-id" in request.headers:
-        return Contained(kind="session_lost", reason="the server no longer knows the session")
+        reason = "the server no longer knows the session"
+        return Contained(kind="session_lost", reason=reason, health=Health.HEALTHY)
     return Contained(kind="refused", reason=f"HTTP {status}", doubts_era=status in _OTHER_ERA)
 
 
@@ -181,8 +193,9 @@ def _rebuilt(
 class _BoundedEvents(httpx2.AsyncByteStream):
     """Server-sent events, passed on whole, each checked; one that is too large or no JSON-RPC ends the stream."""
 
-    def __init__(self, response: httpx2.Response) -> None:
+    def __init__(self, response: httpx2.Response, most: int) -> None:
         self._response = response
+        self._most = most
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         pending = bytearray()
@@ -193,12 +206,12 @@ class _BoundedEvents(httpx2.AsyncByteStream):
                 event = bytes(pending[: end.end()])
                 del pending[: end.end()]
                 start = 0
-                if failure := _bad_event(event):
+                if failure := _bad_event(event, self._most):
                     yield _as_event(failure)
                     return
                 yield event
-            if len(pending) > limits.ANSWER_BYTES:
-                yield _as_event(_TOO_LARGE)
+            if len(pending) > self._most:
+                yield _as_event(_too_large(self._most))
                 return
         yield bytes(pending)
 
@@ -206,9 +219,9 @@ class _BoundedEvents(httpx2.AsyncByteStream):
         await self._response.aclose()
 
 
-def _bad_event(event: bytes) -> Contained | None:
-    if len(event) > limits.ANSWER_BYTES:
-        return _TOO_LARGE
+def _bad_event(event: bytes, most: int) -> Contained | None:
+    if len(event) > most:
+        return _too_large(most)
     data = b"\n".join(line[5:].removeprefix(b" ") for line in event.splitlines() if line.startswith(b"data:"))
     if not data:
         return None

@@ -1,10 +1,12 @@
 """How much may cross a connection to an MCP server, in either direction."""
 
-ARGUMENT_BYTES = 64 * 1024
-"""Arguments of one call, as JSON."""
+from contracts import servers
 
-ANSWER_BYTES = 4 * 1024 * 1024
-"""One answer on the wire: a stdio line, an HTTP body, an SSE event."""
+ARGUMENT_BYTES = servers.ARGUMENT_BYTES
+"""Arguments of one call, as JSON; a server may be declared to take less."""
+
+ANSWER_BYTES = servers.ANSWER_BYTES
+"""One answer on the wire: a stdio line, an HTTP body, an SSE event; a server may be declared to give less."""
 
 SCHEMA_BYTES = 64 * 1024
 """One input or output schema; a tool with a larger one is not offered."""

@@ -8,7 +8,7 @@ from mcp import Client, MCPError
 from mcp.client.caching import CacheEntry, CacheKey
 from mcp_types import METHOD_NOT_FOUND, ListToolsResult, PaginatedResult, Resource, ResourceTemplate, Tool
 
-from activities.toolbox import NotSent
+from activities.toolbox import Health, NotSent
 from workers.resources.mcp_connections import limits
 from workers.resources.mcp_connections.published import Published, published
 
@@ -48,7 +48,8 @@ async def listed(server: str, client: Client) -> Listing:
         pages = await _pages(server, lambda cursor: client.list_tools(cursor=cursor, cache_mode="bypass"))
     tools = {tool.name: tool for page in pages for tool in page.tools}
     if len(tools) > limits.TOOLS:
-        raise NotSent(f"server {server!r} publishes {len(tools)} tools, more than {limits.TOOLS}; split it")
+        too_many = f"server {server!r} publishes {len(tools)} tools, more than {limits.TOOLS}; split it"
+        raise NotSent(too_many, health=Health.HEALTHY)
     taken = {name: whole for name, tool in tools.items() if (whole := published(server, tool, client.instructions))}
     kept = {name: tools[name] for name in taken}
     return Listing(kept, taken, capabilities.resources is not None, _fresh_seconds(pages))
@@ -74,7 +75,8 @@ async def _pages(server: str, page_at: Callable[[str | None], Awaitable[P]]) -> 
     pages = [await page_at(None)]
     while cursor := pages[-1].next_cursor:
         if len(pages) == limits.PAGES:
-            raise NotSent(f"server {server!r} publishes a list of more than {limits.PAGES} pages; shorten it")
+            endless = f"server {server!r} publishes a list of more than {limits.PAGES} pages; shorten it"
+            raise NotSent(endless, health=Health.HEALTHY)
         pages.append(await page_at(cursor))
     return pages
 

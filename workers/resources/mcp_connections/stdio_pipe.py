@@ -40,7 +40,11 @@ logger = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def stdio_pipe(
-    command: Sequence[str], environment: dict[str, str], log: IO[bytes], ended: Callable[[], None]
+    command: Sequence[str],
+    environment: dict[str, str],
+    log: IO[bytes],
+    ended: Callable[[], None],
+    answer_bytes: int = limits.ANSWER_BYTES,
 ) -> AsyncIterator[Streams]:
     """Spawn the server and speak with it; `ended` is called once its output has ended.
 
@@ -50,7 +54,7 @@ async def stdio_pipe(
     to_session, from_server = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     to_server, from_session = anyio.create_memory_object_stream[SessionMessage](0)
     async with anyio.create_task_group() as pumps:
-        pumps.start_soon(_read, process, to_session, ended)
+        pumps.start_soon(_read, process, to_session, ended, answer_bytes)
         pumps.start_soon(_write, process, from_session, to_session)
         try:
             yield from_server, to_server
@@ -62,9 +66,9 @@ async def stdio_pipe(
             pumps.cancel_scope.cancel()
 
 
-async def _read(process: Process, to_session: _ToSession, ended: Callable[[], None]) -> None:
+async def _read(process: Process, to_session: _ToSession, ended: Callable[[], None], answer_bytes: int) -> None:
     assert process.stdout
-    lines = _Lines()
+    lines = _Lines(answer_bytes)
     try:
         async with to_session:
             async for chunk in process.stdout:
@@ -109,14 +113,15 @@ async def _stop(process: Process) -> None:
 class _Line:
     """One line: its bytes, or only its two ends when it is too long to keep."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self.most = most
         self.kept = bytearray()
         self.head = b""
         self.too_long = False
 
     def grow(self, part: bytes) -> None:
         self.kept += part
-        if len(self.kept) > limits.ANSWER_BYTES:
+        if len(self.kept) > self.most:
             self.head = self.head or bytes(self.kept[:_HEAD_BYTES])
             self.too_long = True
         if self.too_long:
@@ -126,22 +131,23 @@ class _Line:
 class _Lines:
     """Cuts chunks into lines without ever holding more than one answer."""
 
-    def __init__(self) -> None:
-        self._open = _Line()
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._open = _Line(most)
 
     def of(self, chunk: bytes) -> Iterator[_Line]:
         *whole, rest = chunk.split(b"\n")
         for part in whole:
             self._open.grow(part)
             yield self._open
-            self._open = _Line()
+            self._open = _Line(self._most)
         self._open.grow(rest)
 
 
 def _message(line: _Line) -> JSONRPCMessage | None:
     """The message on a line, an error for the call it answers unreadably, or None for noise."""
     if line.too_long:
-        return _unreadable(_id_of_long(line), f"the answer is larger than {limits.ANSWER_BYTES} bytes")
+        return _unreadable(_id_of_long(line), f"the answer is larger than {line.most} bytes")
     if not line.kept.strip():
         return None
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from activities.toolbox import UnknownServer
+from contracts.servers import ServerRules
 from contracts.tools import Delivered, ToolDefinition
 from workers.resources.mcp_connections.definitions import definitions_of
 from workers.resources.mcp_connections.exchange import exchanged
@@ -30,6 +31,7 @@ class McpConnections:
     ) -> None:
         """`private_dir` holds a home folder per stdio server, `log_dir` what each writes to stderr."""
         self._declared = {server.name: server for server in servers}
+        self._rules = {server.name: server.as_rules() for server in servers}
         self._open_seconds = open_seconds
         self._ways: dict[str, Way] = {
             server.name: way_to(server, private_dir, log_dir, open_seconds) for server in servers
@@ -39,14 +41,27 @@ class McpConnections:
         """Names of the declared servers, in the order of the file."""
         return tuple(self._declared)
 
+    def rules(self, server: str) -> ServerRules:
+        """What the servers file says of the server as a whole. Raises UnknownServer."""
+        return self._rules[self._declaration(server).name]
+
     async def definitions(self, server: str) -> tuple[ToolDefinition, ...]:
         """The server's tools and resources, sorted by name. Raises UnknownServer, NotSent."""
         return definitions_of(self._declaration(server), await self._listing(server))
 
+    async def probe(self, server: str) -> None:
+        """Ask for the server's tools anew, over a new connection where the last has died.
+
+        Raises UnknownServer, NotSent.
+        """
+        self._declaration(server)
+        self._ways[server].expire()
+        await self._listing(server)
+
     async def call(self, tool: ToolDefinition, arguments: dict[str, JsonValue], key: str) -> Delivered:
         """Send one call. Raises UnknownServer, NotSent, ServerRefused, OutcomeUnknown."""
-        self._declaration(tool.server)
-        return await exchanged(self._ways[tool.server], tool, arguments, key)
+        most = self.rules(tool.server).limits.arguments
+        return await exchanged(self._ways[tool.server], tool, arguments, key, most)
 
     async def aclose(self) -> None:
         """Close every connection and end every process, within a bounded time."""

@@ -15,7 +15,7 @@ from mcp.client.stdio import get_default_environment
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import DiscoverResult, Implementation, ToolListChangedNotification
 
-from activities.toolbox import NotSent
+from activities.toolbox import Health, NotSent
 from workers.resources.credentials import Credential, CredentialMissing
 from workers.resources.mcp_connections.connection import Connection
 from workers.resources.mcp_connections.failures import worth_reopening
@@ -43,6 +43,9 @@ class Way(Protocol):
 
     async def listing(self) -> Listing:
         """What the server publishes, asked again when stale. Raises NotSent and whatever the SDK raises."""
+
+    def expire(self) -> None:
+        """What was listed may be so no longer: the next listing asks the server."""
 
     async def reconsider(self, client: Client) -> bool:
         """After a refusal that doubts session or era: whether sending once more goes another way."""
@@ -75,6 +78,11 @@ class StdioWay:
                 self._listing = await listed(self._server.name, client)
             return self._listing
 
+    def expire(self) -> None:
+        """Also when the server says that its tools have changed."""
+        if self._listing:
+            self._listing.expire()
+
     async def reconsider(self, client: Client) -> bool:
         """A process neither loses its session nor changes its era."""
         return False
@@ -87,17 +95,13 @@ class StdioWay:
     async def _open(self, ended: Callable[[], None]) -> AsyncIterator[Client]:
         assert self._server.command
         with self._log() as log:
-            pipe = stdio_pipe(self._server.command, self._environment(), log, ended)
-            async with _shared_client(pipe, self._server, self._changed) as client:
+            pipe = stdio_pipe(self._server.command, self._environment(), log, ended, self._server.limits.answer)
+            async with _shared_client(pipe, self._server, self.expire) as client:
                 yield client
 
     async def _greet(self, client: Client) -> None:
         # Listing through this very client lets the SDK check results without asking again.
         self._listing = await listed(self._server.name, client)
-
-    def _changed(self) -> None:
-        if self._listing:
-            self._listing.expire()
 
     def _environment(self) -> dict[str, str]:
         """The SDK's minimal set, where traces go, a home of its own, what the file declares, its own credential."""
@@ -131,7 +135,7 @@ class HttpWay:
         self._listing: Listing | None = None
         inner = transport or httpx2.AsyncHTTPTransport(limits=_HTTP_LIMITS)
         self._http = httpx2.AsyncClient(
-            transport=ContainingTransport(inner, self._credential_header),
+            transport=ContainingTransport(inner, self._credential_header, server.limits.answer),
             timeout=_HTTP_TIMEOUT,
             headers={"accept-encoding": "identity"},
         )
@@ -176,6 +180,11 @@ class HttpWay:
                 return False
         return True
 
+    def expire(self) -> None:
+        """Also when the server says that its tools have changed."""
+        if self._listing:
+            self._listing.expire()
+
     async def reconsider(self, client: Client) -> bool:
         """Probe again: a lost session is opened anew; another era is another way."""
         if self._discovered is None:
@@ -193,10 +202,11 @@ class HttpWay:
     @asynccontextmanager
     async def _open(self, ended: Callable[[], None]) -> AsyncIterator[Client]:
         transport = streamable_http_client(self._url, http_client=self._http, max_sse_event_size=None)
-        async with _shared_client(transport, self._server, self._changed) as client:
+        async with _shared_client(transport, self._server, self.expire) as client:
             discovered = client.session.discover_result
             if discovered is None and self._server.protocol == _MODERN:
-                raise NotSent(f'server {self._server.name!r} does not speak {_MODERN}; set protocol = "auto"')
+                other = f'server {self._server.name!r} does not speak {_MODERN}; set protocol = "auto"'
+                raise NotSent(other, health=Health.HEALTHY)
             self._discovered = discovered
             if discovered is not None:
                 ended()  # a client per call replaces this one
@@ -204,10 +214,6 @@ class HttpWay:
 
     async def _greet(self, client: Client) -> None:
         self._listing = await listed(self._server.name, client)
-
-    def _changed(self) -> None:
-        if self._listing:
-            self._listing.expire()
 
     def _own_client(self, discovered: DiscoverResult, store: OneTool) -> Client:
         return Client(
@@ -239,7 +245,7 @@ def _revealed(credential: Credential) -> str:
     try:
         return credential.secret().reveal()
     except CredentialMissing as error:
-        raise NotSent(str(error)) from None
+        raise NotSent(str(error), health=Health.UNTOLD) from None
 
 
 def way_to(server: ServerDeclaration, private: Path, logs: Path, open_seconds: float) -> Way:

@@ -6,16 +6,19 @@ from typing import TypeVar
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from activities.breakers import Breakers
 from activities.conversations import Contents, Conversations
 from activities.decided import Decided
 from activities.inbox import Inbox, Starts
 from activities.ledger import Ledger
 from activities.notices import Route
+from activities.rates import Rates
 from activities.taints import Taints
 from activities.totals import Totals
 from contracts.deployment import Mode
 from workers.resources.store.address import read_url
 from workers.resources.store.audit import SqlAudit
+from workers.resources.store.breakers import SqlBreakers, SqlRates
 from workers.resources.store.contents import SqlContents
 from workers.resources.store.conversations import SqlConversations
 from workers.resources.store.database import Database, reason_of
@@ -48,6 +51,8 @@ class Store:
         self.starts: Starts = SqlStarts(database)
         self.totals: Totals = SqlTotals(database)
         self.taints: Taints = SqlTaints(database)
+        self.breakers: Breakers = SqlBreakers(database)
+        self.rates: Rates = SqlRates(database)
         self.documents = Documents(database)
         self.freezes = SqlFreezes(database, routes)
         self.decided: Decided = SqlDecided(database)
