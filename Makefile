@@ -22,7 +22,7 @@ demo-production: $(READY) ## the same in production mode: people with keys, and 
 	$(BIN)/python -m demo.story --mode production
 
 test: $(READY)   ## the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder  # three on two cores, as many wait; files in the order of tests/conftest.py
 
 stories: $(READY) ## the stories of automations outside the repository: make stories OUTSIDE=/path/to/folder
 	INTERLOCK_AUTOMATIONS=$(OUTSIDE) $(BIN)/python -m pytest -p tests.conftest -c pyproject.toml --rootdir . $(OUTSIDE)/tests

@@ -1,9 +1,11 @@
 """Do arguments fit a tool's schema? It comes from outside: it may be wrong, and must not make us fetch anything."""
 
 import json
+from functools import lru_cache
 
 from jsonschema import Draft202012Validator, SchemaError, ValidationError
 from jsonschema.exceptions import best_match
+from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 from pydantic import JsonValue
 from referencing import Registry
@@ -16,14 +18,23 @@ def misfit(arguments: JsonValue, schema: dict[str, JsonValue]) -> str:
     """Why `arguments` may not be sent to a tool with this schema, in one line; empty when they fit."""
     kind = validator_for(schema, default=Draft202012Validator)
     try:
-        kind.check_schema(schema)
+        if broken := _broken(kind, json.dumps(schema)):
+            return f"the schema itself is broken: {broken}"
         # An empty registry: references are followed within the schema only. The default one would download them.
         error = best_match(kind(schema, registry=Registry()).iter_errors(arguments))
-    except SchemaError as broken:
-        return f"the schema itself is broken: {broken.json_path}: {broken.message}"
-    except (Unresolvable, RecursionError) as broken:
-        return f"the schema itself cannot be followed: {broken}"
+    except (Unresolvable, RecursionError) as unfollowed:
+        return f"the schema itself cannot be followed: {unfollowed}"
     return _rule_broken(error) if error is not None else _unwritable(arguments)
+
+
+@lru_cache(maxsize=512)
+def _broken(kind: type[Validator], schema: str) -> str:
+    """What is wrong with a schema; asked once of each, as it takes longer than to look at arguments."""
+    try:
+        kind.check_schema(json.loads(schema))
+    except SchemaError as error:
+        return f"{error.json_path}: {error.message}"
+    return ""
 
 
 def _rule_broken(error: ValidationError) -> str:

@@ -12,6 +12,14 @@ from temporalio.testing import WorkflowEnvironment
 from contracts.wire import DATA_CONVERTER
 from workers.embedded.temporal_server import server_arguments, temporal_binary
 
+WAITING = ("tests/end_to_end/", "tests/demo/test_story.py", "tests/test_readme.py")
+"""Where tests mostly wait for other processes: one such file takes up to a minute."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with those that wait: the others fill the time beside them, and nobody waits for one at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(WAITING))
+
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def temporal() -> AsyncIterator[WorkflowEnvironment]:

@@ -14,6 +14,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from workers.resources.store import Store
+
 PATIENCE_SECONDS = 60
 
 
@@ -27,18 +29,24 @@ class PrivatePostgres:
     def __init__(self, folder: Path, programs: Path, account: str) -> None:
         self._folder, self._programs, self._account = folder, programs, account
         self._numbers = count(1)
+        self._migrated = ""
 
     def new_database(self) -> str:
         """The URL of a new, empty database."""
-        name = f"test_{next(self._numbers)}"
-        with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        return f"postgresql://{self._account}@/{name}?host={self._folder}"
+        return self._url(self._copy_of("template1"))
+
+    def new_store(self) -> str:
+        """The URL of a new, empty store: a copy of one that was migrated once, as in `tests.stores`."""
+        if not self._migrated:
+            self._migrated = self._copy_of("template1")
+            Store.open(self._url(self._migrated)).close()
+        return self._url(self._copy_of(self._migrated))
 
     def start(self) -> None:
         """Start the server; it answers when this returns."""
         log = str(self._folder / "log")
-        options = f"-k {self._folder} -c listen_addresses=''"
+        # What it has written survives its own death, which tests bring about; only a power cut would need fsync.
+        options = f"-k {self._folder} -c listen_addresses='' -c fsync=off"
         self._pg_ctl("start", "-l", log, "-o", options)
 
     def stop(self, mode: str = "fast") -> None:
@@ -50,6 +58,16 @@ class PrivatePostgres:
         initdb = str(self._programs / "initdb")
         data = str(self._folder / "data")
         self._run(initdb, "-D", data, "-U", self._account, "-A", "trust", "-E", "UTF8", "--no-sync")
+
+    def _copy_of(self, database: str) -> str:
+        name = f"test_{next(self._numbers)}"
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(database))
+        with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
+            connection.execute(statement)
+        return name
+
+    def _url(self, database: str) -> str:
+        return f"postgresql://{self._account}@/{database}?host={self._folder}"
 
     def _conninfo(self, database: str) -> str:
         return f"host={self._folder} user={self._account} dbname={database}"

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -38,6 +39,7 @@ from contracts.roster import Roster
 from contracts.runs import Ending, RunView, StartStatement
 from policies.engine import CedarRules, PolicyEngine
 from tests.authority import NOBODY, FixedAuthority, Signer, store_ports
+from tests.stores import new_store
 from workers.assembly import Ports, activities_of, interceptors_of, make_worker
 from workers.resources.chains import TemporalChains
 from workers.resources.store import Store
@@ -298,6 +300,12 @@ class RunsClock:
         return await self.environment.get_current_time(self.environment.client.get_workflow_handle(workflow_id))
 
 
+@cache
+def _rules(folders: tuple[Path, ...]) -> CedarRules:
+    """The rules of these folders; no story changes a file."""
+    return CedarRules.load(folders)
+
+
 @asynccontextmanager
 async def a_story(
     environment: WorkflowEnvironment,
@@ -317,10 +325,10 @@ async def a_story(
     catalog = Catalog.load(outside)
     task_queue = f"story-{uuid.uuid4().hex[:8]}"
     with TemporaryDirectory() as folder:
-        store = await asyncio.to_thread(Store.open, f"sqlite:///{folder}/store.db")
+        store = await asyncio.to_thread(Store.open, new_store(folder))
         try:
             authority = FixedAuthority(
-                policy or CedarRules.load(settings.policy_folders()),
+                policy or _rules(settings.policy_folders()),
                 roster,
                 accepts_at_first_contact=deployment.mode is Mode.DEVELOPMENT,
             )

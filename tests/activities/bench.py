@@ -33,6 +33,7 @@ from contracts.tools import ToolCall, ToolOutcome
 from policies.engine import CedarRules
 from tests.authority import FixedAuthority, store_ports
 from tests.doubles import RecordingToolbox, ScriptedClaude
+from tests.stores import new_store
 from workers.resources.store import Store
 from workers.settings import REPOSITORY
 
@@ -201,7 +202,7 @@ async def a_bench(
 ) -> AsyncIterator[Bench]:
     """A bench with a store of its own, in which Rita has asked for a refund."""
     with TemporaryDirectory() as folder:
-        store = await asyncio.to_thread(Store.open, f"sqlite:///{folder}/store.db", routes)
+        store = await asyncio.to_thread(Store.open, new_store(folder), routes)
         try:
             if registered:
                 await store.starts.register(rita_asks(more.pop("automation", "refund")), NINE)

@@ -32,6 +32,7 @@ from policies.engine import CedarRules
 from tests.activities.people import HOUR, NOON, asks, away, demands, lends, person, roster, started
 from tests.activities.standing import RememberedDecisions, RememberedTaints
 from tests.authority import FixedAuthority
+from tests.stores import new_store
 from workers.resources.store import Store
 
 HERE = Deployment(id="here", namespace="default", mode=Mode.PRODUCTION)
@@ -127,7 +128,7 @@ class Desk:
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     """An empty inbox."""
-    store = await asyncio.to_thread(Store.open, f"sqlite:///{tmp_path}/store.db")
+    store = await asyncio.to_thread(Store.open, new_store(tmp_path))
     yield Desk(store)
     await asyncio.to_thread(store.close)
 

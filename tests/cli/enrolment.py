@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from cli.main import run
 from contracts.roster import Roster
-from workers.resources.store import Store
+from tests.stores import new_store
 
 PASSPHRASE = "correct horse battery staple"
 REASON = ("--reason", "as agreed in the meeting")
@@ -29,9 +29,7 @@ class Done:
 
 def made_store(folder: Path) -> str:
     """The address of an empty store, as a worker would have made it."""
-    url = f"sqlite:///{folder}/store.db"
-    Store.open(url).close()
-    return url
+    return new_store(folder)
 
 
 @dataclass(frozen=True)

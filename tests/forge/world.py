@@ -21,6 +21,7 @@ from contracts.tools import EffectClass, ToolCall, ToolOutcome
 from tests.activities.bench import NINE, OURS, PRODUCTION, RUN, Bench
 from tests.authority import FAR_OFF, LONG_AGO, FixedAuthority, Signer
 from tests.doubles import RecordingToolbox, ScriptedClaude
+from tests.stores import new_store
 from workers.resources.store import Store
 
 FINANCE = ("finance_manager",)
@@ -158,7 +159,7 @@ async def a_world() -> AsyncIterator[World]:
         schemas={"payments.issue_credit": CREDIT_SCHEMA},
     )
     with TemporaryDirectory() as folder:
-        store = await asyncio.to_thread(Store.open, f"sqlite:///{folder}/store.db")
+        store = await asyncio.to_thread(Store.open, new_store(folder))
         try:
             yield await _begun(people, toolbox, store)
         finally:

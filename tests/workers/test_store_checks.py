@@ -14,6 +14,7 @@ from contracts.deployment import Mode
 from contracts.freezing import FreezeScope
 from contracts.roster import Roster
 from tests.authority import Signer, roster_of
+from tests.stores import new_store
 from tests.workers.desk import OPERATOR, RULES, Desk
 from tests.workers.store.samples import NINE
 from workers.resources.checkpoints import Checkpoints
@@ -27,7 +28,7 @@ AN_HOUR_LATER = NINE + timedelta(hours=1)
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     """An empty store."""
-    store = Store.open(f"sqlite:///{tmp_path}/store.db")
+    store = Store.open(new_store(tmp_path))
     yield Desk(store)
     store.close()
 

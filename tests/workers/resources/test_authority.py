@@ -16,6 +16,7 @@ from contracts.deployment import Mode
 from contracts.roster import Roster
 from contracts.tools import EffectClass, ToolDefinition
 from tests.authority import Signer, roster_of
+from tests.stores import new_store
 from tests.workers.desk import ADMIN, DEVELOPMENT, OPERATOR, RULES, Desk
 from tests.workers.store.samples import NINE
 from workers.resources.authority import activate_files
@@ -32,7 +33,7 @@ TOOL = ToolDefinition(server="orders", name="find", input_schema={}, effect_clas
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     """An empty store."""
-    store = Store.open(f"sqlite:///{tmp_path}/store.db")
+    store = Store.open(new_store(tmp_path))
     yield Desk(store)
     store.close()
 

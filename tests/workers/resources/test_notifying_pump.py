@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from activities.notices import Notice, NoticeRow, NoticeState, Route
+from tests.stores import new_store
 from tests.workers.resources.doubles import eventually
 from tests.workers.store.samples import NINE, at, notice
 from workers.resources.clock import SystemClock
@@ -54,7 +55,7 @@ class Postbox:
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     """A store from which notices leave by mail and to a chat."""
     routes = (Route(channel="mail", personal=True), Route(channel="chat", personal=False))
-    opened = await asyncio.to_thread(Store.open, f"sqlite:///{tmp_path}/store.db", routes)
+    opened = await asyncio.to_thread(Store.open, new_store(tmp_path), routes)
     yield opened
     await asyncio.to_thread(opened.close)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.postgres import PostgresMissing, PrivatePostgres, private_postgres
+from tests.stores import new_store
 from workers.resources.store import Store
 
 
@@ -24,7 +25,16 @@ def postgres() -> Iterator[PrivatePostgres]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a new store that nobody has opened yet."""
+    """The address of a new, empty store."""
+    if request.param == "sqlite":
+        return new_store(tmp_path)
+    server: PrivatePostgres = request.getfixturevalue("postgres")
+    return server.new_store()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def unmade_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a store that is not there yet: whoever opens it first makes it."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/store.db"
     server: PrivatePostgres = request.getfixturevalue("postgres")

@@ -1,8 +1,10 @@
-"""A process of its own that does one thing to a store the moment it is told to, and prints what came of it."""
+"""A process of its own that does one thing to a store the moment it is told to, and says what came of it."""
 
 import asyncio
 import os
 import sys
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Barrier
 
 from activities.conversations import RunKey
 from activities.inbox import CaseTaken
@@ -92,6 +94,21 @@ ON_RUNS = (mark_sent, answer, register, pseudonym, reserve, reserve_and_die, lea
 DEEDS = {deed.__name__: deed for deed in (*ON_RUNS, look)}
 
 
+def done(deed: str, url: str) -> str:
+    """What came of it, in a store that is opened at the same moment too."""
+    store = Store.open(url)
+    try:
+        return asyncio.run(DEEDS[deed](store, str(os.getpid())))
+    finally:
+        store.close()
+
+
+def compete(deed: str, url: str, ready: Barrier, said: "SimpleQueue[str]") -> None:
+    """Do it once all rivals are ready to."""
+    ready.wait()
+    said.put(done(deed, url))
+
+
 def say(line: str) -> None:
     """To whoever started this process."""
     sys.stdout.write(line + "\n")
@@ -103,9 +120,7 @@ def main() -> None:
     deed, url = sys.argv[1:]
     say("ready")
     sys.stdin.readline()
-    store = Store.open(url)  # at the same moment too
-    say(asyncio.run(DEEDS[deed](store, str(os.getpid()))))
-    store.close()
+    say(done(deed, url))
 
 
 if __name__ == "__main__":

@@ -42,8 +42,9 @@ def run_sql(store: Store, statement: str) -> None:
     store._database.write_now(lambda connection: connection.exec_driver_sql(statement).rowcount)
 
 
-def test_the_migrations_make_exactly_the_tables_of_the_code(store: Store) -> None:
-    assert store._database.read_now(differences) == []
+def test_the_migrations_make_exactly_the_tables_of_the_code(unmade_url: str) -> None:
+    with closing(Store.open(unmade_url)) as store:
+        assert store._database.read_now(differences) == []
 
 
 async def test_a_store_opened_again_holds_what_it_held(store: Store, store_url: str) -> None:

@@ -1,40 +1,36 @@
 """Several processes at one store, at the same moment: exactly one of them is first."""
 
-import subprocess
-import sys
+import multiprocessing
 from collections import Counter
 from itertools import accumulate
 
 from activities.conversations import Delta
 from activities.notices import Route
-from tests.workers.store.rival import DEEDS
+from tests.workers.store.rival import compete
 from tests.workers.store.samples import NINE, RUN, at, claim, notice
 from workers.resources.store import Store
 
 RIVALS = 6
 PATIENCE_SECONDS = 60
+CLEAN = multiprocessing.get_context("forkserver")
+"""Rivals are forked from a process that has imported what they need and opened nothing: six starts in one."""
+CLEAN.set_forkserver_preload([compete.__module__])
 
 
 def race(deed: str, url: str, rivals_in_all: int = RIVALS) -> Counter[str]:
     """What so many processes say came of doing the same thing at the same moment."""
-    assert deed in DEEDS
-    command = [sys.executable, "-m", "tests.workers.store.rival", deed, url]
-    pipe = subprocess.PIPE
-    rivals = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(rivals_in_all)]
+    ready, said = CLEAN.Barrier(rivals_in_all, timeout=PATIENCE_SECONDS), CLEAN.SimpleQueue()
+    rivals = [CLEAN.Process(target=compete, args=(deed, url, ready, said)) for _ in range(rivals_in_all)]
     try:
         for rival in rivals:
-            assert rival.stdout is not None
-            assert rival.stdout.readline() == "ready\n"
+            rival.start()
         for rival in rivals:
-            assert rival.stdin is not None
-            rival.stdin.write("go\n")
-            rival.stdin.flush()
-        said = [rival.communicate(timeout=PATIENCE_SECONDS) for rival in rivals]
+            rival.join(PATIENCE_SECONDS)
     finally:
         for rival in rivals:
             rival.kill()
-    assert all(rival.returncode == 0 for rival in rivals), said
-    return Counter(output.strip() for output, _ in said)
+    assert [rival.exitcode for rival in rivals] == [0] * rivals_in_all
+    return Counter(said.get() for _ in rivals)
 
 
 async def test_of_six_processes_exactly_one_may_send(store: Store, store_url: str) -> None:
@@ -61,8 +57,8 @@ def test_of_ten_credits_reserved_by_ten_processes_each_comes_to_another_sum(stor
     assert race("reserve", store_url, 10) == dict.fromkeys(map(str, accumulate([999] * 10)), 1)
 
 
-def test_six_processes_that_open_a_new_store_at_once_share_it_and_its_pseudonyms(store_url: str) -> None:
-    assert list(race("pseudonym", store_url).values()) == [RIVALS]
+def test_six_processes_that_open_a_new_store_at_once_share_it_and_its_pseudonyms(unmade_url: str) -> None:
+    assert list(race("pseudonym", unmade_url).values()) == [RIVALS]
 
 
 async def test_every_notice_is_leased_by_exactly_one_of_six_processes(store: Store, store_url: str) -> None:
