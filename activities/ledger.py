@@ -10,7 +10,7 @@ from contracts.tools import EffectClass, Purpose, ToolOutcome
 
 
 class LedgerState(StrEnum):
-    """Where an entry stands. The last three are final."""
+    """Where an entry stands. The last four are final."""
 
     CLAIMED = "claimed"
     SENT = "sent"
@@ -18,6 +18,8 @@ class LedgerState(StrEnum):
     DONE = "done"
     SAID_NO = "said_no"
     REFUSED = "refused"
+    ABANDONED = "abandoned"
+    """Never sent, and never to be: its run is over."""
 
 
 class Claim(Model):
@@ -63,7 +65,12 @@ class LedgerEntry(Model):
     @property
     def final(self) -> bool:
         """Nothing more will be sent for this key."""
-        return self.state in (LedgerState.DONE, LedgerState.SAID_NO, LedgerState.REFUSED)
+        return self.state in (
+            LedgerState.DONE,
+            LedgerState.SAID_NO,
+            LedgerState.REFUSED,
+            LedgerState.ABANDONED,
+        )
 
 
 class Ledger(Protocol):

@@ -15,6 +15,7 @@ class NoticeEvent(StrEnum):
     EXPIRED = "expired"
     DECIDED = "decided"
     BREAK_GLASS = "break_glass"
+    ORPHANED = "orphaned"
 
 
 class Notice(Model):

@@ -15,6 +15,7 @@ from activities.deadlines import Span, earliest, hand_ons, remind, within
 from activities.identity import CurrentRun
 from activities.inbox import Inbox, InboxEntry, Passing, Starts
 from activities.notices import Notice, NoticeEvent
+from activities.orphans import ORPHANED
 from activities.telling import notices_of
 from contracts.canonical import canonical_json
 from contracts.decisions import OpenedRequest, RequestEvent, RequestKind, RequestToClose, RequestToOpen, RequestToPass
@@ -45,6 +46,8 @@ class PeopleActivities:
     async def open_request(self, request: RequestToOpen) -> OpenedRequest:
         """Store exactly what people will be shown, by content address, list the request, and tell people.
 
+        A number stands for one question: a run that was reset and asks anew under it is told to take the next one.
+        What was answered then is not taken for an answer now, and what is still open is closed.
         Raises ApplicationError while nothing is in force to take deadlines and recipients from.
         """
         run = await self._current.key()
@@ -52,12 +55,16 @@ class PeopleActivities:
         if prefix != run.workflow_id or not re.fullmatch(r"[1-9][0-9]{0,8}", number):
             message = f"{request.request_id[:100]!r} is no request of {run.workflow_id!r}; a run opens its own"
             raise ApplicationError(message, type="NotItsOwn", non_retryable=True)
+        entry = await self._entry(request, run)
         standing = await self._inbox.find(request.request_id, run.first_run_id)
         if standing is None:
-            entry = await self._entry(request, run)
             await self._inbox.open(entry, await self._notices(entry, NoticeEvent.REQUEST))
             standing = await self._inbox.find(request.request_id, run.first_run_id) or entry
+        another = standing.display_digest != entry.display_digest
+        if another:
+            await self._orphan(standing)
         return OpenedRequest(
+            used=another or standing.closed_at is not None,
             display_digest=standing.display_digest,
             deadline=standing.deadline or standing.opened_at,
             remind_at=standing.remind_at,
@@ -81,10 +88,18 @@ class PeopleActivities:
         entry = await self._inbox.find(request.request_id, run.first_run_id)
         if entry is None:
             return
-        event = NoticeEvent.EXPIRED if request.outcome == EXPIRED else NoticeEvent.DECIDED
-        told = entry.model_copy(update={"outcome": request.outcome, "by": request.by})
+        await self._close(entry, request.outcome, request.by)
+
+    async def _orphan(self, standing: InboxEntry) -> None:
+        """The run asks anew under its number, so it no longer holds it: numbers only grow."""
+        if standing.closed_at is None:
+            await self._close(standing, ORPHANED, "")
+
+    async def _close(self, entry: InboxEntry, outcome: str, by: str) -> None:
+        event = NoticeEvent.EXPIRED if outcome == EXPIRED else NoticeEvent.DECIDED
+        told = entry.model_copy(update={"outcome": outcome, "by": by})
         notices = await self._notices(told, event)
-        await self._inbox.close(entry, request.outcome, request.by, await self._clock.now(), notices)
+        await self._inbox.close(entry, outcome, by, await self._clock.now(), notices)
 
     async def _entry(self, request: RequestToOpen, run: RunKey) -> InboxEntry:
         record = await self._starts.find(run)

@@ -83,6 +83,7 @@ def store_ports(store: Store) -> dict[str, Any]:
         "taints",
         "audit",
         "outbox",
+        "orphans",
     )
     return {name: getattr(store, name) for name in names}
 

@@ -1,5 +1,6 @@
 """What an operator sets: environment variables with the prefix INTERLOCK_. The Temporal connection has its own."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
@@ -56,6 +57,8 @@ class Settings(BaseSettings):
     """The file to which checkpoints are appended, best where workers can append and not rewrite."""
     notices: ExistingPath | None = None
     """The TOML file that says how people are told: mail, webhook, command."""
+    sweep_every: timedelta = Field(default=timedelta(minutes=1), ge=timedelta(seconds=1), le=timedelta(days=1))
+    """How often one of the workers looks for runs that were terminated, reset or deleted: ISO 8601, such as PT1M."""
     concurrency: int = Field(default=50, ge=1, le=1000)
     """Activities a worker runs at once."""
 
