@@ -168,13 +168,17 @@ class OrphanActivities:
         return OrphansPage(orphans=found[: query.limit], cut=len(found) > query.limit)
 
     @activity.defn
-    async def acknowledge_orphan(self, acknowledged: Acknowledgement) -> None:
-        """Take a run out of the report; who did and why is recorded. Raises ApplicationError(type="NoOrphan")."""
+    async def acknowledge_orphan(self, acknowledged: Acknowledgement) -> str:
+        """Take a run out of the report, and name it; who did and why is recorded.
+
+        Raises ApplicationError(type="NoOrphan") when nothing is reported of it.
+        """
         note = await self._contents.put(acknowledged.reason.encode())
         run, now = acknowledged.workflow_id, await self._clock.now()
         if not await self._orphans.acknowledge(run, acknowledged.by, note, now):
             message = f"nothing is reported of {run!r}; `interlock runs orphans` lists what is"
             raise ApplicationError(message, type="NoOrphan", non_retryable=True)
+        return run
 
 
 UNANSWERED = (LedgerState.SENT, LedgerState.UNKNOWN)

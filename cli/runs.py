@@ -219,7 +219,7 @@ async def orphans_command(
     who: Annotated[str, typer.Option("--as", help="Who acknowledges.", envvar="INTERLOCK_APPROVER")] = "",
     as_json: JsonOption = False,
 ) -> int:
-    """List runs that were terminated, deleted or failed, and the effects of which nobody knows whether they happened."""
+    """List runs that were terminated, deleted or failed, and of which effects nobody knows whether they happened."""
     if bool(acknowledged) != bool(reason):
         raise WrongInput("--acknowledge RUN and --reason WHY stand together")
     if acknowledged:

@@ -85,6 +85,7 @@ async def a_worker(
     """A worker with doubles at the ports to Claude, tools and clock, on the real queue's name."""
     settings, catalog = Settings(mode=Mode.DEVELOPMENT), Catalog.load()
     store = await asyncio.to_thread(Store.open, f"sqlite:///{folder}/store.db")
+    world.store = store
     ports = Ports(
         claude=claude(),
         toolbox=world.toolbox,

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from tests.doubles import RecordingToolbox, ScriptedClaude, says_no
 from tests.workflows.refund_world import CLASSES, UNDOES, Books, advises
+from workers.resources.store import Store
 
 ADVISED_CENTS = 64_000
 """More than policy permits without an approver; `limit_cents` of a request makes it less."""
@@ -28,6 +29,9 @@ class BooksByOrder(defaultdict[str, Books]):
 
 class Shop:
     """Tools over the books of many orders. Orders `NO-...` cannot be credited, `DOWN-...` cannot be read."""
+
+    store: Store
+    """Of the worker that serves it."""
 
     def __init__(self) -> None:
         self.books = BooksByOrder()

@@ -10,6 +10,7 @@ from sqlalchemy import (
     RowMapping,
     Select,
     Table,
+    Text,
     and_,
     bindparam,
     false,
@@ -75,7 +76,11 @@ _SAME_RUN = {
 def _after(table: Table, since: str) -> Select[tuple[datetime, str, str]]:
     """Runs in the order of that moment, after a place among them."""
     place = (table.c[since], table.c.workflow_id, table.c.first_run_id)
-    after = tuple_(bindparam("after", type_=MomentText), bindparam("after_workflow"), bindparam("after_first"))
+    after = tuple_(
+        bindparam("after", type_=MomentText),
+        bindparam("after_workflow", type_=Text),
+        bindparam("after_first", type_=Text),
+    )
     query = select(table.c[since].label("since"), table.c.workflow_id, table.c.first_run_id)
     query = query.where(table.c[since] <= _BEFORE, tuple_(*place) > after)
     return query.order_by(*place).limit(bindparam("at_most"))
@@ -154,7 +159,7 @@ _ANY_ORPHAN_OF_ENTRY = select(AUDIT.c.seq).where(
 _WITHOUT_VERDICT = (
     select(LEDGER)
     .where(_UNFINISHED, LEDGER.c.state != LedgerState.CLAIMED.value, _HAS_EFFECT, _ANY_ORPHAN_OF_ENTRY.exists())
-    .order_by(LEDGER.c.key)
+    .order_by(LEDGER.c.workflow_id, LEDGER.c.first_run_id, LEDGER.c.key)
 )
 
 
