@@ -13,8 +13,9 @@ from temporalio import workflow
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
-from temporalio.client import WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -23,6 +24,7 @@ from activities.orphans import Standing
 from contracts.audit import AuditKind
 from contracts.decisions import Verdict
 from contracts.runs import KnownCase
+from contracts.wire import DATA_CONVERTER
 from tests.story import PATIENCE, StoryRun
 from tests.workers.swept import disagreements, sweeper_for, swept, told
 from tests.workflows.refund_world import Refund, a_refund
@@ -308,3 +310,24 @@ async def test_a_run_is_not_taken_for_another_one_of_its_name(temporal: Workflow
     assert first.first_execution_run_id != second.first_execution_run_id
     assert await standing(temporal, first) is Standing.TERMINATED
     assert await standing(temporal, second) is Standing.RUNNING
+
+
+async def test_without_its_namespace_nothing_is_said_of_a_run(temporal: WorkflowEnvironment) -> None:
+    target = temporal.client.service_client.config.target_host
+    elsewhere = await Client.connect(target, namespace="elsewhere", data_converter=DATA_CONVERTER)
+
+    with pytest.raises(RPCError):
+        await TemporalFates(elsewhere).fate(RunKey(workflow_id="refund/A-17", first_run_id="run-1"))
+
+
+async def test_a_run_that_does_anything_is_not_asked_what_it_waits_for(temporal: WorkflowEnvironment) -> None:
+    async with a_refund(temporal, 4000) as refund:
+        fates = TemporalFates(refund.story.client)
+        answer = refund.toolbox.holding("payments.issue_credit")
+        await refund.toolbox.until_called("payments.issue_credit")
+        held = await fates.held_requests(key_of(refund.run))
+        answer.set()
+        await refund.run.ending()
+        afterwards = await fates.held_requests(key_of(refund.run))
+
+    assert (held, afterwards) == (None, None)

@@ -18,6 +18,8 @@ from contracts.tools import EffectClass, Share
 from tests.workers.store.samples import NINE, RUN, asked, at, claim, issued, lost, notice, started
 from tests.workers.swept import disagreements, told
 from workers.resources.store import Store, unsettled
+from workers.resources.store.address import read_url
+from workers.resources.store.database import Database
 
 TERMINATED = Fate(standing=Standing.TERMINATED, temporal_run_id="run-1")
 COMPLETED = Fate(standing=Standing.COMPLETED, temporal_run_id="run-1")
@@ -171,6 +173,22 @@ async def test_nothing_is_sent_for_a_call_that_was_abandoned(store: Store) -> No
     assert entry is not None
     assert entry.final
     assert entry.outcome is not None
+
+
+async def test_what_is_sent_at_this_very_moment_is_not_abandoned(store: Store, store_url: str) -> None:
+    await store.starts.register(started(), NINE)
+    await entered(store, "key-1", LedgerState.CLAIMED)
+    database = Database(read_url(store_url))
+    row = database.read_now(
+        lambda connection: connection.execute(unsettled._LEFT, unsettled._named(RUN)).mappings().one()
+    )
+    await store.ledger.mark_sent("key-1", 0, "worker-1", at(2))
+
+    settled = database.write_now(lambda connection: unsettled._settled(connection, row, at(30)))
+    database.close()
+
+    assert settled is None
+    assert await states(store, "key-1") == ["sent"]
 
 
 async def test_an_answer_that_comes_after_all_is_recorded(store: Store) -> None:

@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 
 from pydantic import JsonValue
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
+    Integer,
     RowMapping,
     Select,
     Table,
@@ -73,17 +75,17 @@ _SAME_RUN = {
 }
 
 
+def _text(name: str) -> BindParameter[str]:
+    return bindparam(name, type_=Text)
+
+
 def _after(table: Table, since: str) -> Select[tuple[datetime, str, str]]:
     """Runs in the order of that moment, after a place among them."""
     place = (table.c[since], table.c.workflow_id, table.c.first_run_id)
-    after = tuple_(
-        bindparam("after", type_=MomentText),
-        bindparam("after_workflow", type_=Text),
-        bindparam("after_first", type_=Text),
-    )
+    after = tuple_(bindparam("after", type_=MomentText), _text("after_workflow"), _text("after_first"))
     query = select(table.c[since].label("since"), table.c.workflow_id, table.c.first_run_id)
     query = query.where(table.c[since] <= _BEFORE, tuple_(*place) > after)
-    return query.order_by(*place).limit(bindparam("at_most"))
+    return query.order_by(*place).limit(bindparam("at_most", type_=Integer))
 
 
 _UNENDED = _after(STARTS, "registered_at").where(STARTS.c.ending.is_(None))
