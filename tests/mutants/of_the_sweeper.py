@@ -86,7 +86,7 @@ OF_THE_SWEEPER = (
     ),
     PEOPLE.off(
         "sweeper: a number stands for one question",
-        "another = standing.display_digest != entry.display_digest",
+        "another = standing.display_digest != digest(question.shown)",
         "another = False",
         "test_what_a_reset_run_no_longer_holds_is_closed_and_it_asks_anew",
     ),
