@@ -68,7 +68,7 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
         ("INTERLOCK_STORE_PASSWORD_FILE", "/nowhere/password", "'/nowhere/password' does not exist"),
         ("INTERLOCK_CONCURRENCY", "0", "greater than or equal to 1"),
         ("INTERLOCK_CONCURRENCY", "many", "valid integer"),
-        ("INTERLOCK_SWEEP_EVERY", "PT0.1S", "greater than or equal to 1 second"),
+        ("INTERLOCK_SWEEP_EVERY", "PT0.1S", "give between PT1S and P1D"),
         ("INTERLOCK_SWEEP_EVERY", "often", "valid timedelta"),
     ],
 )
