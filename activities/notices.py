@@ -17,6 +17,7 @@ class NoticeEvent(StrEnum):
     BREAK_GLASS = "break_glass"
     FROZEN = "frozen"
     THAWED = "thawed"
+    ORPHANED = "orphaned"
 
 
 class Notice(Model):

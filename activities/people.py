@@ -1,13 +1,14 @@
 """Put requests to people into the inbox, remind of them, hand them on, and take them out; people are told each time."""
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import JsonValue
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.alike import alike_of
+from activities.alike import Alike, alike_of
 from activities.authority import Authority, NothingInForce
 from activities.clock import Clock
 from activities.conversations import Contents, RunKey
@@ -16,8 +17,9 @@ from activities.identity import CurrentRun
 from activities.inbox import Inbox, InboxEntry, Passing, Starts
 from activities.ledger import Ledger
 from activities.notices import Notice, NoticeEvent
+from activities.orphans import ORPHANED
 from activities.telling import notices_of
-from contracts.canonical import canonical_json
+from contracts.canonical import canonical_json, digest
 from contracts.decisions import OpenedRequest, RequestEvent, RequestKind, RequestToClose, RequestToOpen, RequestToPass
 from contracts.roster import Roster
 from contracts.tools import Action
@@ -26,6 +28,16 @@ from policies.document import CALENDARS
 
 TOLD = {RequestEvent.REMINDED: NoticeEvent.REMINDER, RequestEvent.HANDED_ON: NoticeEvent.HANDED_ON}
 EXPIRED = "expired"
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What people are asked, and exactly what they are shown of it."""
+
+    request: RequestToOpen
+    requester: str
+    alike: Alike | None
+    shown: bytes
 
 
 class PeopleActivities:
@@ -49,6 +61,8 @@ class PeopleActivities:
     async def open_request(self, request: RequestToOpen) -> OpenedRequest:
         """Store exactly what people will be shown, by content address, list the request, and tell people.
 
+        A number stands for one question: a run that was reset and asks anew under it is told to take the next one.
+        What was answered then is not taken for an answer now, and what is still open is closed.
         Raises ApplicationError while nothing is in force to take deadlines and recipients from.
         """
         run = await self._current.key()
@@ -56,12 +70,17 @@ class PeopleActivities:
         if prefix != run.workflow_id or not re.fullmatch(r"[1-9][0-9]{0,8}", number):
             message = f"{request.request_id[:100]!r} is no request of {run.workflow_id!r}; a run opens its own"
             raise ApplicationError(message, type="NotItsOwn", non_retryable=True)
+        question = await self._question(request, run)
         standing = await self._inbox.find(request.request_id, run.first_run_id)
         if standing is None:
-            entry = await self._entry(request, run)
+            entry = await self._entry(question, run)
             await self._inbox.open(entry, await self._notices(entry, NoticeEvent.REQUEST))
             standing = await self._inbox.find(request.request_id, run.first_run_id) or entry
+        another = standing.display_digest != digest(question.shown)
+        if another:
+            await self._orphan(standing)
         return OpenedRequest(
+            used=another or standing.closed_at is not None,
             display_digest=standing.display_digest,
             deadline=standing.deadline or standing.opened_at,
             remind_at=standing.remind_at,
@@ -85,12 +104,20 @@ class PeopleActivities:
         entry = await self._inbox.find(request.request_id, run.first_run_id)
         if entry is None:
             return
-        event = NoticeEvent.EXPIRED if request.outcome == EXPIRED else NoticeEvent.DECIDED
-        told = entry.model_copy(update={"outcome": request.outcome, "by": request.by})
-        notices = await self._notices(told, event)
-        await self._inbox.close(entry, request.outcome, request.by, await self._clock.now(), notices)
+        await self._close(entry, request.outcome, request.by)
 
-    async def _entry(self, request: RequestToOpen, run: RunKey) -> InboxEntry:
+    async def _orphan(self, standing: InboxEntry) -> None:
+        """The run asks anew under its number, so it no longer holds it: numbers only grow."""
+        if standing.closed_at is None:
+            await self._close(standing, ORPHANED, "")
+
+    async def _close(self, entry: InboxEntry, outcome: str, by: str) -> None:
+        event = NoticeEvent.EXPIRED if outcome == EXPIRED else NoticeEvent.DECIDED
+        told = entry.model_copy(update={"outcome": outcome, "by": by})
+        notices = await self._notices(told, event)
+        await self._inbox.close(entry, outcome, by, await self._clock.now(), notices)
+
+    async def _question(self, request: RequestToOpen, run: RunKey) -> _Question:
         record = await self._starts.find(run)
         if record is None:
             message = "this run has no start record; nobody is asked for it"
@@ -101,8 +128,6 @@ class PeopleActivities:
         if request.kind is not RequestKind.ESCALATION and alike is None:
             message = "nobody is asked to sign what they cannot be shown; have the gate rule on the call first"
             raise ApplicationError(message, type="NothingToShow", non_retryable=True)
-        calendars = await self._calendars()
-        handed_on = _hand_ons(request, calendars)
         shown: dict[str, JsonValue] = {
             "request": request.model_dump(mode="json"),
             "run": run.model_dump(mode="json"),
@@ -111,6 +136,11 @@ class PeopleActivities:
         }
         if request.kind is RequestKind.OUTCOME:
             shown["sent"] = await self._sent(action)
+        return _Question(request, record.start.requester, alike, canonical_json(shown))
+
+    async def _entry(self, question: _Question, run: RunKey) -> InboxEntry:
+        request, calendars = question.request, await self._calendars()
+        handed_on = _hand_ons(request, calendars)
         return InboxEntry(
             request_id=request.request_id,
             kind=request.kind,
@@ -120,16 +150,16 @@ class PeopleActivities:
             state=request.state,
             title=request.title,
             action_digest=request.action_digest,
-            display_digest=await self._contents.put(canonical_json(shown)),
+            display_digest=await self._contents.put(question.shown),
             obligations=request.obligations,
             options=request.options,
-            requester=record.start.requester,
+            requester=question.requester,
             opened_at=await self._clock.now(),
             deadline=_due(request, within, calendars),
             remind_at=_due(request, remind, calendars),
             hand_on_at=min(handed_on.values(), default=None),
             hand_ons=handed_on,
-            alike=alike,
+            alike=question.alike,
         )
 
     async def _sent(self, action: bytes | None) -> JsonValue:

@@ -6,9 +6,12 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
+from activities.conversations import RunKey
 from activities.freezes import Standing
 from activities.inbox import InboxEntry
 from activities.notices import Notice, NoticeEvent
+from activities.orphans import Effect
+from activities.orphans import Standing as RunStanding
 from contracts.authority import OPERATOR, BreakGlass
 from contracts.canonical import digest
 from contracts.decisions import RequestKind
@@ -20,6 +23,8 @@ from contracts.roster import Person, Roster
 ALERTED = ("roster_admin", "operator")
 """Roles whose holders learn at once that somebody has taken a role in an emergency."""
 _LONGEST = 300
+_EFFECTS = 20
+"""So many are named in a notice."""
 _ASKED = (NoticeEvent.REQUEST, NoticeEvent.REMINDER, NoticeEvent.HANDED_ON, NoticeEvent.EXPIRED)
 _ANSWERED_TO = (NoticeEvent.DECIDED, NoticeEvent.EXPIRED)
 _NO_AUTHORITY = "This message decides nothing and leaves out what is to be decided on; both are with the request."
@@ -115,6 +120,42 @@ def _to_operators(
     return _one_each(roster.with_role(OPERATOR, now), make)
 
 
+def orphaned_of(
+    run: RunKey, standing: RunStanding, effects: tuple[Effect, ...], roster: Roster, now: datetime
+) -> tuple[Notice, ...]:
+    """That a run is over and nobody knows whether its last effects happened; to operators. None without any."""
+    if not effects:
+        return ()
+    subject = f"Interlock: nobody knows what {_shown(run.workflow_id)} left behind"
+    lines = [
+        ("Run", _shown(run.workflow_id)),
+        ("Ended as", standing.value),
+        *(
+            ("Sent", f"{_shown(each.server)}.{_shown(each.tool)} at {_utc(each.sent_at)}")
+            for each in effects[:_EFFECTS]
+        ),
+        ("And more", str(len(effects) - _EFFECTS) if len(effects) > _EFFECTS else ""),
+    ]
+    command = "Look into these systems, then see: interlock runs orphans"
+    body = _page(subject, lines, (command, "Nothing is sent again."))
+    keys: list[JsonValue] = [each.key for each in effects]
+
+    def make(recipient: str, address: str) -> Notice:
+        named: dict[str, JsonValue] = {**run.model_dump(), "effects": keys, "event": NoticeEvent.ORPHANED.value}
+        return Notice(
+            id=_id(named | {"recipient": recipient}),
+            event=NoticeEvent.ORPHANED,
+            recipient=recipient,
+            address=address,
+            subject=subject,
+            body=body,
+            workflow_id=run.workflow_id,
+            first_run_id=run.first_run_id,
+        )
+
+    return _one_each(roster.with_role(OPERATOR, now), make)
+
+
 def _one_each(people: Iterable[Person], make: Callable[[str, str], Notice]) -> tuple[Notice, ...]:
     addresses = {person.subject: person.mail for person in people if person.mail}
     return (*(make(subject, mail) for subject, mail in addresses.items()), make("", ""))
@@ -164,6 +205,8 @@ def _subject(entry: InboxEntry, event: NoticeEvent) -> str:
             what = "given in an emergency"
         case NoticeEvent.FROZEN | NoticeEvent.THAWED:
             what = event.value
+        case NoticeEvent.ORPHANED:
+            what = "left behind"
     return f"Interlock: {_kind(entry)} {what}: {_shown(entry.request_id)}"
 
 

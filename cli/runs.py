@@ -3,8 +3,9 @@
 from typing import Annotated
 
 import typer
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
+from activities.orphans import Acknowledgement
 from activities.reads import ContentQuery
 from cli import exits
 from cli.automations import find_automation, is_good, load_catalog
@@ -15,6 +16,8 @@ from cli.durations import read_duration
 from cli.exits import Refused, WrongInput
 from cli.inputs import read_request
 from cli.listing import list_runs
+from cli.option_problems import option_problem
+from cli.orphans import acknowledge, as_document, lines_of, orphans
 from cli.outside import as_argument
 from cli.printing import local_time, say, say_json, say_table, short_time
 from cli.resolving import find_unanswered, verdict_of
@@ -237,6 +240,42 @@ async def stuck_command(server: Server, as_json: JsonOption = False) -> int:
     if not findings:
         say("nothing is stuck")
     return exits.DONE
+
+
+@app.command("orphans")
+@with_server
+async def orphans_command(
+    server: Server,
+    acknowledged: Annotated[
+        str, typer.Option("--acknowledge", help="Take this run out of the report.", metavar="RUN")
+    ] = "",
+    reason: Annotated[str, typer.Option("--reason", help="With --acknowledge: what was found; it is kept.")] = "",
+    who: Annotated[str, typer.Option("--as", help="Who acknowledges.", envvar="INTERLOCK_APPROVER")] = "",
+    as_json: JsonOption = False,
+) -> int:
+    """List runs that were terminated, deleted or failed, and of which effects nobody knows whether they happened."""
+    if bool(acknowledged) != bool(reason):
+        raise WrongInput("--acknowledge RUN and --reason WHY stand together")
+    if acknowledged:
+        by = someone("--as", who)
+        await acknowledge(server, _acknowledgement(acknowledged, by, reason))
+        say(f"{acknowledged} is no longer reported")
+        say("next: interlock runs orphans")
+        return exits.DONE
+    page = await orphans(server)
+    if as_json:
+        say_json(as_document(page))
+        return exits.DONE
+    for line in lines_of(page):
+        say(line)
+    return exits.DONE
+
+
+def _acknowledgement(run: str, by: str, reason: str) -> Acknowledgement:
+    try:
+        return Acknowledgement(workflow_id=run, by=by, reason=reason)
+    except ValidationError as error:
+        raise option_problem(error, {"workflow_id": "--acknowledge", "by": "--as", "reason": "--reason"}) from error
 
 
 @app.command("why")

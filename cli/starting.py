@@ -79,9 +79,12 @@ async def start(server: Server, order: Order) -> Started:
     known = await server.read("look_up_case", lookup, KnownCase)
     if not known.exists:
         return await _start_as(server, order, run_id(order.entry.name, order.start.business_key))
+    under_way = await _is_running(server, known.workflow_id)
+    if under_way:  # whatever ending stands in the store: somebody may have reset the run since
+        known = known.model_copy(update={"ending": ""})
     if not order.start.again:
-        return await _attached(server, order, known)
-    if not known.ending and await _is_running(server, known.workflow_id):
+        return _attached(order, known, under_way)
+    if under_way:
         raise Refused(
             f"{known.workflow_id} is under way, so it cannot be started again; "
             f"follow it with `{_command('watch', known.workflow_id)}`, or cancel it first"
@@ -128,9 +131,8 @@ async def _start_as(server: Server, order: Order, run: str) -> Started:
     return Started(automation=order.entry.name, run=run, first_run_id=handle.first_execution_run_id or "", new=True)
 
 
-async def _attached(server: Server, order: Order, known: KnownCase) -> Started:
+def _attached(order: Order, known: KnownCase, under_way: bool) -> Started:
     if not known.same_input:
-        under_way = not known.ending and await _is_running(server, known.workflow_id)
         raise _other_input(known.workflow_id, known.differing_fields, under_way)
     return Started(
         automation=order.entry.name,

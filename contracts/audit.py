@@ -28,6 +28,8 @@ class AuditKind(StrEnum):
     REQUEST_OPENED = "request_opened"
     REQUEST_PASSED = "request_passed"
     REQUEST_CLOSED = "request_closed"
+    REQUEST_REOPENED = "request_reopened"
+    """A run that was reset waits for it again."""
     DECISION = "decision"
     DECISION_REFUSED = "decision_refused"
     CLAIMED = "claimed"
@@ -56,6 +58,10 @@ class AuditKind(StrEnum):
     """Something was decided for the life of the store: its mode, the key behind its pseudonyms."""
     NOTICE_FAILED = "notice_failed"
     RUN_ENDED = "run_ended"
+    ORPHANED = "orphaned"
+    """What a run left behind that ended without settling it was settled by the sweeper."""
+    ACKNOWLEDGED = "acknowledged"
+    """An operator has seen to what a swept run left behind."""
 
 
 class AuditRecord(Model):

@@ -145,6 +145,8 @@ class OpenedRequest(Model):
     deadline: Moment
     remind_at: Moment | None = None
     hand_on_at: Moment | None = None
+    used: bool = False
+    """The number belongs to another question, from before a reset of the run: nothing was opened; take the next."""
 
 
 class RequestEvent(StrEnum):

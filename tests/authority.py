@@ -94,6 +94,7 @@ def store_ports(store: Store, authority: FixedAuthority, deployment: Deployment)
         "outbox",
         "breakers",
         "rates",
+        "orphans",
     )
     ports = {name: getattr(store, name) for name in names}
     return ports | {"freezes": StoredFreezes(store.freezes, authority, deployment)}

@@ -29,6 +29,7 @@ from activities.identity import Chains, CurrentRun
 from activities.inbox import Inbox, Starts
 from activities.ledger import Ledger
 from activities.notices import Outbox
+from activities.orphans import OrphanActivities, Orphans
 from activities.people import PeopleActivities
 from activities.prompt_files import PromptFiles
 from activities.rates import Rates
@@ -49,6 +50,7 @@ from workers.resources.authority import StoredAuthority, activate_files
 from workers.resources.chains import TemporalChains
 from workers.resources.claude import AnthropicClaude
 from workers.resources.clock import SystemClock
+from workers.resources.fates import TemporalFates
 from workers.resources.freezes import StoredFreezes
 from workers.resources.known_keys import KnownKeys
 from workers.resources.mcp_connections.toolbox import McpConnections
@@ -59,6 +61,7 @@ from workers.resources.prices_file import load_prices
 from workers.resources.servers_file import ServerDeclaration, load_servers
 from workers.resources.store import Store
 from workers.settings import Settings
+from workers.sweeping import Sweeper
 from workers.visits import VisitRecorder
 from workflows.catalog import Catalog
 from workflows.machine.audit_trail import AuditTrail
@@ -113,6 +116,7 @@ class Ports:
     outbox: Outbox
     breakers: Breakers
     rates: Rates
+    orphans: Orphans
     prompts: PromptFiles
     clock: Clock
     chains: Chains
@@ -135,6 +139,7 @@ def activities_of(ports: Ports) -> list[Callable[..., Any]]:
     resolving = _bind(ResolvingActivities, ports, made)
     starts = _bind(StartActivities, ports, made)
     reads = _bind(ReadActivities, ports, made)
+    orphans = _bind(OrphanActivities, ports, made)
     return [
         claude.ask_claude,
         tools.rule_on,
@@ -151,6 +156,8 @@ def activities_of(ports: Ports) -> list[Callable[..., Any]]:
         reads.waiting_requests,
         reads.show_request,
         reads.read_content,
+        orphans.list_orphans,
+        orphans.acknowledge_orphan,
     ]
 
 
@@ -209,6 +216,7 @@ async def open_ports(settings: Settings, client: Client, store: Store) -> AsyncI
             outbox=store.outbox,
             breakers=store.breakers,
             rates=store.rates,
+            orphans=store.orphans,
             prompts=PromptFiles(settings.prompt_folders()),
             clock=SystemClock(),
             chains=TemporalChains(client),
@@ -243,10 +251,11 @@ async def running_worker(settings: Settings, client: Client) -> AsyncIterator[Wo
         checkpoints = checkpoints_of(settings, store)
         pump = Pump(store.outbox, open_channels(_channels(settings)), ports.clock)
         keys = KnownKeys(ports.authority, ports.deployment)
+        sweeper = Sweeper(store, TemporalFates(client), ports.authority, ports.clock)
         activities = activities_of(ports)
         interceptors = interceptors_of(ports, keys.problem_with)
         worker = make_worker(client, catalog, activities, concurrency=settings.concurrency, interceptors=interceptors)
-        async with checkpoints.kept(), pump, keys.kept_current(), worker:
+        async with checkpoints.kept(), pump, keys.kept_current(), sweeper.sweeping(settings.sweep_every), worker:
             yield worker
 
 

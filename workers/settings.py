@@ -1,5 +1,6 @@
 """What an operator sets: environment variables with the prefix INTERLOCK_. The Temporal connection has its own."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
@@ -20,6 +21,12 @@ def _existing(path: Path | None) -> Path | None:
     if path is not None and not path.exists():
         raise ValueError(f"{str(path)!r} does not exist")
     return path
+
+
+def _a_second_to_a_day(span: timedelta) -> timedelta:
+    if not timedelta(seconds=1) <= span <= timedelta(days=1):
+        raise ValueError("give between PT1S and P1D")
+    return span
 
 
 ExistingPath = Annotated[Path, AfterValidator(_existing)]
@@ -56,6 +63,8 @@ class Settings(BaseSettings):
     """The file to which checkpoints are appended, best where workers can append and not rewrite."""
     notices: ExistingPath | None = None
     """The TOML file that says how people are told: mail, webhook, command."""
+    sweep_every: Annotated[timedelta, AfterValidator(_a_second_to_a_day)] = timedelta(minutes=1)
+    """How often one of the workers looks for runs that were terminated, reset or deleted: ISO 8601, such as PT1M."""
     concurrency: int = Field(default=50, ge=1, le=1000)
     """Activities a worker runs at once."""
 

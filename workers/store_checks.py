@@ -20,6 +20,7 @@ from workers.settings import Settings
 
 LOOKED_BACK: Final = timedelta(days=3)
 SOON: Final = timedelta(days=30)
+ORPHANS_COUNTED: Final = 1000
 _MAKE: Final = {
     DocumentKind.ROSTER: "interlock approvers apply --as NAME --reason WHY",
     DocumentKind.POLICY: "interlock policy activate --as NAME --reason WHY",
@@ -46,6 +47,7 @@ async def store_checks(store: Store, settings: Settings, now: datetime) -> list[
         "freezes": lambda: _freezes(store, settings),
         "checkpoints": lambda: _checkpoints(store, settings, now),
         "notices": lambda: _notices(store, now),
+        "orphans": lambda: _orphans(store),
     }
     return [await _tried(name, look) for name, look in looks.items()]
 
@@ -162,3 +164,14 @@ async def _notices(store: Store, now: datetime) -> Check:
     last = await store.outbox.undeliverable(1)
     found = f"{lost} undeliverable within {LOOKED_BACK.days} days, the last: {last[0].last_problem}"
     return Check(name="notices", ok=False, found=f"{found}; see `interlock notices list`")
+
+
+async def _orphans(store: Store) -> Check:
+    """Runs that ended without settling what they left, and effects of which nobody knows."""
+    found = await store.orphans.orphans(ORPHANS_COUNTED)
+    effects = sum(len(orphan.without_verdict) for orphan in found)
+    counted = f"{len(found)} or more" if len(found) == ORPHANS_COUNTED else str(len(found))
+    told = f"{counted} runs were terminated, deleted or failed, with {effects} effects of which nobody knows"
+    if effects:
+        return Check(name="orphans", ok=False, found=f"{told}; see `interlock runs orphans`")
+    return Check(name="orphans", ok=True, found=told if found else "no run has left anything behind")

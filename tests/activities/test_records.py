@@ -163,14 +163,35 @@ async def test_the_automation_of_a_request_is_the_registered_one_whatever_the_ca
     assert entry.automation == "refund"
 
 
-async def test_asking_again_shows_what_was_shown_first(bench: Bench) -> None:
+async def test_asking_the_same_again_opens_nothing_new(bench: Bench) -> None:
     first = await bench.environment().run(people(bench).open_request, question())
-    again = await bench.environment().run(people(bench).open_request, question(title="Credit 9000.00 EUR?"))
+    again = await bench.environment().run(people(bench).open_request, question())
     assert again == first
     page = await bench.environment().run(reads(bench).waiting_requests, InboxQuery())
     assert [(entry.request_id, entry.title, entry.requester) for entry in page.requests] == [
         ("refund/A-17#1", "Credit 90.00 EUR?", "rita")
     ]
+
+
+async def test_asking_something_else_under_a_number_takes_the_next_one_and_the_old_question_is_closed(
+    bench: Bench,
+) -> None:
+    await bench.environment().run(people(bench).open_request, question())
+    another = await bench.environment().run(people(bench).open_request, question(title="Credit 9000.00 EUR?"))
+    entry = await bench.store.inbox.find("refund/A-17#1")
+    assert another.used
+    assert entry is not None
+    assert (entry.title, entry.outcome) == ("Credit 90.00 EUR?", "orphaned")
+
+
+async def test_a_number_that_was_answered_is_not_asked_again(bench: Bench) -> None:
+    await bench.environment().run(people(bench).open_request, question())
+    closing = RequestToClose(request_id="refund/A-17#1", outcome="approved", by="dana")
+    await bench.environment().run(people(bench).close_request, closing)
+    assert (await bench.environment().run(people(bench).open_request, question())).used
+    entry = await bench.store.inbox.find("refund/A-17#1")
+    assert entry is not None
+    assert entry.outcome == "approved"
 
 
 async def test_a_closed_request_leaves_the_inbox_and_can_still_be_read(bench: Bench) -> None:

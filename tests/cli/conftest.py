@@ -86,6 +86,7 @@ async def a_worker(
     settings, catalog = Settings(mode=Mode.DEVELOPMENT), Catalog.load()
     store = await asyncio.to_thread(Store.open, f"sqlite:///{folder}/store.db")
     authority = FixedAuthority(_without_sums(CedarRules.load(settings.policy_folders())))
+    world.store = store
     ports = Ports(
         claude=claude(),
         toolbox=world.toolbox,

@@ -10,6 +10,7 @@ from activities.toolbox import OutcomeUnknown
 from contracts.tools import EffectClass
 from tests.doubles import RecordingToolbox, ScriptedClaude, says_no
 from tests.workflows.refund_world import CLASSES, UNDOES, Books, advises
+from workers.resources.store import Store
 
 ADVISED_CENTS = 64_000
 """More than policy permits without an approver; `limit_cents` of a request makes it less."""
@@ -33,6 +34,9 @@ class Shop:
 
     Orders `NO-...` cannot be credited, `DOWN-...` cannot be read, and of `LOST-...` no answer comes to a mark.
     """
+
+    store: Store
+    """Of the worker that serves it."""
 
     def __init__(self) -> None:
         self.books = BooksByOrder()

@@ -8,6 +8,7 @@ from tests.mutants.of_runs import OF_RUNS
 from tests.mutants.of_servers import OF_SERVERS
 from tests.mutants.of_the_gate import OF_THE_GATE
 from tests.mutants.of_the_store import OF_THE_STORE
+from tests.mutants.of_the_sweeper import OF_THE_SWEEPER
 
 PROTECTIONS = (
     *OF_DECISIONS,
@@ -17,5 +18,6 @@ PROTECTIONS = (
     *OF_FREEZES,
     *OF_SERVERS,
     *OF_THE_STORE,
+    *OF_THE_SWEEPER,
     *OF_RUNS,
 )

@@ -40,12 +40,14 @@ def test_every_setting_is_an_environment_variable(monkeypatch: pytest.MonkeyPatc
         "audit_checkpoints": str(tmp_path / "checkpoints.jsonl"),
         "notices": str(tmp_path),
         "concurrency": "7",
+        "sweep_every": "PT30S",
     }
     assert set(given) == set(Settings.model_fields)
     for name, value in given.items():
         monkeypatch.setenv(f"INTERLOCK_{name.upper()}", value)
     settings = Settings.read()
-    assert {name: str(getattr(settings, name)) for name in given} == given
+    found = {name: str(getattr(settings, name)) for name in given}
+    assert found == given | {"sweep_every": "0:00:30"}
 
 
 def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,6 +68,8 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
         ("INTERLOCK_STORE_PASSWORD_FILE", "/nowhere/password", "'/nowhere/password' does not exist"),
         ("INTERLOCK_CONCURRENCY", "0", "greater than or equal to 1"),
         ("INTERLOCK_CONCURRENCY", "many", "valid integer"),
+        ("INTERLOCK_SWEEP_EVERY", "PT0.1S", "give between PT1S and P1D"),
+        ("INTERLOCK_SWEEP_EVERY", "often", "valid timedelta"),
     ],
 )
 def test_a_mistake_is_told_with_its_variable_and_value(

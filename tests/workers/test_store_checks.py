@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from activities.orphans import Fate, Standing
 from contracts.audit import AuditKind, AuditRecord
 from contracts.authority import DocumentKind
 from contracts.deployment import Mode
@@ -16,7 +17,7 @@ from contracts.roster import Roster
 from tests.authority import Signer, roster_of
 from tests.stores import new_store
 from tests.workers.desk import OPERATOR, RULES, Desk
-from tests.workers.store.samples import NINE
+from tests.workers.store.samples import NINE, RUN, claim
 from workers.resources.checkpoints import Checkpoints
 from workers.resources.store import Store
 from workers.settings import Settings
@@ -205,3 +206,22 @@ async def test_whoever_is_an_operator_by_delegation_can_sign(desk: Desk, setting
     )
 
     assert (await found(desk, settings, "roster"))[0]
+
+
+async def test_effects_of_which_nobody_knows_are_counted_until_an_operator_has_seen_to_them(
+    desk: Desk, settings: Settings
+) -> None:
+    assert await found(desk, settings, "orphans") == (True, "no run has left anything behind")
+    store, fate = desk.store, Fate(standing=Standing.TERMINATED)
+    await store.ledger.claim(claim(), NINE)
+    await store.ledger.mark_sent("key-1", 0, "worker-1", NINE)
+    await store.orphans.settle(RUN, fate, (), AN_HOUR_LATER, lambda _: ())
+
+    ok, told = await found(desk, settings, "orphans")
+    assert (ok, told) == (
+        False,
+        "1 runs were terminated, deleted or failed, with 1 effects of which nobody knows; see `interlock runs orphans`",
+    )
+
+    await store.orphans.acknowledge(RUN.workflow_id, "omar", "sha256:why", AN_HOUR_LATER)
+    assert await found(desk, settings, "orphans") == (True, "no run has left anything behind")

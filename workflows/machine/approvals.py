@@ -131,14 +131,10 @@ class DecidedByPeople(TakesDecisions[CaseT]):
         options: tuple[Verdict, ...],
         context: tuple[DisplayLine, ...],
     ) -> ApprovalRequest:
-        number = self.case.request_count + 1
-        self.note(request_count=number)  # before anything is awaited: two may be opened side by side
-        request_id = f"{workflow.info().workflow_id}#{number}"
-        opened_at = workflow.now()
         path = DisplayLine(label="path", text=" → ".join(visit.state for visit in self.case.path))
-        stored = await store_steps.open_request(
-            RequestToOpen(
-                request_id=request_id,
+        while True:
+            asked = RequestToOpen(
+                request_id=self._next_request_id(),
                 kind=kind,
                 automation=self.name,
                 state=self.case.state,
@@ -146,19 +142,21 @@ class DecidedByPeople(TakesDecisions[CaseT]):
                 action_digest=action_digest,
                 obligations=obligations,
                 options=options,
-                asked_at=opened_at,
+                asked_at=workflow.now(),
                 context=(path, *context),
             )
-        )
+            stored = await store_steps.open_request(asked)
+            if not stored.used:  # else it is a number from before a reset
+                break
         request = ApprovalRequest(
-            id=request_id,
+            id=asked.request_id,
             kind=kind,
             title=title,
             action_digest=action_digest,
             display_digest=stored.display_digest,
             obligations=obligations,
             options=options,
-            opened_at=opened_at,
+            opened_at=asked.asked_at,
             deadline=stored.deadline,
             remind_at=stored.remind_at,
             hand_on_at=stored.hand_on_at,
@@ -167,6 +165,11 @@ class DecidedByPeople(TakesDecisions[CaseT]):
         self._publish_details()
         steps.heed_cancellation(self)
         return request
+
+    def _next_request_id(self) -> str:
+        """Counted before anything is awaited: two may be opened side by side."""
+        self.note(request_count=self.case.request_count + 1)
+        return f"{workflow.info().workflow_id}#{self.case.request_count}"
 
     # Waiting.
 

@@ -143,6 +143,8 @@ class Accounts:
                 passed = told.values["passed"]
                 assert isinstance(passed, dict)
                 told.values["passed"] = passed | {f"{_text(record, 'event')}_at": at}
+            case AuditKind.REQUEST_REOPENED:
+                told.values |= dict.fromkeys(("closed_at", "outcome", "by"))
             case _:
                 told.values |= {"closed_at": at, "outcome": record.facts.get("outcome"), "by": record.who}
 
@@ -170,9 +172,15 @@ class Accounts:
 
 
 _OF_LEDGER = (AuditKind.CLAIMED, AuditKind.SENT, AuditKind.RELEASED, AuditKind.LOOKED_UP, AuditKind.OUTCOME)
+_OF_REQUESTS = (
+    AuditKind.REQUEST_OPENED,
+    AuditKind.REQUEST_PASSED,
+    AuditKind.REQUEST_CLOSED,
+    AuditKind.REQUEST_REOPENED,
+)
 _TAKING: dict[AuditKind, Callable[[Accounts, Place, AuditRecord], None]] = {
     **dict.fromkeys(_OF_LEDGER, Accounts._ledger),
-    **dict.fromkeys((AuditKind.REQUEST_OPENED, AuditKind.REQUEST_PASSED, AuditKind.REQUEST_CLOSED), Accounts._request),
+    **dict.fromkeys(_OF_REQUESTS, Accounts._request),
     **dict.fromkeys((AuditKind.RESERVED, AuditKind.GIVEN_BACK), Accounts._reservation),
     AuditKind.DECISION: Accounts._decision,
     AuditKind.ACTIVATED: Accounts._activated,

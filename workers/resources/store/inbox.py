@@ -88,7 +88,7 @@ class SqlInbox:
             REQUESTS.c.deadline.is_(None), REQUESTS.c.deadline, REQUESTS.c.opened_at, REQUESTS.c.request_id
         )
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
-        return tuple(_entry(row) for row in rows)
+        return tuple(entry_of(row) for row in rows)
 
     async def find(self, request_id: str, first_run_id: str = "") -> InboxEntry | None:
         """One request, open or closed, or None; of this run, or of the latest one when a case was started anew."""
@@ -97,7 +97,7 @@ class SqlInbox:
             query = query.where(REQUESTS.c.first_run_id == first_run_id)
         query = query.order_by(REQUESTS.c.opened_at.desc()).limit(1)
         row = await self._database.read(lambda connection: connection.execute(query).mappings().one_or_none())
-        return None if row is None else _entry(row)
+        return None if row is None else entry_of(row)
 
 
 def _is(entry: InboxEntry) -> ColumnElement[bool]:
@@ -116,6 +116,7 @@ def _record(kind: AuditKind, entry: InboxEntry, at: Moment, facts: dict[str, Jso
     )
 
 
-def _entry(row: RowMapping) -> InboxEntry:
+def entry_of(row: RowMapping) -> InboxEntry:
+    """A request as it stands, with what became of it since it was opened."""
     since = {"closed_at": row["closed_at"], **(row["closing"] or {}), **(row["passed"] or {})}
     return InboxEntry.model_validate({**row["entry"], **since})

@@ -12,6 +12,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    literal_column,
 )
 
 from workers.resources.store.columns import JsonText, MomentText
@@ -127,6 +128,15 @@ STARTS = Table(
     Column("registered_at", MomentText, nullable=False),
     Column("ending", Text),
     Column("ended_at", MomentText),
+)
+
+UNENDED = Index(
+    "ix_starts_unended",
+    STARTS.c.registered_at,
+    STARTS.c.workflow_id,
+    STARTS.c.first_run_id,
+    sqlite_where=STARTS.c.ending.is_(None),
+    postgresql_where=STARTS.c.ending.is_(None),
 )
 
 CASES = Table(
@@ -288,6 +298,15 @@ AUDITED_ONCE = Index(
     unique=True,
     sqlite_where=AUDIT.c.once.is_not(None),
     postgresql_where=AUDIT.c.once.is_not(None),
+)
+
+AUDITED_ORPHANS = Index(
+    "ix_audit_orphans",
+    AUDIT.c.workflow_id,
+    AUDIT.c.first_run_id,
+    AUDIT.c.seq,
+    sqlite_where=AUDIT.c.kind == literal_column("'orphaned'"),
+    postgresql_where=AUDIT.c.kind == literal_column("'orphaned'"),
 )
 
 AUDIT_HEADS = Table(

@@ -27,6 +27,7 @@ from workers.resources.store.documents import Documents
 from workers.resources.store.errors import StoreOfAnotherMode, StoreUnreachable
 from workers.resources.store.freezes import SqlFreezes
 from workers.resources.store.inbox import SqlInbox
+from workers.resources.store.leases import SqlLeases
 from workers.resources.store.ledger import SqlLedger
 from workers.resources.store.meta import kept, standing
 from workers.resources.store.migrate import bring_up_to_date, revision_of
@@ -34,6 +35,7 @@ from workers.resources.store.outbox import SqlOutbox
 from workers.resources.store.starts import SqlStarts
 from workers.resources.store.taints import SqlTaints
 from workers.resources.store.totals import SqlTotals
+from workers.resources.store.unsettled import SqlUnsettled
 
 T = TypeVar("T")
 _MODE = "mode"
@@ -58,6 +60,8 @@ class Store:
         self.decided: Decided = SqlDecided(database)
         self.audit = SqlAudit(database)
         self.outbox = SqlOutbox(database, routes)
+        self.orphans = SqlUnsettled(database, routes)
+        self.leases = SqlLeases(database)
 
     @classmethod
     def open(cls, url: str, routes: Sequence[Route] = ()) -> "Store":

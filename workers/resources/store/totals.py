@@ -87,8 +87,8 @@ class SqlTotals:
 
         def work(connection: Connection) -> None:
             totals = sorted(connection.scalars(_STANDING, {"of_key": spending.key}))
-            taken = [{"total": total} for total in totals if _take_back(connection, spending.key, total)]
-            append(connection, *(_record(AuditKind.GIVEN_BACK, spending, facts, at) for facts in taken))
+            taken = [total for total in totals if take_back(connection, spending.key, total)]
+            append(connection, *(given_back(spending, total, at) for total in taken))
 
         await self._database.write(work)
 
@@ -146,8 +146,13 @@ def _record(kind: AuditKind, spending: Spending, facts: Mapping[str, JsonValue],
     return AuditRecord(kind=kind, at=at, **spending.run.model_dump(), about=spending.action_digest, facts=named)
 
 
-def _take_back(connection: Connection, key: str, total: str) -> bool:
-    """False: a rival was faster."""
+def given_back(spending: Spending, total: str, at: Moment) -> AuditRecord:
+    """The action no longer counts in the total."""
+    return _record(AuditKind.GIVEN_BACK, spending, {"total": total}, at)
+
+
+def take_back(connection: Connection, key: str, total: str) -> bool:
+    """Take one share back; False: a rival was faster. Whoever takes several goes by the totals' names."""
     taken = connection.execute(_TAKE_BACK, {"of_key": key, "of_total": total}).one_or_none()
     if taken is not None:
         _add(connection, total, taken.of, -taken.amount)

@@ -1,4 +1,4 @@
-"""Revision 0004: what effects change and reads ask, lookups, breakers, rates, freezes and leases."""
+"""Revision 0004: what effects change and reads ask, lookups, breakers, rates, freezes, leases, and sweeping."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,6 +19,15 @@ def upgrade() -> None:
         sa.Column("until", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_leases"),
     )
+    _create_lookups_of_sweepers()
+
+
+def _create_lookups_of_sweepers() -> None:
+    for name, table, columns, where in (
+        ("ix_starts_unended", "starts", ["registered_at", "workflow_id", "first_run_id"], "ending IS NULL"),
+        ("ix_audit_orphans", "audit", ["workflow_id", "first_run_id", "seq"], "kind = 'orphaned'"),
+    ):
+        op.create_index(name, table, columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
 
 
 def _add_to_ledger() -> None:
