@@ -111,8 +111,8 @@ class ToolActivities:
         """What is frozen is being repaired: a server that is down or changed meanwhile refuses nothing for good."""
         try:
             yield
-        except (Refused, ApplicationError) as failure:
-            if isinstance(failure, Refused) or failure.type == NOT_SENT:
+        except (Refused, Held, ApplicationError) as failure:
+            if not isinstance(failure, ApplicationError) or failure.type == NOT_SENT:
                 start = await self._starts.find(await self._current.key())
                 if start is not None:
                     await hold_if_frozen(self._freezes, start.start.automation, call.server, call.tool)

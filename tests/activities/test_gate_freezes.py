@@ -20,6 +20,7 @@ from contracts.deployment import Mode
 from contracts.freezing import Freeze, FreezeScope, Thaw
 from contracts.model import rfc3339
 from contracts.roster import Roster
+from contracts.servers import BreakerRule, ServerRules
 from contracts.tools import CallStatus, EffectClass, Lookup, Purpose, ToolCall, Undoes
 from tests.activities.bench import NINE, PRODUCTION, Bench, a_bench
 from tests.authority import Signer, roster_of
@@ -199,6 +200,19 @@ async def test_what_is_frozen_is_not_refused_because_its_server_is_down_or_chang
         await held(bench)
         await thaws(bench, OLGA.thaws(freeze, NINE))
         assert (await bench.call(CREDIT)).status is CallStatus.DONE
+
+
+async def test_what_is_frozen_says_so_also_while_the_breaker_of_its_server_is_open() -> None:
+    """Or the run would give up when its time is over, instead of waiting for the thaw."""
+    async with a_company() as bench:
+        bench.toolbox.said = {"payments": ServerRules(breaker=BreakerRule(window=1, failures=0))}
+        bench.toolbox.unreachable.add("payments")
+        with pytest.raises(ApplicationError, match="cannot be reached"):
+            await bench.call(CREDIT)
+        with pytest.raises(ApplicationError, match="its breaker is open"):
+            await bench.call(CREDIT)
+        await freezes(bench, FreezeScope.SERVER, "payments")
+        await held(bench)
 
 
 async def test_without_a_start_record_nothing_is_held_but_refused() -> None:

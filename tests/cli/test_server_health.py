@@ -17,7 +17,6 @@ from tests.cli.test_tools import called, settle
 from tests.workers.store.samples import claim, issued, lost
 from workers.resources.store import Store
 
-NOW = datetime.now(UTC)
 RULE = BreakerRule()
 ILL = Report(trouble=Trouble.NOT_REACHED, problem="connection refused")
 DECLARED = """
@@ -54,21 +53,26 @@ async def the_store(folder: Path) -> AsyncIterator[Store]:
         await asyncio.to_thread(store.close)
 
 
+def now() -> datetime:
+    """The commands go by the clock of this machine."""
+    return datetime.now(UTC)
+
+
 async def fail(store: Store, times: int) -> Breaker:
     """So many calls of payments that failed just now."""
     for _ in range(times):
-        leave = await store.breakers.admit("payments", "me", NOW)
-        breaker = await store.breakers.record("payments", RULE, leave, ILL, NOW)
+        leave = await store.breakers.admit("payments", "me", now())
+        breaker = await store.breakers.record("payments", RULE, leave, ILL, now())
     return breaker
 
 
 async def three_calls(store: Store) -> None:
     """One was answered, one answered when it was sent again, one never; and one long ago."""
     for key, answers, at in (
-        ("answered", [issued()], NOW),
-        ("again", [lost(), issued()], NOW),
-        ("lost", [lost()], NOW),
-        ("old", [lost()], NOW - timedelta(hours=2)),
+        ("answered", [issued()], now()),
+        ("again", [lost(), issued()], now()),
+        ("lost", [lost()], now()),
+        ("old", [lost()], now() - timedelta(hours=2)),
     ):
         entry = await store.ledger.claim(claim(key), at)
         for answer in answers:
@@ -137,7 +141,7 @@ def test_scripts_get_one_document(folder: Path, capsys: pytest.CaptureFixture[st
         code, out, _ = called(capsys, *arguments)
         payments, orders = json.loads(out)
         assert code == 0 and datetime.fromisoformat(payments["breaker"].pop("open_until")) == until
-        assert datetime.fromisoformat(payments["breaker"].pop("since")) <= NOW
+        assert datetime.fromisoformat(payments["breaker"].pop("since")) <= now()
         assert payments["breaker"] == {
             "position": "open",
             "opens_in_a_row": 1,

@@ -37,6 +37,12 @@ HELD = (
         "pass",
         "test_what_is_frozen_is_not_refused_because_its_server_is_down_or_changed_meanwhile",
     ),
+    TOOLS.off(
+        "freezes: before any breaker",
+        "except (Refused, Held, ApplicationError) as failure:",
+        "except (Refused, ApplicationError) as failure:",
+        "test_what_is_frozen_says_so_also_while_the_breaker_of_its_server_is_open",
+    ),
     STEPS.off(
         "freezes: a run waits as long as it is frozen",
         "if not held_to_the_last(error):",
