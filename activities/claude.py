@@ -152,6 +152,8 @@ class ClaudeActivities:
             return "this call was not made", True
         content = await self._contents.get(entry.outcome.result.digest) if entry.outcome.result else None
         text = content.decode() if content is not None else (entry.outcome.message or entry.outcome.status.value)
+        if entry.outcome.age_seconds:
+            text = f"[this was read {entry.outcome.age_seconds} s ago; the server cannot be asked now]\n{text}"
         if len(text) > MAX_RESULT_SHOWN:
             text = f"{text[:MAX_RESULT_SHOWN]}\n[cut: {len(text) - MAX_RESULT_SHOWN} more characters are not shown]"
         return text, not entry.outcome.done

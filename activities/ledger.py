@@ -136,7 +136,7 @@ class Ledger(Protocol):
         """The entry of `key`, or None."""
 
     async def answered(self, question: str, since: Moment) -> Answered | None:
-        """The newest answer to this question that came at `since` or later, whoever asked; None when there is none."""
+        """The newest answer of a server to this question that came at `since` or later, whoever asked; else None."""
 
     async def written_since(self, resource: str, since: Moment, besides: str) -> bool:
         """Whether an effect under another key than `besides` on this resource was first sent later than `since`."""

@@ -1,6 +1,7 @@
 """What the gate finds out about a call by itself, before anything is ruled on or sent."""
 
 import json
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from pydantic import JsonValue
@@ -69,11 +70,19 @@ class Preparation:
 
     async def prepare(self, call: ToolCall, admitted: Admitted) -> Prepared:
         """Everything the gate must know. Raises Refused; ApplicationError while the server cannot be reached."""
+        return await self._prepared(call, lambda: self.definition(call.server, call.tool, admitted))
+
+    async def prepare_from_memory(self, call: ToolCall) -> Prepared | None:
+        """The same without asking the server; None when its tools are not remembered. Raises Refused."""
+        remembered = self._toolbox.remembered(call.server)
+        return await self._prepared(call, lambda: self._accepted(call.tool, remembered)) if remembered else None
+
+    async def _prepared(self, call: ToolCall, look_up: Callable[[], Awaitable[ToolDefinition]]) -> Prepared:
         run = await self._current.key()
         start = await self._starts.find(run)
         if start is None:
             raise Refused("this run has no start record; without one nothing has an effect")
-        definition = await self.definition(call.server, call.tool, admitted)
+        definition = await look_up()
         arguments = await self._arguments(run, call, definition)
         key = idempotency_key(self._deployment.id, run, call.step, call.occurrence)
         action = Action(
@@ -120,10 +129,16 @@ class Preparation:
             raise Refused(str(unknown)) from unknown
         except NotSent as not_sent:
             raise try_later(not_sent, f"{server} cannot be reached") from not_sent
+        return await self._accepted(tool, published)
+
+    async def _accepted(self, tool: str, published: tuple[ToolDefinition, ...]) -> ToolDefinition:
         for definition in published:
             if definition.name == tool:
                 return await self._pinned(definition)
-        raise Refused(f"{server} publishes no tool {tool!r}; it has {', '.join(each.name for each in published)}")
+        names = ", ".join(each.name for each in published)
+        raise Refused(
+            f"{published[0].server if published else 'the server'} publishes no tool {tool!r}; it has {names}"
+        )
 
     async def _pinned(self, definition: ToolDefinition) -> ToolDefinition:
         name = f"{definition.server}.{definition.name}"

@@ -93,6 +93,25 @@ class Sending:
         """
         return await self._go_on(prepared, standing, forbidden, admitted)
 
+    async def answer_from_memory(self, prepared: Prepared, permission: Permission, why: str) -> ToolOutcome | None:
+        """What answered the same question not too long ago, marked with its age; None when nothing did."""
+        question, now = question_of(prepared), await self._clock.now()
+        since = now - timedelta(seconds=prepared.call.stale_seconds)
+        known = await self._ledger.answered(question, since) if question else None
+        content = await self._contents.get(known.outcome.result.digest) if known and known.outcome.result else None
+        if known is None or content is None:
+            return None
+        entry = await self._claim(prepared, permission)
+        refuse_another(prepared, entry)
+        if entry.final and entry.outcome is not None:
+            return await self.with_facts(entry.outcome, prepared.call)
+        tainted = await self._taint(prepared)
+        age = int((now - known.at).total_seconds())
+        outcome = await self._finish(
+            prepared, entry, LedgerState.DONE, CallStatus.DONE, f"read {age} s ago; {why}", content, age
+        )
+        return outcome.model_copy(update={"taint": prepared.definition.taints}) if tainted else outcome
+
     async def _go_on(self, prepared: Prepared, entry: LedgerEntry, forbidden: str, admitted: Admitted) -> ToolOutcome:
         course = await self._course(prepared, entry)
         match course.follow:
@@ -232,12 +251,14 @@ class Sending:
         status: CallStatus,
         message: str,
         content: bytes | None = None,
+        age_seconds: int = 0,
     ) -> ToolOutcome:
         outcome = ToolOutcome(
             status=status,
             action_digest=prepared.action_digest,
             result=result_ref(content) if content is not None else None,
             message=message[:400],
+            age_seconds=age_seconds,
         )
         now = await self._clock.now()
         if not await self._ledger.finish(entry.key, entry.generation, state, outcome, content, now):

@@ -57,6 +57,12 @@ class Toolbox(Protocol):
         Raises UnknownServer, NotSent.
         """
 
+    def remembered(self, server: str) -> tuple[ToolDefinition, ...]:
+        """As `definitions`, as they were last listed; the server is not asked. Empty when nothing is remembered.
+
+        Raises UnknownServer.
+        """
+
     async def probe(self, server: str) -> None:
         """Ask the server for its tools anew, whatever is known of them; nothing changes there.
 

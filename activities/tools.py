@@ -33,7 +33,7 @@ from contracts.audit import AuditKind, AuditRecord
 from contracts.canonical import digest
 from contracts.deployment import Deployment
 from contracts.policy import Ruling, RulingEffect
-from contracts.tools import CallStatus, ToolCall, ToolOutcome
+from contracts.tools import CallStatus, EffectClass, ToolCall, ToolOutcome, WhenHeld
 
 LONGEST_WAIT_FOR_ROOM = timedelta(seconds=30)
 NOTHING_TO_UNDO = "nothing was sent that could be undone"
@@ -104,7 +104,29 @@ class ToolActivities:
                 await self._tell_refused(call, str(refused))
                 return ToolOutcome(status=CallStatus.REFUSED, message=str(refused)[:400])
             except Held as held:
-                raise held_back(held) from held
+                return await self._instead(call, held)
+
+    async def _instead(self, call: ToolCall, held: Held) -> ToolOutcome:
+        """What the step wants of a server that is not called: an old answer, to be told, or to wait.
+
+        Raises ApplicationError to wait: also for a place or for the rate, which are soon free again.
+        """
+        if held.kind is HeldBy.BREAKER:
+            if (answer := await self._from_memory(call, str(held))) is not None:
+                return answer
+            if call.when_held is WhenHeld.REPORT:
+                return ToolOutcome(status=CallStatus.HELD, message=str(held)[:400])
+        raise held_back(held) from held
+
+    async def _from_memory(self, call: ToolCall, why: str) -> ToolOutcome | None:
+        """What was read before, by whichever run, if it is young enough and policy permits this run to read it now."""
+        prepared = await self._preparation.prepare_from_memory(call) if call.stale_seconds else None
+        if prepared is None or prepared.definition.effect_class is not EffectClass.READ:
+            return None
+        permission = await self._rulings.rule(prepared, spending=False)
+        if permission.ruling.effect is not RulingEffect.PERMIT:
+            return None
+        return await self._sending.answer_from_memory(prepared, permission, why)
 
     @asynccontextmanager
     async def _held_rather_than_failing(self, call: ToolCall) -> AsyncIterator[None]:

@@ -41,6 +41,15 @@ class ChosenByClaude(Model):
     block: int = Field(ge=0)
 
 
+class WhenHeld(StrEnum):
+    """What a step wants of a call whose server's breaker is open."""
+
+    WAIT = "wait"
+    """Until the server is back, durably."""
+    REPORT = "report"
+    """To be told: the step goes another way, or puts it to people."""
+
+
 class ToolCall(Model):
     """What a workflow asks the gate to do. It carries no authority: the gate verifies everything itself."""
 
@@ -58,6 +67,9 @@ class ToolCall(Model):
     evidence: tuple[Decision, ...] = ()
     facts: dict[str, str] = {}
     """Facts the workflow needs from the result: name -> JSON pointer (RFC 6901) to a scalar."""
+    when_held: WhenHeld = WhenHeld.WAIT
+    stale_seconds: int = Field(default=0, ge=0)
+    """While the server's breaker is open, a read may be answered by what was read so long ago; 0: by nothing old."""
 
 
 class Action(Model):
@@ -94,6 +106,8 @@ class CallStatus(StrEnum):
     """A person says that it did not happen: final for this key."""
     ABANDONED = "abandoned"
     """Whether it happened was never found out, and is no longer asked: final for this key."""
+    HELD = "held"
+    """Nothing was sent: the server's breaker is open, and the step has asked to be told so."""
 
 
 class Share(Model):
@@ -141,6 +155,8 @@ class ToolOutcome(Model):
     """Only when policy did not simply permit."""
     taint: tuple[Taint, ...] = ()
     """What the run has read by now; only when this call added to it."""
+    age_seconds: int = Field(default=0, ge=0)
+    """How old the answer is, where an old one serves because the server's breaker is open."""
     message: str = Field(default="", max_length=400)
 
     @property

@@ -93,6 +93,8 @@ class RecordingToolbox:
     hold: dict[str, asyncio.Event] = field(default_factory=dict)
     reached: dict[str, asyncio.Event] = field(default_factory=dict)
     unreachable: set[str] = field(default_factory=set)
+    listed: set[str] = field(default_factory=set)
+    """Servers whose tools are remembered."""
     said: Mapping[str, ServerRules] = field(default_factory=dict)
     probed: list[str] = field(default_factory=list)
 
@@ -103,6 +105,11 @@ class RecordingToolbox:
     def rules(self, server: str) -> ServerRules:
         """What a test has said of the server as a whole."""
         return self.said.get(server, GENEROUS)
+
+    def remembered(self, server: str) -> tuple[ToolDefinition, ...]:
+        """The same, whether the server can be reached or not, once it was listed."""
+        named = [name for name in self.answers if name.startswith(f"{server}.")]
+        return tuple(self._definition(server, name) for name in sorted(named)) if server in self.listed else ()
 
     async def probe(self, server: str) -> None:
         """Record that somebody looked whether the server is back."""
@@ -117,6 +124,7 @@ class RecordingToolbox:
         if server in self.unreachable:
             raise NotSent(f"{server} does not answer")
         await self._held(f"{server}.*")
+        self.listed.add(server)
         named = [name for name in self.answers if name.startswith(f"{server}.")]
         return tuple(self._definition(server, name) for name in sorted(named))
 

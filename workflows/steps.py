@@ -22,7 +22,7 @@ from contracts.decisions import (
 )
 from contracts.policy import Ruling, RulingEffect
 from contracts.runs import Case, CaseT, Refusal, Unanswered
-from contracts.tools import CallStatus, ChosenByClaude, Purpose, ToolCall, ToolOutcome
+from contracts.tools import CallStatus, ChosenByClaude, Purpose, ToolCall, ToolOutcome, WhenHeld
 from workflows.machine.unanswered import cause_of, held_to_the_last
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=5)
@@ -176,15 +176,29 @@ async def call_tool(
     *,
     facts: Mapping[str, str] | None = None,
     evidence: tuple[Decision, ...] = (),
+    when_held: WhenHeld = WhenHeld.WAIT,
+    stale: timedelta = timedelta(),
 ) -> ToolOutcome:
-    """A call the automation itself words. `facts` names what it must know of the result, by JSON pointer."""
-    return await make_call(run, tool_call(run, server, tool, arguments, facts=facts, evidence=evidence))
+    """A call the automation itself words. `facts` names what it must know of the result, by JSON pointer.
+
+    While the server's breaker is open: a read is answered by what was read at most `stale` ago, with its age in the
+    outcome; else the call waits, or with WhenHeld.REPORT its outcome is HELD, and nothing was sent.
+    """
+    call = tool_call(run, server, tool, arguments, facts=facts, evidence=evidence)
+    held = {"when_held": when_held, "stale_seconds": int(stale.total_seconds())}
+    return await make_call(run, call.model_copy(update=held))
 
 
 async def read_facts(
-    run: Run[Any], server: str, tool: str, arguments: dict[str, JsonValue], facts: Mapping[str, str]
+    run: Run[Any],
+    server: str,
+    tool: str,
+    arguments: dict[str, JsonValue],
+    facts: Mapping[str, str],
+    *,
+    stale: timedelta = timedelta(),
 ) -> ToolOutcome:
-    """A reading call whose answer the run cannot go on without. Raises StepFailed."""
+    """A reading call whose answer the run cannot go on without; `stale` as in `call_tool`. Raises StepFailed."""
     reading = ToolCall(
         server=server,
         tool=tool,
@@ -193,6 +207,7 @@ async def read_facts(
         occurrence=f"{run.case.visits}",
         state=run.case.state,
         facts=dict(facts),
+        stale_seconds=int(stale.total_seconds()),
     )
     outcome = done(await make_call(run, reading), reading.step)
     if not outcome.facts:

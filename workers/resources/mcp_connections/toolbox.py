@@ -49,6 +49,11 @@ class McpConnections:
         """The server's tools and resources, sorted by name. Raises UnknownServer, NotSent."""
         return definitions_of(self._declaration(server), await self._listing(server))
 
+    def remembered(self, server: str) -> tuple[ToolDefinition, ...]:
+        """As last listed, whatever is known of the server since. Raises UnknownServer."""
+        declaration, listing = self._declaration(server), self._ways[server].remembered
+        return definitions_of(declaration, listing) if listing is not None else ()
+
     async def probe(self, server: str) -> None:
         """Ask for the server's tools anew, over a new connection where the last has died.
 

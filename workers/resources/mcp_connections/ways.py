@@ -38,6 +38,9 @@ _HTTP_LIMITS = httpx2.Limits(max_connections=256, max_keepalive_connections=32)
 class Way(Protocol):
     """How calls reach one server."""
 
+    remembered: Listing | None
+    """As last listed, fresh or not; None before the first time."""
+
     def client(self, tool: str) -> AbstractAsyncContextManager[Client]:
         """An open client for one call of `tool`. Raises NotSent."""
 
@@ -64,7 +67,7 @@ class StdioWay:
         self._credential = credential
         self._home = private / "homes" / server.name
         self._log_path = logs / f"{server.name}.log"
-        self._listing: Listing | None = None
+        self.remembered: Listing | None = None
         self._connection = Connection(server.name, self._open, self._greet, open_seconds)
 
     def client(self, tool: str) -> AbstractAsyncContextManager[Client]:
@@ -74,14 +77,14 @@ class StdioWay:
     async def listing(self) -> Listing:
         """As last listed over this process, or over a new one."""
         async with self._connection.use() as client:
-            if self._listing is None or not self._listing.fresh:
-                self._listing = await listed(self._server.name, client)
-            return self._listing
+            if self.remembered is None or not self.remembered.fresh:
+                self.remembered = await listed(self._server.name, client)
+            return self.remembered
 
     def expire(self) -> None:
         """Also when the server says that its tools have changed."""
-        if self._listing:
-            self._listing.expire()
+        if self.remembered:
+            self.remembered.expire()
 
     async def reconsider(self, client: Client) -> bool:
         """A process neither loses its session nor changes its era."""
@@ -101,7 +104,7 @@ class StdioWay:
 
     async def _greet(self, client: Client) -> None:
         # Listing through this very client lets the SDK check results without asking again.
-        self._listing = await listed(self._server.name, client)
+        self.remembered = await listed(self._server.name, client)
 
     def _environment(self) -> dict[str, str]:
         """The SDK's minimal set, where traces go, a home of its own, what the file declares, its own credential."""
@@ -132,7 +135,7 @@ class HttpWay:
         self._url = server.url
         self._credential = credential
         self._discovered: DiscoverResult | None = None
-        self._listing: Listing | None = None
+        self.remembered: Listing | None = None
         inner = transport or httpx2.AsyncHTTPTransport(limits=_HTTP_LIMITS)
         self._http = httpx2.AsyncClient(
             transport=ContainingTransport(inner, self._credential_header, server.limits.answer),
@@ -150,7 +153,7 @@ class HttpWay:
             async with self._connection.use() as shared:
                 yield shared
             return
-        published = self._listing.tools.get(tool) if self._listing else None
+        published = self.remembered.tools.get(tool) if self.remembered else None
         async with self._own_client(self._discovered, OneTool(published)) as own:
             await own.list_tools()  # served by OneTool
             yield own
@@ -160,11 +163,11 @@ class HttpWay:
         if self._stale() and (self._discovered is not None or not await self._listed_in_session()):
             # Begins with a listing, and in the modern era with discovering anew: the instructions stand there.
             await self._connection.open()
-        assert self._listing
-        return self._listing
+        assert self.remembered
+        return self.remembered
 
     def _stale(self) -> bool:
-        return self._listing is None or not self._listing.fresh
+        return self.remembered is None or not self.remembered.fresh
 
     async def _listed_in_session(self) -> bool:
         """Ask for the listing; False when the server no longer knows the session."""
@@ -172,7 +175,7 @@ class HttpWay:
             if not self._stale():
                 return True
             try:
-                self._listing = await listed(self._server.name, client)
+                self.remembered = await listed(self._server.name, client)
             except MCPError as error:
                 if not worth_reopening(error):
                     raise
@@ -182,8 +185,8 @@ class HttpWay:
 
     def expire(self) -> None:
         """Also when the server says that its tools have changed."""
-        if self._listing:
-            self._listing.expire()
+        if self.remembered:
+            self.remembered.expire()
 
     async def reconsider(self, client: Client) -> bool:
         """Probe again: a lost session is opened anew; another era is another way."""
@@ -213,7 +216,7 @@ class HttpWay:
             yield client
 
     async def _greet(self, client: Client) -> None:
-        self._listing = await listed(self._server.name, client)
+        self.remembered = await listed(self._server.name, client)
 
     def _own_client(self, discovered: DiscoverResult, store: OneTool) -> Client:
         return Client(

@@ -81,6 +81,7 @@ _ANSWERED = (
         LEDGER.c.question == bindparam("of_question"),
         LEDGER.c.state == LedgerState.DONE.value,
         LEDGER.c.content.is_not(None),
+        LEDGER.c.sends > 0,  # an old answer that served once more has not become younger by that
         LEDGER.c.finished_at >= bindparam("since", type_=MomentText),
     )
     .order_by(LEDGER.c.finished_at.desc())
@@ -215,7 +216,7 @@ class SqlLedger:
         return await self._database.write(work)
 
     async def answered(self, question: str, since: Moment) -> Answered | None:
-        """The newest answer to this question that came at `since` or later, whoever asked; None when there is none."""
+        """The newest answer of a server to this question that came at `since` or later, whoever asked; else None."""
         values = {"of_question": question, "since": since}
         row = await self._database.read(lambda connection: connection.execute(_ANSWERED, values).one_or_none())
         return None if row is None else Answered.model_validate({"outcome": row.outcome, "at": row.finished_at})
