@@ -1,4 +1,4 @@
-"""How each declared server is doing: its breaker, its limits, and what went to it. No server is talked to."""
+"""How each declared server is doing: breaker, freezes, limits, and what went to it. No server is talked to."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from activities.breakers import Breaker, failed, position
+from activities.freezes import Standing as Freeze
 from cli import exits
+from cli.freezing import standing_freezes
 from cli.office import office_here
 from cli.operating import declared_servers, operators_settings, store_exists
 from cli.printing import say, say_json, say_table, short_time, time_left
+from contracts.freezing import FreezeScope
 from contracts.model import rfc3339
 from workers.settings import Settings
 
@@ -31,6 +34,8 @@ class Standing:
     breaker: Breaker
     traffic: "Traffic"
     at: datetime
+    freezes: tuple[Freeze, ...] = ()
+    """All that stand, over this server or not."""
 
 
 def show_health(as_json: bool) -> int:
@@ -41,6 +46,8 @@ def show_health(as_json: bool) -> int:
         say_json([_document(standing) for standing in standings])
         return exits.DONE
     say_table(tuple(COLUMNS), [tuple(cell(standing) for cell in COLUMNS.values()) for standing in standings])
+    for freeze in standings[0].freezes if standings else ():
+        say(f"{freeze.sentence()}; take it back: {freeze.thaw_command}")
     ill = next((standing for standing in standings if standing.breaker.open), None)
     say('next: look into the runbook, "A server does not answer"' if ill else "next: interlock servers list")
     return exits.DONE
@@ -53,14 +60,21 @@ async def _standings(settings: Settings, declared: Sequence["ServerDeclaration"]
     now = datetime.now(UTC)
     breakers: dict[str, Breaker] = {}
     sent: dict[str, Traffic] = {}
+    freezes: tuple[Freeze, ...] = ()
     if store_exists(settings):
         async with office_here() as office:
-            breakers = await office.store.breakers.standing()
+            breakers, freezes = await office.store.breakers.standing(), await standing_freezes(office)
             sent = await asyncio.to_thread(
                 office.store.at_one_moment, lambda connection: traffic(connection, now - LAST_HOUR)
             )
     return [
-        Standing(server, breakers.get(server.name, Breaker(server=server.name)), sent.get(server.name, Traffic()), now)
+        Standing(
+            server,
+            breakers.get(server.name, Breaker(server=server.name)),
+            sent.get(server.name, Traffic()),
+            now,
+            freezes,
+        )
         for server in declared
     ]
 
@@ -77,6 +91,19 @@ def _until(standing: Standing) -> str:
     return time_left(breaker.open_until)
 
 
+def _over(standing: Standing) -> list[Freeze]:
+    """The freezes over the server or a tool of it."""
+    name = standing.server.name
+    return [freeze for freeze in standing.freezes if freeze.covers("", name, freeze.target.removeprefix(f"{name}."))]
+
+
+def _frozen(standing: Standing) -> str:
+    """What of the server is frozen, whatever automation calls it."""
+    over = _over(standing)
+    whole = any(freeze.scope is not FreezeScope.TOOL for freeze in over)
+    return "all of it" if whole else ", ".join(sorted(freeze.target for freeze in over)) or "nothing"
+
+
 def _rate(standing: Standing) -> str:
     rate = standing.server.limits.rate
     return f"{rate.calls} in {rate.seconds} s" if rate else "any"
@@ -91,13 +118,14 @@ COLUMNS: dict[str, Callable[[Standing], str]] = {
     "breaker": lambda standing: position(standing.breaker, standing.at).value,
     "since": lambda standing: short_time(standing.breaker.changed_at if standing.breaker.generation else None),
     "tried again": _until,
+    "frozen": _frozen,
     "failures": _failures,
     "at a time": lambda standing: f"{standing.server.limits.concurrency} a worker",
     "rate": _rate,
     "last hour": _last_hour,
     "last problem": lambda standing: standing.breaker.problem,
 }
-"""Heading -> cell. Whoever knows more about a server adds a column here, and a field below."""
+"""Heading -> cell."""
 
 
 def _document(standing: Standing) -> JsonValue:
@@ -113,6 +141,7 @@ def _document(standing: Standing) -> JsonValue:
             "failures": failed(breaker, standing.at),
             "last_problem": breaker.problem,
         },
+        "frozen": [freeze.model_dump(mode="json") for freeze in _over(standing)],
         "rule": server.as_rules().breaker.model_dump(mode="json"),
         "limits": server.as_rules().limits.model_dump(mode="json"),
         "last_hour": {"calls": standing.traffic.calls, "unanswered": standing.traffic.unanswered},

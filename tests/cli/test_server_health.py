@@ -100,6 +100,7 @@ def test_servers_that_were_never_called_are_shown_without_a_store_and_without_ta
         "breaker": "closed",
         "since": "",
         "tried again": "",
+        "frozen": "nothing",
         "failures": "0 of 10, opens above 30%",
         "at a time": "2 a worker",
         "rate": "600 in 60 s",
@@ -165,3 +166,22 @@ def test_while_somebody_looks_whether_it_is_back_that_is_what_is_shown(
 
     asyncio.run(happens())
     assert rows(called(capsys, "servers")[1])[0]["breaker"] == "probing"
+
+
+def test_what_is_frozen_is_shown_beside_the_servers_that_it_stops(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made_store(folder)
+    for what in (("--tool", "orders.mark"), ("--automation", "refund"), ("--server", "payments")):
+        assert called(capsys, "freeze", *what, "--reason", "being repaired", "--as", "olga")[0] == 0
+    code, out, _ = called(capsys, "servers")
+    _, told, _ = called(capsys, "servers", "--json")
+
+    assert code == 0
+    assert [(row["server"], row["frozen"]) for row in rows(out)] == [
+        ("payments", "all of it"),
+        ("orders", "orders.mark"),
+    ]
+    assert "the automation 'refund' is frozen since 20" in out
+    assert out.count("take it back: interlock thaw ") == 3
+    assert [[each["scope"] for each in server["frozen"]] for server in json.loads(told)] == [["server"], ["tool"]]
