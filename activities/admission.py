@@ -21,6 +21,8 @@ from contracts.tools import ToolDefinition
 PROBE_SECONDS = PROBE_LEASE.total_seconds() * 2 / 3
 """A probe is over well before its lease is."""
 SHORTLY_SECONDS = 1.0
+HELD = "Held"
+"""Type of the error of an attempt that waits for a server."""
 AnswerT = TypeVar("AnswerT")
 
 

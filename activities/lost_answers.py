@@ -8,6 +8,8 @@ from activities.ledger import LedgerEntry, LedgerState
 from contracts.model import Moment
 from contracts.tools import EffectClass, Lookup, ToolDefinition
 
+SETTLING = "Settling"
+"""Type of the error of an attempt that waits until a write must have appeared."""
 IDEMPOTENT_SENDS = 5
 IDEMPOTENT_WITHIN = timedelta(minutes=10)
 LOOKED_UP_SENDS = 3

@@ -14,7 +14,7 @@ from activities.freezes import Freezes, hold_if_frozen
 from activities.heartbeat import to_the_end
 from activities.ledger import Claim, Ledger, LedgerEntry, LedgerState
 from activities.looking_up import Lookups
-from activities.lost_answers import IDEMPOTENT_SENDS, Course, Follow, course_of
+from activities.lost_answers import IDEMPOTENT_SENDS, SETTLING, Course, Follow, course_of
 from activities.outcomes import content_bytes, facts_of, result_ref
 from activities.preparing import Prepared, Refused, try_later
 from activities.taints import Taints
@@ -298,7 +298,7 @@ def question_of(prepared: Prepared) -> str | None:
 
 def _settling(prepared: Prepared, wait: timedelta) -> ApplicationError:
     message = f"no answer came from {prepared.call.server}; it is looked up once it must have appeared"
-    return ApplicationError(message, type="Settling", next_retry_delay=max(wait, LEAST_WAIT))
+    return ApplicationError(message, type=SETTLING, next_retry_delay=max(wait, LEAST_WAIT))
 
 
 def _overtaken() -> ApplicationError:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.admission import Admission, Admitted, Held, HeldBy
+from activities.admission import HELD, Admission, Admitted, Held, HeldBy
 from activities.audit import Audit
 from activities.authority import Authority
 from activities.clock import Clock
@@ -223,4 +223,4 @@ def held_back(held: Held) -> ApplicationError:
     seconds = held.retry_after_seconds
     if held.kind is not HeldBy.BREAKER:
         seconds = max(seconds, min(seconds * activity.info().attempt, LONGEST_WAIT_FOR_ROOM.total_seconds()))
-    return ApplicationError(str(held), type="Held", next_retry_delay=timedelta(seconds=seconds))
+    return ApplicationError(str(held), type=HELD, next_retry_delay=timedelta(seconds=seconds))

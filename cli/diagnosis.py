@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from activities.admission import HELD
 from activities.freezes import FROZEN, GO_ON
 from activities.inbox import InboxEntry
+from activities.lost_answers import SETTLING
 from activities.reads import InboxPage, InboxQuery
 from cli.automations import load_catalog
 from cli.exits import NotReachable, Refused
@@ -26,6 +28,8 @@ EXAMINED_RUNS: Final = 1000
 AT_ONCE: Final = 10
 PICKED_UP_WITHIN: Final = timedelta(seconds=30)
 """A workflow task that waits longer for a worker is worth telling."""
+_NOT_FAILED: Final = (HELD, SETTLING)
+"""Types of errors by which a call only waits."""
 START_WORKER: Final = "interlock worker, or interlock dev"
 
 
@@ -202,10 +206,18 @@ def _activity_findings(run: str, described: "DescribeWorkflowExecutionResponse")
         elif pending.last_failure.application_failure_info.type == FROZEN:
             held, _, thaw = pending.last_failure.message.rpartition(GO_ON)  # the last one is ours
             yield Finding(subject=run, problem=f"{held}{_next_look(pending)}", next_command=thaw)
+        elif pending.last_failure.application_failure_info.type in _NOT_FAILED:
+            problem = f"waits: {pending.last_failure.message}{_next_look(pending)}"
+            yield Finding(subject=run, problem=problem, next_command=_next_of_wait(run, pending))
         elif pending.attempt > 1:
             problem = f"{_attempt(pending)} failed before: {pending.last_failure.message}{_next_try(pending)}"
             give_up = f"interlock doctor; or give up: interlock runs cancel {as_argument(run)} --reason WHY"
             yield Finding(subject=run, problem=problem, next_command=give_up)
+
+
+def _next_of_wait(run: str, pending: "PendingActivityInfo") -> str:
+    of_server = pending.last_failure.application_failure_info.type == HELD
+    return "interlock servers" if of_server else f"interlock runs watch {as_argument(run)}"
 
 
 def _attempt(pending: "PendingActivityInfo") -> str:

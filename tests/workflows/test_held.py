@@ -6,6 +6,8 @@ from datetime import timedelta
 from temporalio.testing import WorkflowEnvironment
 
 from activities.toolbox import NotSent
+from cli.diagnosis import explain
+from cli.server import Server
 from contracts.servers import BreakerRule, ServerRules
 from tests.doubles import WAITS_SECONDS, in_turn
 from tests.story import StoryRun
@@ -34,12 +36,15 @@ async def test_a_held_call_waits_as_a_retry_that_says_what_it_waits_for(temporal
         assert await failure_of_attempt(run, 2) == "orders cannot be reached: connection refused"
         await story.fast_forward(run, timedelta(seconds=2))
         held = await failure_of_attempt(run, 3)
+        findings = (await explain(Server(story.client), run.handle.id)).findings
+        (why,) = [finding for finding in findings if finding.subject == run.handle.id]
         reached = list(toolbox.called)
         await story.fast_forward(run, timedelta(seconds=45))
         ending = await run.ending()
         history = await run.handle.fetch_history()
 
     assert held.startswith("orders is not called: its breaker is open since 20")
+    assert (why.problem.startswith(f"waits: {held}; "), why.next_command) == (True, "interlock servers")
     assert held.endswith("the last problem: connection refused")
     assert (reached, toolbox.called, toolbox.probed) == (["orders.find_order"], ["orders.find_order"] * 2, ["orders"])
     assert ending.state == "answered"
