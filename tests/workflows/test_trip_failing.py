@@ -85,6 +85,23 @@ async def test_a_call_without_an_outcome_is_put_to_people_since_an_earlier_attem
     assert trip.cancels() == ["rooms", "flights"], "nothing was sent to the cars"
 
 
+async def test_where_a_handler_undoes_a_step_itself_a_call_without_an_outcome_is_put_to_people_as_well(
+    temporal: WorkflowEnvironment,
+) -> None:
+    bookings = Bookings()
+    toolbox = bookings.toolbox(cards__book=the_line_is_cut)
+    async with a_trip(temporal, bookings, toolbox) as trip:
+        await toolbox.until_called("cards.book")
+        await trip.story.fast_forward(trip.run, timedelta(hours=12, minutes=2))
+        await trip.run.asked()
+        toolbox.answers = {**toolbox.answers, "cards.book": bookings.book("cards")}
+        await trip.run.decides(Verdict.RETRY)
+        ending = await trip.run.ending()
+
+    assert ending.state == "booked"
+    assert trip.cancels() == []
+
+
 async def test_where_it_is_to_keep_trying_what_was_done_is_kept_and_the_step_has_a_new_key(
     temporal: WorkflowEnvironment,
 ) -> None:
