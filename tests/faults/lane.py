@@ -1,0 +1,79 @@
+"""One lane: a world of its own, paydays under way, one source of faults, and then everything that is known of it."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from contracts.model import Model
+from tests.faults.collect import collect
+from tests.faults.facts import Facts
+from tests.faults.load import Load, kept_busy
+from tests.faults.operator import Operator
+from tests.faults.planned import PlannedRun, Planner
+from tests.faults.stores import Outage, Stores
+from tests.faults.world import Setting, World, a_world
+from workers.resources.store import Store
+
+DRAINED_WITHIN_SECONDS = 240
+
+
+@dataclass
+class Lane:
+    """What a source of faults works with."""
+
+    world: World
+    load: Load
+    facts: Facts
+    store_url: str
+    planner: Planner
+    lot: Random
+    outage: Outage
+
+
+Source = Callable[[Lane], Awaitable[None]]
+
+
+class Business(Model):
+    """What is under way in a lane while its source does its worst."""
+
+    runs_at_once: int = 40
+    """0: the source starts what it wants."""
+    steps: int = 12
+
+
+async def run_lane(source: Source, stores: Stores, seed: int, business: Business, setting: Setting) -> Facts:
+    """The facts of a lane, in which `source` did its worst until it returned."""
+    with tempfile.TemporaryDirectory(prefix="faults-") as folder, stores.new(Path(folder)) as (url, outage):
+        store = await asyncio.to_thread(Store.open, url)
+        try:
+            async with a_world(Path(folder), url, seed, setting) as world:
+                facts = Facts([])
+                lane = Lane(world, Load(world, facts), facts, url, Planner(seed), Random(seed), outage)
+                await _worst(lane, source, Operator(world, store, facts), business)
+                return await collect(world, store, facts)
+        finally:
+            await asyncio.to_thread(store.close)
+
+
+async def _worst(lane: Lane, source: Source, operator: Operator, business: Business) -> None:
+    for _ in range(lane.world.setting.workers):
+        lane.world.start_worker()
+    await lane.world.until_ready(lane.world.setting.workers)
+    looking = asyncio.create_task(operator.look_after())
+    try:
+        async with kept_busy(lane.load, _for_ever(lane.planner, business.steps), business.runs_at_once):
+            await source(lane)
+        await lane.load.drained(DRAINED_WITHIN_SECONDS)
+    finally:
+        looking.cancel()
+        await asyncio.wait({looking})
+    if not looking.cancelled():
+        looking.result()
+
+
+async def _for_ever(planner: Planner, steps: int) -> AsyncIterator[PlannedRun]:
+    while True:
+        yield planner.run(steps)
