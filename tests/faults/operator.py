@@ -3,15 +3,15 @@
 import asyncio
 import time
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, select
-from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
-from contracts.decisions import Verdict
-from contracts.runs import Ending
-from tests.end_to_end.runs import Run
-from tests.faults.bank.journal import Journal, What
+from contracts.decisions import Decision, Receipt, Verdict
+from contracts.runs import Ending, RunView
+from tests.faults.bank.journal import Journal, Line, What
 from tests.faults.collect import ledger_rows
 from tests.faults.facts import Answered, Facts, LedgerRow
 from tests.faults.worker import DEPLOYMENT
@@ -21,10 +21,14 @@ from workers.resources.store import Store
 from workers.resources.store.errors import StoreUnreachable
 from workers.resources.store.schema import REQUESTS
 
-LOOKED_EVERY_SECONDS = 0.5
+LOOKED_EVERY_SECONDS = 0.3
 APPLIED_WITHIN_SECONDS = 1.5
 """The bank has applied what it is going to apply of a call that was sent, this long after the last one arrived."""
-DECIDED_WITHIN_SECONDS = 30
+ASKED_WITHIN = timedelta(seconds=5)
+DECIDED_WITHIN = timedelta(seconds=20)
+AT_ONCE = 16
+NOT_NOW = (RPCError, WorkflowUpdateFailedError, StoreUnreachable, TimeoutError)
+"""Whoever cannot be reached now is asked again at the next look."""
 
 
 class Operator:
@@ -34,6 +38,7 @@ class Operator:
         self._world, self._store, self._facts = world, store, facts
         self._journal = Journal(world.folder / "journal.jsonl")
         self._answered: set[str] = set()
+        self._gate = asyncio.Semaphore(AT_ONCE)
 
     async def look_after(self) -> None:
         """For ever."""
@@ -41,49 +46,70 @@ class Operator:
         while True:
             await asyncio.sleep(LOOKED_EVERY_SECONDS)
             with suppress(StoreUnreachable):
-                for request_id, run in await asyncio.to_thread(self._store.at_one_moment, _open_requests):
-                    if request_id not in self._answered:
-                        await self._answer(client, request_id, run)
+                requests = await asyncio.to_thread(self._store.at_one_moment, _open_requests)
+                waiting = [each for each in requests if each[0] not in self._answered]
+                lines = self._journal.lines() if waiting else []
+                await asyncio.gather(*(self._answer(client, *each, lines) for each in waiting))
 
-    async def _answer(self, client: Client, request_id: str, run_id: str) -> None:
-        handle = client.get_workflow_handle(run_id, result_type=Ending)
-        run = Run(handle, NAMESPACE, DEPLOYMENT)
-        # Whoever cannot be reached now is asked again at the next look.
-        with suppress(RPCError, WorkflowUpdateFailedError, AssertionError):
-            view = await run.view()
-            number = int(request_id.rpartition("#")[2])
-            if not any(request.id == request_id for request in view.waiting_for):
-                return
-            row = await self._in_doubt(run_id)
-            happened = self._happened(row.tool, row.memo)
-            if happened is None:
-                return
-            verdict = self._verdict(happened)
-            await asyncio.wait_for(run.decides(verdict, by="olga", number=number), DECIDED_WITHIN_SECONDS)
-            self._answered.add(request_id)
-            said = {"run": run_id, "problem": view.reason, "verdict": verdict.value, "tool": row.tool, "memo": row.memo}
-            self._facts.answered.append(Answered(**said, at=time.time()))
+    async def _answer(self, client: Client, request_id: str, run: str, lines: list[Line]) -> None:
+        row = await self._in_doubt(run)
+        happened = self._happened(row, lines)
+        if happened is None:
+            return
+        verdict = _verdict(happened)
+        async with self._gate:
+            with suppress(*NOT_NOW):
+                problem = await _decide(client.get_workflow_handle(run, result_type=Ending), request_id, verdict)
+                self._answered.add(request_id)
+                said = {"run": run, "problem": problem, "verdict": verdict.value, "tool": row.tool, "memo": row.memo}
+                self._facts.answered.append(Answered(**said, at=time.time()))
 
-    def _verdict(self, happened: bool) -> Verdict:
-        """The one place that knows the options of an escalation.
-
-        Taking over counts the step as done; a retry is a new occurrence, with a new key.
-        """
-        return Verdict.TAKE_OVER if happened else Verdict.RETRY
-
-    async def _in_doubt(self, run_id: str) -> LedgerRow:
+    async def _in_doubt(self, run: str) -> LedgerRow:
         """The step that nobody knows of: the newest of this run that the ledger does not have as done."""
-        rows = await asyncio.to_thread(self._store.at_one_moment, lambda connection: ledger_rows(connection, run_id))
+        rows = await asyncio.to_thread(self._store.at_one_moment, lambda connection: ledger_rows(connection, run))
         doubtful = [row for row in rows if row.state in ("unknown", "said_no", "refused")]
         return max(doubtful, key=lambda row: row.finished_at.timestamp() if row.finished_at else 0.0)
 
-    def _happened(self, tool: str, memo: str) -> bool | None:
+    @staticmethod
+    def _happened(row: LedgerRow, lines: list[Line]) -> bool | None:
         """Whether the bank has done it; None while that cannot be said yet."""
-        lines = [line for line in self._journal.lines() if (line.tool, line.memo) == (tool, memo)]
-        arrived = [line.at for line in lines if line.what is What.ARRIVAL]
+        told = [line for line in lines if (line.tool, line.memo) == (row.tool, row.memo)]
+        arrived = [line.at for line in told if line.what is What.ARRIVAL]
         if arrived and time.time() < max(arrived) + APPLIED_WITHIN_SECONDS:
             return None
-        return any(line.what is What.EFFECT for line in lines)
+        return any(line.what is What.EFFECT for line in told)
+
+
+def _verdict(happened: bool) -> Verdict:
+    """The one place that knows the options of an escalation: it happened, or it did not and is to be done anew.
+
+    Taking over counts the step as done; a retry is a new occurrence, with a new key.
+    """
+    return Verdict.TAKE_OVER if happened else Verdict.RETRY
+
+
+async def _decide(handle: WorkflowHandle[object, Ending], request_id: str, verdict: Verdict) -> str:
+    """Answer the request; why the run had asked."""
+    view: RunView = await handle.query("view", result_type=RunView, rpc_timeout=ASKED_WITHIN)
+    request = next((each for each in view.waiting_for if each.id == request_id), None)
+    if request is None:
+        raise TimeoutError(f"{request_id} is not open yet, or not any more")
+    now = datetime.now(UTC)
+    decision = Decision(
+        deployment=DEPLOYMENT,
+        namespace=NAMESPACE,
+        workflow_id=handle.id,
+        first_run_id=view.first_run_id,
+        approval_id=request.id,
+        action_digest=request.action_digest,
+        verdict=verdict,
+        approver="olga",
+        issued_at=now,
+        expires_at=now + timedelta(hours=1),
+        display_digest=request.display_digest,
+    )
+    await handle.execute_update("decide", decision, result_type=Receipt, rpc_timeout=DECIDED_WITHIN)
+    return view.reason
 
 
 def _open_requests(connection: Connection) -> list[tuple[str, str]]:

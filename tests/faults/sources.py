@@ -1,12 +1,10 @@
 """The sources of faults, each of which does its worst to a lane."""
 
 import asyncio
-import json
 import time
 from collections import Counter
 from collections.abc import Sequence
 
-from tests.faults.bank.crooked_stdio import PLAN
 from tests.faults.bank.misbehaviour import REFUSED, Kind
 from tests.faults.lane import Lane
 from tests.faults.phases import FAILPOINTS
@@ -18,6 +16,7 @@ SETTLED_SECONDS = (0.5, 2.0)
 UNREACHED_SECONDS = 30.0
 """A worker that has not come to its failpoint by then is killed, and the failpoint set anew."""
 LONG_OUTAGE_EVERY = 6
+ALL_MISBEHAVED_WITHIN_SECONDS = 240.0
 
 
 async def kill_at_random(lane: Lane, kills: int, pause: tuple[float, float] = (0.5, 1.5)) -> None:
@@ -37,14 +36,12 @@ async def kill_at_random(lane: Lane, kills: int, pause: tuple[float, float] = (0
 async def kill_at_failpoints(
     lane: Lane, times: int, within_seconds: float, failpoints: Sequence[str] = FAILPOINTS
 ) -> None:
-    """Workers kill themselves at every named failpoint so many times, or until the time is over."""
+    """Workers kill themselves at every named failpoint so many times. Fails when that takes too long."""
     world, deadline = lane.world, time.monotonic() + within_seconds
-    unarmed = list(world.workers)
     left = [failpoint for failpoint in failpoints for _ in range(times)]
     lane.lot.shuffle(left)
-    for pid in unarmed[1:]:  # one stays, so that runs go on whatever the others die of
+    for pid in list(world.workers)[1:]:  # one stays, so that runs go on whatever the others die of
         world.kill_worker(pid)
-    reached: Counter[str] = Counter()
     while left or world.armed_workers():
         assert time.monotonic() < deadline, f"failpoints not reached in time: {Counter(left).most_common(8)}"
         while left and len(world.workers) + world.ordered < world.setting.workers:
@@ -54,7 +51,6 @@ async def kill_at_failpoints(
                 left.insert(0, worker.armed.failpoint)
                 world.give_up(worker.pid)
         await asyncio.sleep(0.05)
-    del reached
     for _ in range(world.setting.workers - len(world.workers)):
         world.start_worker()
 
@@ -80,25 +76,24 @@ async def take_store_away(lane: Lane, outages: int, long_every: int = LONG_OUTAG
 
 
 async def misbehave(lane: Lane, kinds: Sequence[Kind], times: int, steps: int = 8) -> None:
-    """Every kind so many times, each at the first call of a step; a few steps of every run are left in peace."""
+    """Every kind so many times, each at the first call of a step; two steps of every run are left in peace."""
     drawn = [kind.name for kind in kinds if kind is not REFUSED for _ in range(times)]
     lane.lot.shuffle(drawn)
     runs = [lane.planner.run(steps, sagas=0.0) for _ in range(0, len(drawn), steps - 2)]
     places = [run.memo(number) for run in runs for number in range(steps)]
     plan = dict(zip(lane.lot.sample(places, len(drawn)), drawn, strict=True))
     lane.facts.misbehaved |= plan
-    lane.world.front.misbehave(plan)
+    lane.world.misbehave(plan)
     for run in runs:
         await lane.load.start(run)
     if REFUSED in kinds:
-        for _ in range(times):
-            await asyncio.sleep(lane.lot.uniform(0.2, 1.0))
-            await lane.world.front.refuse()
+        await lane.load.drained(ALL_MISBEHAVED_WITHIN_SECONDS)
+        await _refuse(lane, times, steps)
 
 
-async def misbehave_over_stdio(lane: Lane, kinds: Sequence[Kind], times: int, steps: int = 8) -> None:
-    """The same of a bank that is a child of the worker: the plan lies in a file before the first call."""
-    await misbehave(lane, kinds, times, steps)
-
-
-_ = (json, PLAN)
+async def _refuse(lane: Lane, times: int, steps: int) -> None:
+    """Connections are refused for a while, whoever comes."""
+    for _ in range(times):
+        await lane.load.start(lane.planner.run(steps))
+        await asyncio.sleep(lane.lot.uniform(0.2, 1.0))  # not to wait for something: the moment is what is drawn
+        await lane.world.front.refuse()

@@ -1,4 +1,4 @@
-"""Ports that tell where a call stands, and kill their own process where they were told to. Nothing in the product knows."""
+"""Ports that tell where a call stands, and kill their own process where they were told to."""
 
 import asyncio
 import dataclasses
@@ -124,7 +124,7 @@ class CallsWatched(Interceptor):
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
 
-    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the SDK's name
         """See temporalio.worker.Interceptor."""
         return _CallWatched(next, self._watch)
 
@@ -134,7 +134,7 @@ class _CallWatched(ActivityInboundInterceptor):
         super().__init__(following)
         self._watch = watch
 
-    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
         if not input.args or not isinstance(input.args[0], ToolCall):
             return await self.next.execute_activity(input)
         call = cast(ToolCall, input.args[0])

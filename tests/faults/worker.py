@@ -1,4 +1,4 @@
-"""A worker as `interlock worker` assembles it, with its ports watched; it lives in a process that is going to be killed."""
+"""A worker as `interlock worker` assembles it, with its ports watched, in a process that is going to be killed."""
 
 import asyncio
 import os

@@ -1,6 +1,7 @@
 """The processes of one lane: the Temporal server, the bank, the zygote and its workers; and what is done to them."""
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -18,6 +19,7 @@ from contracts.model import Model
 from contracts.wire import DATA_CONVERTER
 from tests.end_to_end.processes import REPOSITORY, until
 from tests.faults.bank.crooked import CrookedFront
+from tests.faults.bank.crooked_stdio import PLAN
 from tests.faults.board import InFlight, in_flight
 from tests.faults.servers import servers_file
 from tests.faults.watched import Armed
@@ -121,6 +123,11 @@ class World:
             return False
         writer.close()
         return True
+
+    def misbehave(self, plan: dict[str, str]) -> None:
+        """From now on the bank's end misbehaves at the first call with each of these memos."""
+        (self.folder / PLAN).write_text(json.dumps(plan))
+        self.front.misbehave(plan)
 
     async def client(self) -> Client:
         """A client; it finds the server again after a restart."""

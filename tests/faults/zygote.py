@@ -1,4 +1,4 @@
-"""A process that has everything imported and forks a worker on command: a new one then polls after a fraction of a second.
+"""A process that has everything imported and forks a worker on command, which then works within a second.
 
 It has made no client, no thread and no event loop, so that its children can. It reads one order a line from stdin, and
 tells on stdout, a line each: `born PID`, `ready PID`, `dead PID`. It ends with its stdin, and its workers with it.

@@ -11,6 +11,7 @@ from tests.faults.bank.misbehaviour import OF_NAME
 from workers.embedded.ports import LOCALHOST
 
 HEAD_END = b"\r\n\r\n"
+OUR_HEADERS = (b"host:", b"connection:")
 OVERSIZE = 5 * 1024 * 1024
 HANGS_SECONDS = 60.0
 DRIP_SECONDS = 0.01
@@ -73,10 +74,7 @@ class CrookedFront:
 
     async def _passed_on(self, head: bytes, body: bytes) -> bytes:
         """The bank's whole response."""
-        lines = [
-            line for line in head.split(b"\r\n")[1:] if line and not line.lower().startswith((b"host:", b"connection:"))
-        ]
-        start = head.split(b"\r\n")[0]
+        start, *lines = [line for line in head.split(b"\r\n") if line and not line.lower().startswith(OUR_HEADERS)]
         host = f"host: {LOCALHOST}:{self._bank_port}".encode()
         reader, writer = await asyncio.open_connection(LOCALHOST, self._bank_port)
         try:
@@ -124,11 +122,14 @@ async def _gone(writer: asyncio.StreamWriter) -> None:
 
 
 async def _send(writer: asyncio.StreamWriter, body: bytes, status: str = "200 OK", more: str = "") -> None:
-    head = (
-        f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n{more}connection: close"
-    )
-    writer.write(head.encode() + HEAD_END + body)
+    writer.write(_head(len(body), status, more) + body)
     await _gone(writer)
+
+
+def _head(length: int, status: str = "200 OK", more: str = "") -> bytes:
+    kind = "content-type: application/json\r\n"
+    head = f"HTTP/1.1 {status}\r\n{kind}content-length: {length}\r\n{more}connection: close"
+    return head.encode() + HEAD_END
 
 
 # What is done to an exchange: its writer, the bank's answer as JSON, and the id of the question.
@@ -141,8 +142,7 @@ async def _reset(writer: asyncio.StreamWriter, answer: bytes, number: JsonValue)
 
 
 async def _reset_mid_body(writer: asyncio.StreamWriter, answer: bytes, number: JsonValue) -> None:
-    head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(answer)}".encode()
-    writer.write(head + HEAD_END + answer[: len(answer) // 2])
+    writer.write(_head(len(answer)) + answer[: len(answer) // 2])
     await writer.drain()
     await asyncio.sleep(DRIP_SECONDS)
     writer.transport.abort()
@@ -179,8 +179,8 @@ async def _wrong_id(writer: asyncio.StreamWriter, answer: bytes, number: JsonVal
 
 
 async def _drip(writer: asyncio.StreamWriter, answer: bytes, number: JsonValue) -> None:
-    head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(answer)}\r\nconnection: close"
-    for start in range(0, len(whole := head.encode() + HEAD_END + answer), 8):
+    whole = _head(len(answer)) + answer
+    for start in range(0, len(whole), 8):
         writer.write(whole[start : start + 8])
         await writer.drain()
         await asyncio.sleep(DRIP_SECONDS)
@@ -203,7 +203,7 @@ async def _against_schema(writer: asyncio.StreamWriter, answer: bytes, number: J
 
 
 async def _says_no(writer: asyncio.StreamWriter, answer: bytes, number: JsonValue) -> None:
-    result = {"content": [{"type": "text", "text": "not today"}], "isError": True}
+    result = {"content": [{"type": "text", "text": "not today"}], "isError": True, "resultType": "complete"}
     await _send(writer, json.dumps({"jsonrpc": "2.0", "id": number, "result": result}).encode())
 
 

@@ -20,14 +20,14 @@ class CrookedPace(Pace):
 
     def __init__(self, folder: Path, books: Books) -> None:
         super().__init__(0, 0.02)
-        self._plan: dict[str, str] = json.loads((folder / PLAN).read_text())
+        self._plan = folder / PLAN
         self._books = books
 
     async def around(self, memo: str, effect: Callable[[], object], *, may_be_late: bool = False) -> object:
         """See Pace."""
         done = await super().around(memo, effect)
         arrived = [line for line in self._books.journal.lines() if line.memo == memo and line.what is What.ARRIVAL]
-        kind = self._plan.get(memo) if len(arrived) == 1 else None
+        kind = json.loads(self._plan.read_text()).get(memo) if len(arrived) == 1 else None
         if kind == "stdout noise":
             os.write(STDOUT, b"Loading plugins ... done\n\n{]\n")
         if kind == "half line and exit":

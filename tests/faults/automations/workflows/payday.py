@@ -1,4 +1,4 @@
-"""Payday: one step after the other at the bank, each of them once; a payday that fails on purpose takes its steps back."""
+"""Payday: one step after the other at the bank, each once; a payday that fails on purpose takes its steps back."""
 
 from enum import StrEnum
 from typing import ClassVar, Literal

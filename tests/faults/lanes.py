@@ -1,0 +1,133 @@
+"""The lanes of `make faults`: one source of faults each, and one in which everything comes at once."""
+
+import asyncio
+from dataclasses import dataclass
+
+from tests.faults.bank.misbehaviour import KINDS, SAYS_NO, Kind
+from tests.faults.lane import Business, Lane, Source
+from tests.faults.phases import FAILPOINTS
+from tests.faults.sources import (
+    kill_at_failpoints,
+    kill_at_random,
+    kill_temporal,
+    misbehave,
+    take_store_away,
+)
+from tests.faults.world import Setting
+
+OVER_HTTP = tuple(kind for kind in KINDS if not kind.stdio)
+OVER_STDIO = tuple(kind for kind in KINDS if kind.stdio)
+FAILPOINT_SECONDS = 1200.0
+TOO_BUSY = "HTTP 503 with Retry-After"
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How much of everything."""
+
+    kills: int = 200
+    failpoints: int = 20
+    """Times each."""
+    temporal: int = 30
+    outages: int = 30
+    misbehaviours: int = 20
+    """Times each kind."""
+    mixed: int = 10
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A lane as it is going to be run."""
+
+    name: str
+    source: Source
+    business: Business
+    setting: Setting
+
+
+def lanes(amount: Amount) -> tuple[Planned, ...]:
+    """All of them, in the order in which they are run; those with nothing to do are left out."""
+    every = (
+        (amount.kills, _random(amount)),
+        (amount.failpoints, _failpoints(amount)),
+        (amount.temporal, _temporal(amount)),
+        (amount.outages, _outages(amount)),
+        (amount.misbehaviours, _http(amount)),
+        (amount.misbehaviours, _stdio(amount)),
+        (amount.mixed, _mixed(amount)),
+    )
+    return tuple(planned for wanted, planned in every if wanted)
+
+
+def _random(amount: Amount) -> Planned:
+    business = Business(runs_at_once=40, steps=12)
+    return Planned("kills at random", lambda lane: kill_at_random(lane, amount.kills), business, Setting(slowest=0.5))
+
+
+def _failpoints(amount: Amount) -> Planned:
+    async def source(lane: Lane) -> None:
+        await at_every_failpoint(lane, amount.failpoints)
+
+    setting = Setting(workers=4, concurrency=5, slowest=0.1, reached="through its front")
+    return Planned("named failpoints", source, Business(runs_at_once=40, steps=10), setting)
+
+
+def _temporal(amount: Amount) -> Planned:
+    return Planned("Temporal killed", lambda lane: kill_temporal(lane, amount.temporal), Business(), Setting())
+
+
+def _outages(amount: Amount) -> Planned:
+    return Planned("store outages", lambda lane: take_store_away(lane, amount.outages), Business(), Setting())
+
+
+def _http(amount: Amount) -> Planned:
+    setting = Setting(workers=2, slowest=0.05, timeout_seconds=3, reached="through its front")
+    source = _misbehaving(OVER_HTTP, amount)
+    return Planned("the bank misbehaves over HTTP", source, Business(runs_at_once=0), setting)
+
+
+def _stdio(amount: Amount) -> Planned:
+    # One call at a time: a child that exits takes every call with it that is on its way.
+    setting = Setting(workers=4, concurrency=1, slowest=0.02, timeout_seconds=3, reached="over stdio")
+    source = _misbehaving(OVER_STDIO, amount)
+    return Planned("the bank misbehaves over stdio", source, Business(runs_at_once=0), setting)
+
+
+def _misbehaving(kinds: tuple[Kind, ...], amount: Amount) -> Source:
+    async def source(lane: Lane) -> None:
+        await misbehave(lane, kinds, amount.misbehaviours)
+
+    return source
+
+
+def _mixed(amount: Amount) -> Planned:
+    async def source(lane: Lane) -> None:
+        await everything_at_once(lane, amount.mixed)
+
+    return Planned("everything at once", source, Business(runs_at_once=30, steps=10), Setting())
+
+
+async def at_every_failpoint(lane: Lane, times: int, failpoints: tuple[str, ...] = FAILPOINTS) -> None:
+    """Each so many times; for some of them the bank's front must now and then be too busy, or say no."""
+    troubled = asyncio.create_task(_troubled_runs(lane))
+    try:
+        await kill_at_failpoints(lane, times, FAILPOINT_SECONDS, failpoints)
+    finally:
+        troubled.cancel()
+        await asyncio.wait({troubled})
+
+
+async def _troubled_runs(lane: Lane) -> None:
+    """Runs with calls that are not sent at first, and one that the tool says no to."""
+    while True:
+        run = lane.planner.run(6, sagas=0.0)
+        lane.world.misbehave({run.memo(number): TOO_BUSY if number else SAYS_NO.name for number in range(6)})
+        await lane.load.start(run)
+        await asyncio.sleep(lane.lot.uniform(1.5, 2.5))  # a pace, not a wait
+
+
+async def everything_at_once(lane: Lane, times: int) -> None:
+    """Kills, restarts of Temporal and outages of the store, all drawn from one lot."""
+    for _ in range(times):
+        beside = kill_temporal if lane.lot.random() < 0.5 else take_store_away
+        await asyncio.gather(kill_at_random(lane, 3), beside(lane, 1))
