@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
 from temporalio.client import Client, WorkflowHandle
@@ -61,11 +61,9 @@ class Load:
             issued_at=datetime.now().astimezone(),
         )
         case = self._entry.first_case(request, start)
-        named = {"id": planned.id, "task_queue": TASK_QUEUE}
-        try:
-            return await client.start_workflow("payday", case, **named, result_type=Ending)
-        except WorkflowAlreadyStartedError:  # by an attempt whose answer was lost
-            return client.get_workflow_handle(planned.id, result_type=Ending)
+        with suppress(WorkflowAlreadyStartedError):  # by an attempt whose answer was lost
+            await client.start_workflow("payday", case, id=planned.id, task_queue=TASK_QUEUE)
+        return client.get_workflow_handle(planned.id, result_type=Ending)
 
     async def _follow(self, handle: WorkflowHandle[object, Ending]) -> None:
         while True:

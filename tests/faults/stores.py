@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -23,16 +23,8 @@ class Stores(Protocol):
 
     name: str
 
-    def new(self, folder: Path) -> "NewStore":
+    def new(self, folder: Path) -> AbstractContextManager[tuple[str, Outage]]:
         """A new, empty store for the time of a block: its URL, and its outage."""
-
-
-class NewStore(Protocol):
-    """See Stores.new."""
-
-    def __enter__(self) -> tuple[str, Outage]: ...
-
-    def __exit__(self, *exception: object) -> object: ...
 
 
 class Locked:

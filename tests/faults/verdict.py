@@ -164,7 +164,8 @@ def settling(facts: Facts) -> Settling:
         for flight in kill.calls:
             if CLASS_OF[flight.tool] in SETTLED_CLASSES and finished.get(call_of(flight), 0.0) > kill.at:
                 hits.setdefault(call_of(flight), []).append(kill.at)
-    once, again = [], []
+    once: list[float] = []
+    again: list[float] = []
     for call, at in hits.items():
         (once if len(at) == 1 else again).append(finished[call] - _back_after(max(at), facts))
     return Settling(sorted(once), sorted(again))

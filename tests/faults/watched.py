@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
@@ -115,7 +115,8 @@ PORTS = sorted({step.partition(".")[0] for step in STEPS})
 
 def watched(ports: Ports, watch: Watch) -> Ports:
     """`ports`, of which those that the gate takes its steps through are watched."""
-    return dataclasses.replace(ports, **{name: Watched(getattr(ports, name), name, watch) for name in PORTS})
+    wrapped: dict[str, Any] = {name: Watched(getattr(ports, name), name, watch) for name in PORTS}
+    return dataclasses.replace(ports, **wrapped)
 
 
 class CallsWatched(Interceptor):
@@ -137,7 +138,7 @@ class _CallWatched(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
         if not input.args or not isinstance(input.args[0], ToolCall):
             return await self.next.execute_activity(input)
-        call = cast(ToolCall, input.args[0])
+        call = input.args[0]
         run = str((call.arguments or {}).get("memo", "")).rpartition(" ")[0]
         flight = InFlight(run=run, step=call.step, occurrence=call.occurrence, tool=call.tool, phase=ENTERED)
         with self._watch.slot(flight) as slot:

@@ -59,16 +59,20 @@ class Child:
         self.process = process
 
     @classmethod
-    async def start(cls, *command: str, log: Path, **pipes: int) -> "Child":
-        """Start it, tied to this process."""
+    async def start(cls, *command: str, log: Path, piped: bool = False) -> "Child":
+        """Start it, tied to this process; with pipes for stdin and stdout, or without."""
         tied = (sys.executable, "-I", "-S", str(tether.__file__), str(os.getpid()), *command)
-        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-        environment.pop("OTEL_EXPORTER_OTLP_ENDPOINT", None)
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OTEL_SDK_DISABLED": "true"}
         with log.open("ab") as err:
-            pipes = {"stdout": err.fileno(), "stdin": asyncio.subprocess.DEVNULL, **pipes}
-            return cls(
-                await asyncio.create_subprocess_exec(*tied, stderr=err, env=environment, cwd=REPOSITORY, **pipes)
+            process = await asyncio.create_subprocess_exec(
+                *tied,
+                stdin=asyncio.subprocess.PIPE if piped else asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE if piped else err.fileno(),
+                stderr=err.fileno(),
+                env=environment,
+                cwd=REPOSITORY,
             )
+        return cls(process)
 
     async def end(self, number: int = signal.SIGKILL) -> None:
         """End it, and wait until it is gone."""
@@ -139,9 +143,8 @@ class World:
 
     async def start_zygote(self) -> None:
         """From here on workers are made within a fraction of a second."""
-        pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
         command = (sys.executable, "-m", "tests.faults.zygote")
-        self._children["zygote"] = zygote = await Child.start(*command, log=self.folder / "zygote.log", **pipes)
+        self._children["zygote"] = zygote = await Child.start(*command, log=self.folder / "zygote.log", piped=True)
         assert zygote.process.stdout is not None
         async with asyncio.timeout(60):
             assert await zygote.process.stdout.readline() == b"zygote\n", "the zygote did not start; see zygote.log"

@@ -39,8 +39,8 @@ def main() -> None:
     say("zygote")
     pending = b""
     while True:
-        readable, _, _ = select.select([0, woken], [], [])
-        if woken in readable:
+        readable, _, _ = select.select([0, woken.fileno()], [], [])
+        if woken.fileno() in readable:
             woken.recv(4096)
             _tell_dead()
         if 0 in readable:
