@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +29,8 @@ from workers.embedded import tether
 from workers.embedded.ports import LOCALHOST, OTHER_PORTS, choose_ports
 from workers.embedded.temporal_server import TemporalServer, until_serving
 
-ENDING_SECONDS = 10
+ENDING_SECONDS = 30
+WAITED = timedelta(seconds=90)
 LATER_SECONDS = 1.5
 """A late reply comes so long after the tool's timeout."""
 
@@ -99,6 +101,8 @@ class World:
     workers: dict[int, LiveWorker] = field(default_factory=dict)
     _children: dict[str, Child] = field(default_factory=dict)
     _ordered: list[Armed] = field(default_factory=list)
+    _killed: set[int] = field(default_factory=set)
+    _died: list[int] = field(default_factory=list)
     _client: Client | None = None
     _listening: asyncio.Task[None] | None = None
 
@@ -107,7 +111,7 @@ class World:
     async def start_temporal(self) -> None:
         """Start it, or start it again; it serves when this returns."""
         self._children["temporal"] = await Child.start(*self.temporal.argv(), log=self.folder / "temporal.log")
-        await until_serving(self.temporal.address)
+        await until_serving(self.temporal.address, WAITED)
 
     async def kill_temporal(self) -> None:
         """kill -9."""
@@ -118,7 +122,7 @@ class World:
         told = ("--data", str(self.folder), "--port", str(self.bank_port), "--seed", str(seed))
         command = (sys.executable, "-m", "tests.faults.bank", *told, "--slowest", str(self.setting.slowest))
         self._children["bank"] = await Child.start(*command, log=self.folder / "bank.log")
-        await until(self._bank_listens, "the bank listens")
+        await until(self._bank_listens, "the bank listens", WAITED)
 
     async def _bank_listens(self) -> bool:
         try:
@@ -146,7 +150,7 @@ class World:
         command = (sys.executable, "-m", "tests.faults.zygote")
         self._children["zygote"] = zygote = await Child.start(*command, log=self.folder / "zygote.log", piped=True)
         assert zygote.process.stdout is not None
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(WAITED.total_seconds()):
             assert await zygote.process.stdout.readline() == b"zygote\n", "the zygote did not start; see zygote.log"
         self._listening = asyncio.create_task(self._listen(zygote.process.stdout))
 
@@ -183,22 +187,30 @@ class World:
 
     async def until_ready(self, count: int) -> None:
         """Once so many workers take calls."""
-        await until(lambda: sum(each.ready_at is not None for each in self.workers.values()) >= count, "workers ready")
+        await until(lambda: self._heard() and self._ready() >= count, f"{count} workers are ready", WAITED)
+
+    def _ready(self) -> int:
+        return sum(worker.ready_at is not None for worker in self.workers.values())
 
     def kill_worker(self, pid: int) -> None:
         """kill -9; it is gone from `workers` once the zygote has seen it."""
+        self._killed.add(pid)
         os.kill(pid, signal.SIGKILL)
 
     async def until_gone(self, pid: int) -> None:
         """Once the zygote has seen it die, and its board is read."""
-        await until(lambda: self._heard() and pid not in self.workers, f"worker {pid} is gone")
+        await until(lambda: self._heard() and pid not in self.workers, f"worker {pid} is gone", WAITED)
 
     def _heard(self) -> bool:
         """Whether the zygote is listened to; fails with what has ended that."""
         if self._listening is not None and self._listening.done():
             self._listening.result()
             raise AssertionError("the zygote has ended; see zygote.log")
+        assert not self._died, f"workers {self._died} died of themselves: {self._last_words()}"
         return True
+
+    def _last_words(self) -> str:
+        return (self.folder / "workers.log").read_text(errors="replace")[-3000:]
 
     async def _listen(self, stdout: asyncio.StreamReader) -> None:
         while line := await stdout.readline():
@@ -214,6 +226,8 @@ class World:
 
     def _bury(self, pid: int) -> None:
         worker = self.workers.pop(pid)
+        if pid not in self._killed and not worker.armed.failpoint:
+            self._died.append(pid)
         board = board_of(self.folder, pid)
         calls = tuple(in_flight(board))
         self.kills.append(Kill(at=time.time(), pid=pid, failpoint=worker.armed.failpoint, calls=calls))
