@@ -10,6 +10,7 @@ from dataclasses import fields
 
 from tests.faults.lane import Lane, Source, run_lane
 from tests.faults.lanes import Amount, Planned, lanes
+from tests.faults.nursery import Nursery, a_nursery
 from tests.faults.phases import FAILPOINTS
 from tests.faults.stores import STORES
 from tests.faults.table import Judged, in_flight, rows
@@ -52,15 +53,22 @@ def telling(source: Source, every_seconds: float = TOLD_EVERY_SECONDS) -> Source
     return told
 
 
-def run(store: str, planned: Planned, seed: int) -> Judged:
+async def run(nursery: Nursery, store: str, planned: Planned, seed: int) -> Judged:
     """One lane."""
     began = time.monotonic()
-    facts = asyncio.run(run_lane(telling(planned.source), STORES[store], seed, planned.business, planned.setting))
+    source = telling(planned.source)
+    facts = await run_lane(nursery, source, STORES[store], seed, planned.business, planned.setting)
     judged = Judged(STORES[store].name, planned.name, facts, time.monotonic() - began)
     say(judged.row())
     for trouble in judged.troubles[:SHOWN]:
         say(f"  PROBLEM {trouble.kind}: {trouble.what}")
     return judged
+
+
+async def run_all(stores: list[str], chosen: list[Planned], seed: int) -> list[Judged]:
+    """One lane after the other: each has the machine to itself."""
+    async with a_nursery() as nursery:
+        return [await run(nursery, store, planned, seed) for store in stores for planned in chosen]
 
 
 def shortcomings(judged: list[Judged], amount: Amount, whole: bool) -> list[str]:
@@ -88,7 +96,7 @@ def main() -> int:
     stores = list(STORES) if wanted.store == "both" else [wanted.store]
     chosen = [each for each in lanes(amount) if not wanted.lane or any(part in each.name for part in wanted.lane)]
     say(f"seed {wanted.seed}")
-    judged = [run(store, planned, wanted.seed) for store in stores for planned in chosen]
+    judged = asyncio.run(run_all(stores, chosen, wanted.seed))
     say()
     for row in rows(judged):
         say(row)

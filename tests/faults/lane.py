@@ -3,20 +3,24 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 from contracts.model import Model
 from tests.faults.collect import collect
 from tests.faults.facts import Facts
 from tests.faults.load import Load, kept_busy
+from tests.faults.nursery import Nursery
 from tests.faults.operator import Operator
 from tests.faults.planned import PlannedRun, Planner
 from tests.faults.stores import Outage, Stores
 from tests.faults.world import Setting, World, a_world
 from workers.resources.store import Store
 
+T = TypeVar("T")
 DRAINED_WITHIN_SECONDS = 240
 
 
@@ -44,12 +48,14 @@ class Business(Model):
     steps: int = 12
 
 
-async def run_lane(source: Source, stores: Stores, seed: int, business: Business, setting: Setting) -> Facts:
+async def run_lane(
+    nursery: Nursery, source: Source, stores: Stores, seed: int, business: Business, setting: Setting
+) -> Facts:
     """The facts of a lane, in which `source` did its worst until it returned."""
-    with tempfile.TemporaryDirectory(prefix="faults-") as folder, stores.new(Path(folder)) as (url, outage):
+    async with _a_folder() as folder, _off_the_loop(stores.new(folder)) as (url, outage):
         store = await asyncio.to_thread(Store.open, url)
         try:
-            async with a_world(Path(folder), url, seed, setting) as world:
+            async with a_world(nursery, folder, url, seed, setting) as world:
                 facts = Facts([])
                 lane = Lane(world, Load(world, facts), facts, url, Planner(seed), Random(seed), outage)
                 await _worst(lane, source, Operator(world, store, facts), business)
@@ -58,20 +64,42 @@ async def run_lane(source: Source, stores: Stores, seed: int, business: Business
             await asyncio.to_thread(store.close)
 
 
+@asynccontextmanager
+async def _a_folder() -> AsyncIterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@asynccontextmanager
+async def _off_the_loop(block: AbstractContextManager[T]) -> AsyncIterator[T]:
+    """A block whose beginning and end block, while other lanes go on."""
+    value = await asyncio.to_thread(block.__enter__)
+    try:
+        yield value
+    finally:
+        await asyncio.to_thread(block.__exit__, None, None, None)
+
+
 async def _worst(lane: Lane, source: Source, operator: Operator, business: Business) -> None:
     for _ in range(lane.world.setting.workers):
         lane.world.start_worker()
     await lane.world.until_ready(lane.world.setting.workers)
     looking = asyncio.create_task(operator.look_after())
+    faults = asyncio.create_task(_until_over(lane, source, business))
     try:
-        async with kept_busy(lane.load, _for_ever(lane.planner, business.steps), business.runs_at_once):
-            await source(lane)
-        await lane.load.drained(DRAINED_WITHIN_SECONDS)
+        done, _ = await asyncio.wait({looking, faults}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
     finally:
-        looking.cancel()
-        await asyncio.wait({looking})
-    if not looking.cancelled():
-        looking.result()
+        for task in (looking, faults):
+            task.cancel()
+        await asyncio.wait({looking, faults})
+
+
+async def _until_over(lane: Lane, source: Source, business: Business) -> None:
+    async with kept_busy(lane.load, _for_ever(lane.planner, business.steps), business.runs_at_once):
+        await source(lane)
+    await lane.load.drained(DRAINED_WITHIN_SECONDS)
 
 
 async def _for_ever(planner: Planner, steps: int) -> AsyncIterator[PlannedRun]:

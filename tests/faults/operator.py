@@ -6,8 +6,8 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, select
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
-from temporalio.service import RPCError
+from temporalio.client import Client, WorkflowHandle
+from temporalio.exceptions import TemporalError
 
 from contracts.decisions import Decision, Receipt, Verdict
 from contracts.runs import Ending, RunView
@@ -27,7 +27,7 @@ APPLIED_WITHIN_SECONDS = 1.5
 ASKED_WITHIN = timedelta(seconds=5)
 DECIDED_WITHIN = timedelta(seconds=20)
 AT_ONCE = 16
-NOT_NOW = (RPCError, WorkflowUpdateFailedError, StoreUnreachable, TimeoutError)
+NOT_NOW = (TemporalError, StoreUnreachable, TimeoutError)
 """Whoever cannot be reached now is asked again at the next look."""
 
 
@@ -37,32 +37,43 @@ class Operator:
     def __init__(self, world: World, store: Store, facts: Facts) -> None:
         self._world, self._store, self._facts = world, store, facts
         self._journal = Journal(world.folder / "journal.jsonl")
-        self._answered: set[str] = set()
+        self._at_it: set[str] = set()
+        """Requests that are answered, or being answered."""
         self._gate = asyncio.Semaphore(AT_ONCE)
 
     async def look_after(self) -> None:
         """For ever."""
         client = await self._world.client()
-        while True:
-            await asyncio.sleep(LOOKED_EVERY_SECONDS)
-            with suppress(StoreUnreachable):
-                requests = await asyncio.to_thread(self._store.at_one_moment, _open_requests)
-                waiting = [each for each in requests if each[0] not in self._answered]
+        async with asyncio.TaskGroup() as answering:
+            while True:
+                await asyncio.sleep(LOOKED_EVERY_SECONDS)
+                waiting = [each for each in await self._open() if each[0] not in self._at_it]
                 lines = self._journal.lines() if waiting else []
-                await asyncio.gather(*(self._answer(client, *each, lines) for each in waiting))
+                for request_id, run in waiting:
+                    self._at_it.add(request_id)
+                    answering.create_task(self._answer(client, request_id, run, lines))
+
+    async def _open(self) -> list[tuple[str, str]]:
+        with suppress(StoreUnreachable):
+            return await asyncio.to_thread(self._store.at_one_moment, _open_requests)
+        return []
 
     async def _answer(self, client: Client, request_id: str, run: str, lines: list[Line]) -> None:
+        try:
+            async with self._gate:
+                await self._answered(client, request_id, run, lines)
+        except NOT_NOW:
+            self._at_it.discard(request_id)
+
+    async def _answered(self, client: Client, request_id: str, run: str, lines: list[Line]) -> None:
         row = await self._in_doubt(run)
         happened = self._happened(row, lines)
         if happened is None:
-            return
+            raise TimeoutError(f"the bank may still do {row.memo}")
         verdict = _verdict(happened)
-        async with self._gate:
-            with suppress(*NOT_NOW):
-                problem = await _decide(client.get_workflow_handle(run, result_type=Ending), request_id, verdict)
-                self._answered.add(request_id)
-                said = {"run": run, "problem": problem, "verdict": verdict.value, "tool": row.tool, "memo": row.memo}
-                self._facts.answered.append(Answered(**said, at=time.time()))
+        problem = await _decide(client.get_workflow_handle(run, result_type=Ending), request_id, verdict)
+        said = {"run": run, "problem": problem, "verdict": verdict.value, "tool": row.tool, "memo": row.memo}
+        self._facts.answered.append(Answered(**said, at=time.time()))
 
     async def _in_doubt(self, run: str) -> LedgerRow:
         """The step that nobody knows of: the newest of this run that the ledger does not have as done."""

@@ -13,6 +13,7 @@ from tests.faults.expected import MAY_ESCALATE
 from tests.faults.facts import Facts
 from tests.faults.lane import Business, Lane, Source, run_lane
 from tests.faults.lanes import OVER_HTTP
+from tests.faults.nursery import a_nursery
 from tests.faults.phases import AMID, COMPLETING, FAILPOINTS, GROUPS, STEPS, group_of
 from tests.faults.planned import Planner
 from tests.faults.sources import kill_at_failpoints, kill_at_random, kill_temporal, misbehave, take_store_away
@@ -79,9 +80,12 @@ PLANNED: Mapping[str, tuple[Source, str, Setting]] = {
 async def lanes() -> dict[str, Facts]:
     """All of them side by side: they mostly wait for somebody's death to be noticed."""
     business = Business(runs_at_once=0)
-    found = await asyncio.gather(
-        *(run_lane(source, STORES[store], SEED, business, setting) for source, store, setting in PLANNED.values())
-    )
+    async with a_nursery() as nursery:
+        planned = (
+            run_lane(nursery, source, STORES[store], SEED, business, setting)
+            for source, store, setting in PLANNED.values()
+        )
+        found = await asyncio.gather(*planned)
     return dict(zip(PLANNED, found, strict=True))
 
 

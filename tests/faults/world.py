@@ -5,12 +5,10 @@ import json
 import os
 import random
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -18,19 +16,19 @@ from temporalio.client import Client
 
 from contracts.model import Model
 from contracts.wire import DATA_CONVERTER
-from tests.end_to_end.processes import REPOSITORY, until
+from tests.end_to_end.processes import until
 from tests.faults.bank.crooked import CrookedFront
 from tests.faults.bank.crooked_stdio import PLAN
 from tests.faults.board import InFlight, in_flight
+from tests.faults.nursery import WAITED, Child, Nursery
+from tests.faults.phases import AMID
 from tests.faults.servers import servers_file
 from tests.faults.watched import Armed
 from tests.faults.worker import Order, board_of
-from workers.embedded import tether
+from tests.faults.zygote import BankOrder
 from workers.embedded.ports import LOCALHOST, OTHER_PORTS, choose_ports
 from workers.embedded.temporal_server import TemporalServer, until_serving
 
-ENDING_SECONDS = 30
-WAITED = timedelta(seconds=90)
 LATER_SECONDS = 1.5
 """A late reply comes so long after the tool's timeout."""
 
@@ -54,34 +52,18 @@ class LiveWorker:
     ready_at: float | None = None
 
 
-class Child:
-    """A program that ends with this process."""
+class Setting(Model):
+    """How a lane's world is made."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-
-    @classmethod
-    async def start(cls, *command: str, log: Path, piped: bool = False) -> "Child":
-        """Start it, tied to this process; with pipes for stdin and stdout, or without."""
-        tied = (sys.executable, "-I", "-S", str(tether.__file__), str(os.getpid()), *command)
-        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OTEL_SDK_DISABLED": "true"}
-        with log.open("ab") as err:
-            process = await asyncio.create_subprocess_exec(
-                *tied,
-                stdin=asyncio.subprocess.PIPE if piped else asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE if piped else err.fileno(),
-                stderr=err.fileno(),
-                env=environment,
-                cwd=REPOSITORY,
-            )
-        return cls(process)
-
-    async def end(self, number: int = signal.SIGKILL) -> None:
-        """End it, and wait until it is gone."""
-        with suppress(ProcessLookupError):
-            self.process.send_signal(number)
-        async with asyncio.timeout(ENDING_SECONDS):
-            await self.process.wait()
+    workers: int = 3
+    concurrency: int = 20
+    """Activities that a worker takes at once."""
+    slowest: float = 0.2
+    """The bank takes up to so many seconds before an effect, and after it."""
+    timeout_seconds: int = 20
+    """Of every tool of the bank."""
+    reached: Literal["directly", "through its front", "over stdio"] = "directly"
+    ledger: Literal["on", "off"] = "on"
 
 
 @dataclass
@@ -93,36 +75,42 @@ class World:
     temporal: TemporalServer
     bank_port: int
     servers: Path
-    setting: "Setting"
+    setting: Setting
     front: CrookedFront
+    nursery: Nursery
     kills: list[Kill] = field(default_factory=list)
     ready: list[float] = field(default_factory=list)
     """When workers became ready."""
     workers: dict[int, LiveWorker] = field(default_factory=dict)
-    _children: dict[str, Child] = field(default_factory=dict)
+    _temporal: Child | None = None
+    _bank: int = 0
     _ordered: list[Armed] = field(default_factory=list)
     _killed: set[int] = field(default_factory=set)
     _died: list[int] = field(default_factory=list)
     _client: Client | None = None
-    _listening: asyncio.Task[None] | None = None
 
     # Temporal and the bank.
 
     async def start_temporal(self) -> None:
         """Start it, or start it again; it serves when this returns."""
-        self._children["temporal"] = await Child.start(*self.temporal.argv(), log=self.folder / "temporal.log")
+        self._temporal = await Child.start(*self.temporal.argv(), log=self.folder / "temporal.log")
         await until_serving(self.temporal.address, WAITED)
 
     async def kill_temporal(self) -> None:
         """kill -9."""
-        await self._children["temporal"].end()
+        assert self._temporal is not None
+        await self._temporal.end()
 
     async def start_bank(self, seed: int) -> None:
         """Start the bank, which nobody kills."""
-        told = ("--data", str(self.folder), "--port", str(self.bank_port), "--seed", str(seed))
-        command = (sys.executable, "-m", "tests.faults.bank", *told, "--slowest", str(self.setting.slowest))
-        self._children["bank"] = await Child.start(*command, log=self.folder / "bank.log")
+        order = BankOrder(folder=self.folder, port=self.bank_port, seed=seed, slowest=self.setting.slowest)
+        self.nursery.fork(order, self._of_bank)
         await until(self._bank_listens, "the bank listens", WAITED)
+
+    def _of_bank(self, what: str, pid: int) -> None:
+        self._bank = pid if what == "born" else self._bank
+        if what == "dead":
+            self._died.append(pid)
 
     async def _bank_listens(self) -> bool:
         try:
@@ -145,15 +133,6 @@ class World:
 
     # Workers.
 
-    async def start_zygote(self) -> None:
-        """From here on workers are made within a fraction of a second."""
-        command = (sys.executable, "-m", "tests.faults.zygote")
-        self._children["zygote"] = zygote = await Child.start(*command, log=self.folder / "zygote.log", piped=True)
-        assert zygote.process.stdout is not None
-        async with asyncio.timeout(WAITED.total_seconds()):
-            assert await zygote.process.stdout.readline() == b"zygote\n", "the zygote did not start; see zygote.log"
-        self._listening = asyncio.create_task(self._listen(zygote.process.stdout))
-
     def start_worker(self, armed: Armed | None = None) -> None:
         """Order one; it is in `workers` when it is born, and ready a little later."""
         order = Order(
@@ -165,10 +144,8 @@ class World:
             concurrency=self.setting.concurrency,
             ledger=self.setting.ledger,
         )
-        stdin = self._children["zygote"].process.stdin
-        assert stdin is not None
         self._ordered.append(order.armed)
-        stdin.write(order.model_dump_json().encode() + b"\n")
+        self.nursery.fork(order, self._of_worker)
 
     @property
     def ordered(self) -> int:
@@ -182,7 +159,6 @@ class World:
 
     def give_up(self, pid: int) -> None:
         """Kill a worker that has not come to its failpoint; it counts as killed at a random moment."""
-        self.workers[pid].armed = Armed()
         self.kill_worker(pid)
 
     async def until_ready(self, count: int) -> None:
@@ -202,64 +178,48 @@ class World:
         await until(lambda: self._heard() and pid not in self.workers, f"worker {pid} is gone", WAITED)
 
     def _heard(self) -> bool:
-        """Whether the zygote is listened to; fails with what has ended that."""
-        if self._listening is not None and self._listening.done():
-            self._listening.result()
-            raise AssertionError("the zygote has ended; see zygote.log")
-        assert not self._died, f"workers {self._died} died of themselves: {self._last_words()}"
+        """True; fails when the nursery has ended, or a child died of itself."""
+        self.nursery.check()
+        assert not self._died, f"{self._died} died of themselves: {self._last_words()}"
         return True
 
     def _last_words(self) -> str:
         return (self.folder / "workers.log").read_text(errors="replace")[-3000:]
 
-    async def _listen(self, stdout: asyncio.StreamReader) -> None:
-        while line := await stdout.readline():
-            what, _, told = line.decode().partition(" ")
-            pid = int(told)
-            if what == "born":
-                self.workers.setdefault(pid, LiveWorker(pid, Armed())).armed = self._ordered.pop(0)
-            elif what == "ready":
-                self.workers.setdefault(pid, LiveWorker(pid, Armed())).ready_at = time.time()
+    def _of_worker(self, what: str, pid: int) -> None:
+        match what:
+            case "born":
+                self.workers[pid] = LiveWorker(pid, self._ordered.pop(0))
+            case "ready":
+                self.workers[pid].ready_at = time.time()
                 self.ready.append(time.time())
-            elif what == "dead":
-                self._bury(pid)
+            case "dead":
+                self._bury(self.workers.pop(pid))
 
-    def _bury(self, pid: int) -> None:
-        worker = self.workers.pop(pid)
-        if pid not in self._killed and not worker.armed.failpoint:
-            self._died.append(pid)
-        board = board_of(self.folder, pid)
+    def _bury(self, worker: LiveWorker) -> None:
+        board = board_of(self.folder, worker.pid)
         calls = tuple(in_flight(board))
-        self.kills.append(Kill(at=time.time(), pid=pid, failpoint=worker.armed.failpoint, calls=calls))
         board.unlink(missing_ok=True)
+        failpoint = "" if worker.pid in self._killed else worker.armed.failpoint
+        # At this one the call has gone to the bank and stands there still.
+        shown = "before toolbox.call" if failpoint == AMID else failpoint
+        if worker.pid not in self._killed and all(call.phase != shown for call in calls):
+            self._died.append(worker.pid)
+        self.kills.append(Kill(at=time.time(), pid=worker.pid, failpoint=failpoint, calls=calls))
 
     # The end.
 
     async def end(self) -> None:
         """End everything that was started, by its pid."""
-        for name in ("zygote", "bank", "temporal"):
-            if name in self._children:
-                await self._children[name].end()
-        if self._listening:
-            self._listening.cancel()
-
-
-class Setting(Model):
-    """How a lane's world is made."""
-
-    workers: int = 3
-    concurrency: int = 20
-    """Activities that a worker takes at once."""
-    slowest: float = 0.2
-    """The bank takes up to so many seconds before an effect, and after it."""
-    timeout_seconds: int = 20
-    """Of every tool of the bank."""
-    reached: Literal["directly", "through its front", "over stdio"] = "directly"
-    ledger: Literal["on", "off"] = "on"
+        for pid in (*self.workers, *([self._bank] if self._bank else [])):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if self._temporal is not None:
+            await self._temporal.end()
 
 
 @asynccontextmanager
-async def a_world(folder: Path, store: str, seed: int, setting: Setting) -> AsyncIterator[World]:
+async def a_world(nursery: Nursery, folder: Path, store: str, seed: int, setting: Setting) -> AsyncIterator[World]:
     """Everything but the workers, running; ended with the block."""
     (folder / "boards").mkdir(parents=True)
     (folder / "worker").mkdir()
@@ -269,10 +229,10 @@ async def a_world(folder: Path, store: str, seed: int, setting: Setting) -> Asyn
     url = "" if setting.reached == "over stdio" else f"http://{LOCALHOST}:{port}/mcp"
     servers = servers_file(folder, url, folder, setting.timeout_seconds)
     front = CrookedFront(ports["front"], ports["bank"], setting.timeout_seconds + LATER_SECONDS)
-    world = World(folder, store, server, ports["bank"], servers, setting, front)
+    world = World(folder, store, server, ports["bank"], servers, setting, front, nursery)
     async with AsyncExitStack() as stack:
         await front.open()
         stack.push_async_callback(front.close)
         stack.push_async_callback(world.end)
-        await asyncio.gather(world.start_temporal(), world.start_bank(seed), world.start_zygote())
+        await asyncio.gather(world.start_temporal(), world.start_bank(seed))
         yield world

@@ -1,26 +1,46 @@
-"""A process that has everything imported and forks a worker on command, which then works within a second.
+"""A process that has everything imported and forks workers and banks on command; they then work within a second.
 
 It has made no client, no thread and no event loop, so that its children can. It reads one order a line from stdin, and
-tells on stdout, a line each: `born PID`, `ready PID`, `dead PID`. It ends with its stdin, and its workers with it.
+tells on stdout, a line each: `born PID`, `ready PID`, `dead PID`. It ends with its stdin, and its children with it.
 """
 
 import asyncio
 import ctypes
 import gc
-import json
 import os
 import select
 import signal
 import socket
 import sys
 import traceback
+from collections.abc import Coroutine
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
+import uvicorn  # noqa: F401 - here, so that no bank must import it
+from pydantic import TypeAdapter
+
+from contracts.model import Model
+from tests.faults.bank.books import Books
+from tests.faults.bank.server import Pace, build_server
 from tests.faults.worker import Order, catalog, work
 
 PR_SET_PDEATHSIG = 1
 TOLD = 1
 """The descriptor of stdout."""
+
+
+class BankOrder(Model):
+    """What a new bank is told."""
+
+    folder: Path
+    port: int
+    seed: int
+    slowest: float
+
+
+_ORDERS: TypeAdapter[Order | BankOrder] = TypeAdapter(Order | BankOrder)
 
 
 def say(line: str) -> None:
@@ -49,7 +69,7 @@ def main() -> None:
                 return
             *orders, pending = (pending + read).split(b"\n")
             for order in orders:
-                say(f"born {_fork(Order.model_validate(json.loads(order)))}")
+                say(f"born {_fork(_ORDERS.validate_json(order))}")
 
 
 def _tell_dead() -> None:
@@ -58,7 +78,7 @@ def _tell_dead() -> None:
             say(f"dead {gone}")
 
 
-def _fork(order: Order) -> int:
+def _fork(order: Order | BankOrder) -> int:
     parent = os.getpid()
     pid = os.fork()
     if pid:
@@ -67,12 +87,21 @@ def _fork(order: Order) -> int:
         _tie_to(parent)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        asyncio.run(work(order, _own_descriptor(order)))
+        asyncio.run(_life(order, _own_descriptor(order.folder)))
     except BaseException:  # noqa: BLE001 - whatever it was, it must not go on as a second zygote
         traceback.print_exc()
         sys.stderr.flush()
     finally:
         os._exit(1)
+
+
+def _life(order: Order | BankOrder, told: int) -> Coroutine[Any, Any, None]:
+    return work(order, told) if isinstance(order, Order) else _bank(order)
+
+
+async def _bank(order: BankOrder) -> None:
+    server = build_server(Books(order.folder), Pace(order.seed, order.slowest))
+    await server.run_streamable_http_async(port=order.port, json_response=True)
 
 
 def _tie_to(parent: int) -> None:
@@ -81,10 +110,10 @@ def _tie_to(parent: int) -> None:
         os._exit(1)
 
 
-def _own_descriptor(order: Order) -> int:
-    """Where to tell that the worker is ready. Everything else that it prints goes to the log."""
+def _own_descriptor(folder: Path) -> int:
+    """Where to tell that the child is ready. Everything else that it prints goes to a log."""
     told = os.dup(TOLD)
-    log = os.open(order.folder / "workers.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    log = os.open(folder / "workers.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for descriptor, standard in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(descriptor, standard)
