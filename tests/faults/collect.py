@@ -1,7 +1,6 @@
 """Ask everybody what happened: the bank, the store, the audit chain, Temporal's histories."""
 
 import asyncio
-from collections import Counter
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, select
@@ -28,7 +27,7 @@ async def collect(world: World, store: Store, facts: Facts) -> Facts:
     facts.journal = Journal(world.folder / "journal.jsonl").lines()
     facts.ledger = await asyncio.to_thread(store.at_one_moment, ledger_rows)
     facts.audit = await asyncio.to_thread(store.at_one_moment, _audit)
-    facts.completed = await _completed(world, facts)
+    await _read_histories(world, facts)
     facts.kills, facts.ready = list(world.kills), list(world.ready)
     facts.strikes = strikes_in(strikes_of(world.folder))
     return facts
@@ -53,27 +52,31 @@ def _audit(connection: Connection) -> list[str]:
     return [str(finding) for finding in report.findings]
 
 
-async def _completed(world: World, facts: Facts) -> Counter[Call]:
+async def _read_histories(world: World, facts: Facts) -> None:
     client, gate = await world.client(), asyncio.Semaphore(AT_ONCE)
 
-    async def of_one(run: str) -> Counter[Call]:
+    async def of_one(run: str) -> None:
         async with gate:
-            return await _completed_in(client.get_workflow_handle(run))
+            await _read_history(client.get_workflow_handle(run), facts)
 
-    found: Counter[Call] = Counter()
-    for each in await asyncio.gather(*(of_one(run.id) for run in facts.runs)):
-        found.update(each)
-    return found
+    await asyncio.gather(*(of_one(run.id) for run in facts.runs))
 
 
-async def _completed_in(handle: WorkflowHandle[object, object]) -> Counter[Call]:
+async def _read_history(handle: WorkflowHandle[object, object], facts: Facts) -> None:
     events: dict[int, HistoryEvent] = {event.event_id: event async for event in handle.fetch_history_events()}
-    found: Counter[Call] = Counter()
     for event in events.values():
         if event.HasField("activity_task_completed_event_attributes"):
-            scheduled = events[event.activity_task_completed_event_attributes.scheduled_event_id]
-            told = scheduled.activity_task_scheduled_event_attributes
+            completed = event.activity_task_completed_event_attributes
+            told = events[completed.scheduled_event_id].activity_task_scheduled_event_attributes
             if told.activity_type.name == "call_tool":
                 (call,) = await DATA_CONVERTER.decode(told.input.payloads, [ToolCall])
-                found[handle.id, call.step, call.occurrence] += 1
-    return found
+                name: Call = (handle.id, call.step, call.occurrence)
+                facts.completed[name] += 1
+                if _died_again(events[completed.started_event_id]):
+                    facts.unseen.add(name)
+
+
+def _died_again(started: HistoryEvent) -> bool:
+    """Whether more than one attempt came before, of which the last ended in silence."""
+    told = started.activity_task_started_event_attributes
+    return told.attempt > 2 and told.last_failure.HasField("timeout_failure_info")

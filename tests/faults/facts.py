@@ -62,6 +62,8 @@ class Facts:
     ledger: list[LedgerRow] = field(default_factory=list)
     completed: Counter[Call] = field(default_factory=Counter)
     """How often the history of a run has a completed call of a tool."""
+    unseen: set[Call] = field(default_factory=set)
+    """Calls whose last attempt but one died with its worker before it had shown itself anywhere."""
     audit: list[str] = field(default_factory=list)
     """What the verification of the audit chain found."""
     kills: list[Kill] = field(default_factory=list)

@@ -15,6 +15,7 @@ from tests.faults.sources import (
 )
 from tests.faults.world import Setting
 
+FEW = Business(runs_at_once=15, steps=8)
 OVER_HTTP = tuple(kind for kind in KINDS if not kind.stdio)
 OVER_STDIO = tuple(kind for kind in KINDS if kind.stdio)
 FAILPOINT_SECONDS = 1200.0
@@ -43,6 +44,8 @@ class Planned:
     source: Source
     business: Business
     setting: Setting
+    alone: bool = True
+    """Whether it has the machine to itself: what is measured in it depends on that."""
 
 
 def lanes(amount: Amount) -> tuple[Planned, ...]:
@@ -60,8 +63,10 @@ def lanes(amount: Amount) -> tuple[Planned, ...]:
 
 
 def _random(amount: Amount) -> Planned:
-    business = Business(runs_at_once=40, steps=12)
-    return Planned("kills at random", lambda lane: kill_at_random(lane, amount.kills), business, Setting(slowest=0.5))
+    async def source(lane: Lane) -> None:
+        await kill_at_random(lane, amount.kills)
+
+    return Planned("kills at random", source, Business(runs_at_once=40, steps=12), Setting(slowest=0.5))
 
 
 def _failpoints(amount: Amount) -> Planned:
@@ -73,24 +78,30 @@ def _failpoints(amount: Amount) -> Planned:
 
 
 def _temporal(amount: Amount) -> Planned:
-    return Planned("Temporal killed", lambda lane: kill_temporal(lane, amount.temporal), Business(), Setting())
+    async def source(lane: Lane) -> None:
+        await kill_temporal(lane, amount.temporal)
+
+    return Planned("Temporal killed", source, FEW, Setting(workers=2), alone=False)
 
 
 def _outages(amount: Amount) -> Planned:
-    return Planned("store outages", lambda lane: take_store_away(lane, amount.outages), Business(), Setting())
+    async def source(lane: Lane) -> None:
+        await take_store_away(lane, amount.outages)
+
+    return Planned("store outages", source, FEW, Setting(workers=2), alone=False)
 
 
 def _http(amount: Amount) -> Planned:
     setting = Setting(workers=2, slowest=0.05, timeout_seconds=3, reached="through its front")
     source = _misbehaving(OVER_HTTP, amount)
-    return Planned("the bank misbehaves over HTTP", source, Business(runs_at_once=0), setting)
+    return Planned("the bank misbehaves over HTTP", source, Business(runs_at_once=0), setting, alone=False)
 
 
 def _stdio(amount: Amount) -> Planned:
     # One call at a time: a child that exits takes every call with it that is on its way.
     setting = Setting(workers=4, concurrency=1, slowest=0.02, timeout_seconds=3, reached="over stdio")
     source = _misbehaving(OVER_STDIO, amount)
-    return Planned("the bank misbehaves over stdio", source, Business(runs_at_once=0), setting)
+    return Planned("the bank misbehaves over stdio", source, Business(runs_at_once=0), setting, alone=False)
 
 
 def _misbehaving(kinds: tuple[Kind, ...], amount: Amount) -> Source:
@@ -104,7 +115,7 @@ def _mixed(amount: Amount) -> Planned:
     async def source(lane: Lane) -> None:
         await everything_at_once(lane, amount.mixed)
 
-    return Planned("everything at once", source, Business(runs_at_once=30, steps=10), Setting())
+    return Planned("everything at once", source, FEW, Setting(), alone=False)
 
 
 async def at_every_failpoint(lane: Lane, times: int, failpoints: tuple[str, ...] = FAILPOINTS) -> None:

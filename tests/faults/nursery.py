@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.end_to_end.processes import REPOSITORY
-from tests.faults.zygote import BankOrder, Order
+from tests.faults.worker import Order
+from tests.faults.zygote import BankOrder
 from workers.embedded import tether
 
 ENDING_SECONDS = 30

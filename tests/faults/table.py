@@ -62,7 +62,7 @@ def _kills(facts: list[Facts]) -> Iterator[str]:
     groups = Counter(group for kill in drawn for group in {group_of(call.phase) for call in kill.calls})
     share = " ".join(f"{group} {_percent(groups[group], len(drawn))}" for group in GROUPS)
     yield f"of {len(drawn)} kills at random {_percent(in_flight(facts), len(drawn))} with an effect in flight: {share}"
-    hit = Counter(kill.failpoint for each in facts for kill in each.kills if kill.failpoint)
+    hit = Counter(kill.failpoint for each in facts for kill in each.kills if kill.failpoint in FAILPOINTS)
     if hit:
         fewest = min(hit[failpoint] for failpoint in FAILPOINTS)
         yield f"{len(FAILPOINTS)} failpoints, {sum(hit.values())} hits, each {fewest} times at least"

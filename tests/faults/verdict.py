@@ -144,7 +144,7 @@ class Settling(NamedTuple):
     once: list[float]
     """Those that were hit by one kill."""
     again: list[float]
-    """Those that were hit again while they waited, counted from the last kill."""
+    """Those that were hit again while they waited, seen or unseen, counted from the last kill that was seen."""
 
     @property
     def late(self) -> list[float]:
@@ -167,7 +167,9 @@ def settling(facts: Facts) -> Settling:
     once: list[float] = []
     again: list[float] = []
     for call, at in hits.items():
-        (once if len(at) == 1 else again).append(finished[call] - _back_after(max(at), facts))
+        (once if len(at) == 1 and call not in facts.unseen else again).append(
+            finished[call] - _back_after(max(at), facts)
+        )
     return Settling(sorted(once), sorted(again))
 
 

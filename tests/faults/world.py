@@ -52,6 +52,10 @@ class LiveWorker:
     ready_at: float | None = None
 
 
+GIVEN_UP = "given up"
+"""Stands for the failpoint of a worker that did not come to its own."""
+
+
 class Setting(Model):
     """How a lane's world is made."""
 
@@ -158,7 +162,7 @@ class World:
         return [worker for worker in (*self.workers.values(), *waiting) if worker.armed.failpoint]
 
     def give_up(self, pid: int) -> None:
-        """Kill a worker that has not come to its failpoint; it counts as killed at a random moment."""
+        """Kill a worker that has not come to its failpoint."""
         self.kill_worker(pid)
 
     async def until_ready(self, count: int) -> None:
@@ -200,7 +204,9 @@ class World:
         board = board_of(self.folder, worker.pid)
         calls = tuple(in_flight(board))
         board.unlink(missing_ok=True)
-        failpoint = "" if worker.pid in self._killed else worker.armed.failpoint
+        failpoint = worker.armed.failpoint
+        if failpoint and worker.pid in self._killed:
+            failpoint = GIVEN_UP
         # At this one the call has gone to the bank and stands there still.
         shown = "before toolbox.call" if failpoint == AMID else failpoint
         if worker.pid not in self._killed and all(call.phase != shown for call in calls):
