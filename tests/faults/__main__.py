@@ -7,7 +7,11 @@ import os
 import sys
 import time
 from dataclasses import fields
+from pathlib import Path
 
+from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+
+from tests.faults.facts import Facts
 from tests.faults.lane import Lane, Source, run_lane
 from tests.faults.lanes import Amount, Planned, lanes
 from tests.faults.nursery import Nursery, a_nursery
@@ -37,6 +41,8 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--store", choices=(*STORES, "both"), default="both")
     parser.add_argument("--seed", type=int, default=20261130)
     parser.add_argument("--lane", action="append", help="only lanes whose name has this in it; repeatable")
+    parser.add_argument("--ledger", choices=("on", "off"), default="on", help="off: see that duplicates are seen")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep journal, stores and logs of every lane there")
     for field in fields(Amount):
         parser.add_argument(f"--{field.name}", type=int, default=field.default)
     return parser.parse_args()
@@ -48,33 +54,43 @@ def telling(name: str, source: Source, every_seconds: float = TOLD_EVERY_SECONDS
     async def told(lane: Lane) -> None:
         work = asyncio.ensure_future(source(lane))
         while not (await asyncio.wait({work}, timeout=every_seconds))[0]:
-            say(
-                f"  {name}: {len(lane.world.kills)} kills, {len(lane.facts.endings)} of {len(lane.facts.runs)} runs ended"
-            )
+            ended = f"{len(lane.facts.endings)} of {len(lane.facts.runs)} runs ended"
+            say(f"  {name}: {len(lane.world.kills)} kills, {ended}")
         work.result()
 
     return told
 
 
-async def run(nursery: Nursery, store: str, planned: Planned, seed: int) -> Judged:
+def be_quiet() -> None:
+    """Of servers that come and go the client has a lot to say."""
+    logging.disable(logging.CRITICAL)
+    errors = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=errors)))
+
+
+async def run(nursery: Nursery, store: str, planned: Planned, seed: int, keep: Path | None) -> Judged:
     """One lane."""
     began = time.monotonic()
     source = telling(planned.name, planned.source)
-    facts = await run_lane(nursery, source, STORES[store], seed, planned.business, planned.setting)
-    judged = Judged(STORES[store].name, planned.name, facts, time.monotonic() - began)
+    facts, broken = Facts([]), ""
+    try:
+        facts = await run_lane(nursery, source, STORES[store], seed, planned.business, planned.setting, keep)
+    except (AssertionError, TimeoutError) as error:
+        broken = f"the lane did not come to its end: {error}"
+    judged = Judged(STORES[store].name, planned.name, facts, time.monotonic() - began, broken)
     say(judged.row())
     for trouble in judged.troubles[:SHOWN]:
         say(f"  PROBLEM {trouble.kind}: {trouble.what}")
     return judged
 
 
-async def run_all(stores: list[str], chosen: list[Planned], seed: int) -> list[Judged]:
+async def run_all(stores: list[str], chosen: list[Planned], seed: int, keep: Path | None) -> list[Judged]:
     """Lanes that measure have the machine to themselves; of the others, those of one store run side by side."""
     judged = []
     async with a_nursery() as nursery:
         for store in stores:
-            judged += [await run(nursery, store, planned, seed) for planned in chosen if planned.alone]
-            beside = (run(nursery, store, planned, seed) for planned in chosen if not planned.alone)
+            judged += [await run(nursery, store, planned, seed, keep) for planned in chosen if planned.alone]
+            beside = (run(nursery, store, planned, seed, keep) for planned in chosen if not planned.alone)
             judged += await asyncio.gather(*beside)
     return judged
 
@@ -98,13 +114,14 @@ def shortcomings(judged: list[Judged], amount: Amount, whole: bool) -> list[str]
 
 def main() -> int:
     """0 when nothing was lost and nothing was done twice, every run ended as planned, and all accounts agree."""
-    logging.disable(logging.CRITICAL)  # of servers that come and go the client has a lot to say
+    be_quiet()
     wanted = asked()
     amount = Amount(**{field.name: getattr(wanted, field.name) for field in fields(Amount)})
     stores = list(STORES) if wanted.store == "both" else [wanted.store]
-    chosen = [each for each in lanes(amount) if not wanted.lane or any(part in each.name for part in wanted.lane)]
+    every = lanes(amount, wanted.ledger)
+    chosen = [each for each in every if not wanted.lane or any(part in each.name for part in wanted.lane)]
     say(f"seed {wanted.seed}")
-    judged = asyncio.run(run_all(stores, chosen, wanted.seed))
+    judged = asyncio.run(run_all(stores, chosen, wanted.seed, wanted.keep))
     say()
     for row in rows(judged):
         say(row)

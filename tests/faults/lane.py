@@ -1,6 +1,7 @@
 """One lane: a world of its own, paydays under way, one source of faults, and then everything that is known of it."""
 
 import asyncio
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
@@ -49,9 +50,15 @@ class Business(Model):
 
 
 async def run_lane(
-    nursery: Nursery, source: Source, stores: Stores, seed: int, business: Business, setting: Setting
+    nursery: Nursery,
+    source: Source,
+    stores: Stores,
+    seed: int,
+    business: Business,
+    setting: Setting,
+    keep: Path | None = None,
 ) -> Facts:
-    """The facts of a lane, in which `source` did its worst until it returned."""
+    """The facts of a lane, in which `source` did its worst until it returned; its folder is copied to `keep`."""
     async with _a_folder() as folder, _off_the_loop(stores.new(folder)) as (url, outage):
         store = await asyncio.to_thread(Store.open, url)
         try:
@@ -61,6 +68,8 @@ async def run_lane(
                 await _worst(lane, source, Operator(world, store, facts), business)
                 return await collect(world, store, facts)
         finally:
+            if keep is not None:
+                await asyncio.to_thread(shutil.copytree, folder, keep / folder.name)
             await asyncio.to_thread(store.close)
 
 

@@ -1,7 +1,8 @@
 """The lanes of `make faults`: one source of faults each, and one in which everything comes at once."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from tests.faults.bank.misbehaviour import KINDS, SAYS_NO, Kind
 from tests.faults.lane import Business, Lane, Source
@@ -18,6 +19,7 @@ from tests.faults.world import Setting
 FEW = Business(runs_at_once=15, steps=8)
 OVER_HTTP = tuple(kind for kind in KINDS if not kind.stdio)
 OVER_STDIO = tuple(kind for kind in KINDS if kind.stdio)
+EFFECTS_A_KILL = 15
 FAILPOINT_SECONDS = 1200.0
 TOO_BUSY = "HTTP 503 with Retry-After"
 
@@ -48,7 +50,7 @@ class Planned:
     """Whether it has the machine to itself: what is measured in it depends on that."""
 
 
-def lanes(amount: Amount) -> tuple[Planned, ...]:
+def lanes(amount: Amount, ledger: Literal["on", "off"] = "on") -> tuple[Planned, ...]:
     """All of them, in the order in which they are run; those with nothing to do are left out."""
     every = (
         (amount.kills, _random(amount)),
@@ -59,12 +61,16 @@ def lanes(amount: Amount) -> tuple[Planned, ...]:
         (amount.misbehaviours, _stdio(amount)),
         (amount.mixed, _mixed(amount)),
     )
-    return tuple(planned for wanted, planned in every if wanted)
+    return tuple(_with_ledger(planned, ledger) for wanted, planned in every if wanted)
+
+
+def _with_ledger(planned: Planned, ledger: str) -> Planned:
+    return replace(planned, setting=planned.setting.model_copy(update={"ledger": ledger}))
 
 
 def _random(amount: Amount) -> Planned:
     async def source(lane: Lane) -> None:
-        await kill_at_random(lane, amount.kills)
+        await kill_at_random(lane, amount.kills, amount.kills * EFFECTS_A_KILL)
 
     return Planned("kills at random", source, Business(runs_at_once=40, steps=12), Setting(slowest=0.5))
 

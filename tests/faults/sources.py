@@ -11,6 +11,7 @@ from tests.faults.phases import FAILPOINTS
 from tests.faults.watched import Armed
 from tests.faults.world import LiveWorker
 
+KILLED_EVERY_SECONDS = (0.5, 1.5)
 SETTLED_SECONDS = (0.5, 2.0)
 """Between two outages, so that something is under way again."""
 UNREACHED_SECONDS = 30.0
@@ -19,11 +20,15 @@ LONG_OUTAGE_EVERY = 6
 ALL_MISBEHAVED_WITHIN_SECONDS = 240.0
 
 
-async def kill_at_random(lane: Lane, kills: int, pause: tuple[float, float] = (0.5, 1.5)) -> None:
-    """kill -9 of one of the workers, at a moment drawn by lot, and another one started at once."""
-    world = lane.world
-    for _ in range(kills):
-        await asyncio.sleep(lane.lot.uniform(*pause))  # not to wait for something: the moment is what is drawn
+async def kill_at_random(lane: Lane, kills: int, effects: int = 0) -> None:
+    """kill -9 of one of the workers, at moments drawn by lot, and another one started at once.
+
+    So often, and on until the bank has had so many effects.
+    """
+    world, killed = lane.world, 0
+    while killed < kills or world.effects() < effects:
+        killed += 1
+        await asyncio.sleep(lane.lot.uniform(*KILLED_EVERY_SECONDS))  # not a wait: the moment is what is drawn
         await world.until_ready(2)
         ready = sorted(pid for pid, worker in world.workers.items() if worker.ready_at is not None)
         pid = lane.lot.choice(ready)

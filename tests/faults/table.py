@@ -20,11 +20,13 @@ class Judged:
     lane: str
     facts: Facts
     seconds: float
+    broken: str = ""
+    """Why there are no facts."""
 
     @property
     def troubles(self) -> list[Trouble]:
         """See verdict.troubles."""
-        return troubles(self.facts)
+        return [Trouble("lane", self.broken)] if self.broken else troubles(self.facts)
 
     def row(self) -> str:
         """One line of the table."""

@@ -167,9 +167,8 @@ def settling(facts: Facts) -> Settling:
     once: list[float] = []
     again: list[float] = []
     for call, at in hits.items():
-        (once if len(at) == 1 and call not in facts.unseen else again).append(
-            finished[call] - _back_after(max(at), facts)
-        )
+        hit_again = len(at) > 1 or call in facts.unseen
+        (again if hit_again else once).append(finished[call] - _back_after(max(at), facts))
     return Settling(sorted(once), sorted(again))
 
 

@@ -129,6 +129,10 @@ class World:
         (self.folder / PLAN).write_text(json.dumps(plan))
         self.front.misbehave(plan)
 
+    def effects(self) -> int:
+        """How many effects the bank has had so far."""
+        return (self.folder / "journal.jsonl").read_bytes().count(b'"what":"effect"')
+
     async def client(self) -> Client:
         """A client; it finds the server again after a restart."""
         if self._client is None:
