@@ -20,6 +20,7 @@ from typing import Any
 
 import uvicorn  # noqa: F401 - here, so that no bank must import it
 from pydantic import TypeAdapter
+from temporalio.worker._worker import load_default_build_id
 
 from contracts.model import Model
 from tests.faults.bank.books import Books
@@ -51,6 +52,7 @@ def say(line: str) -> None:
 def main() -> None:
     """Fork on command until stdin ends."""
     catalog()
+    load_default_build_id()  # a digest of every module, which the SDK would make anew in every child
     gc.freeze()
     woken, wakes = socket.socketpair()
     wakes.setblocking(False)
