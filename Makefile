@@ -4,7 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help demo demo-production test stories forge mutants check lock docs clean
+STORE  ?= both
+
+.PHONY: help demo demo-production test stories forge faults mutants check lock docs clean
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
 
@@ -29,6 +31,9 @@ stories: $(READY) ## the stories of automations outside the repository: make sto
 
 forge: $(READY)  ## forged decisions by the hundred thousand, impostors, and policy against its oracle; at most 40 minutes
 	$(BIN)/python -m tests.forge
+
+faults: $(READY) ## workers, Temporal, stores and servers fail by the hundred; a bank counts: STORE=sqlite, postgresql or both
+	$(BIN)/python -m tests.faults --store $(STORE)
 
 mutants: $(READY)  ## every named protection switched off in turn, and a test that fails without it; a quarter of an hour
 	$(BIN)/python -m tests.mutants

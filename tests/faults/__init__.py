@@ -1,1 +1,1 @@
-"""Faults at length: what takes real time and real processes, and so is no part of `make test`."""
+"""Faults by the hundred, and a bank outside that counts what happened: `python -m tests.faults`."""

@@ -1,0 +1,139 @@
+"""`python -m tests.faults`: every source of faults in full number, on both stores; at the end a table, and the seed."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+
+from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+
+from tests.faults.facts import Facts
+from tests.faults.lane import Lane, Source, run_lane
+from tests.faults.lanes import Amount, Planned, lanes
+from tests.faults.nursery import Nursery, a_nursery
+from tests.faults.phases import FAILPOINTS
+from tests.faults.stores import STORES
+from tests.faults.table import Judged, in_flight, rows
+from tests.faults.verdict import settling
+
+BEGAN = time.monotonic()
+LEAST_IN_FLIGHT = 0.3
+"""Of the kills at random: with fewer, nothing much was put to the test."""
+FEWEST_KILLS = 20
+"""With fewer, a share says nothing."""
+SHOWN = 20
+TOLD_EVERY_SECONDS = 30.0
+
+
+def say(line: str = "") -> None:
+    """One line, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def asked() -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--store", choices=(*STORES, "both"), default="both")
+    parser.add_argument("--seed", type=int, default=20261130)
+    parser.add_argument("--lane", action="append", help="only lanes whose name has this in it; repeatable")
+    parser.add_argument("--ledger", choices=("on", "off"), default="on", help="off: see that duplicates are seen")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep journal, stores and logs of every lane there")
+    for field in fields(Amount):
+        parser.add_argument(f"--{field.name}", type=int, default=field.default)
+    return parser.parse_args()
+
+
+def telling(name: str, source: Source, every_seconds: float = TOLD_EVERY_SECONDS) -> Source:
+    """`source`, with a line about how far it is now and then."""
+
+    async def told(lane: Lane) -> None:
+        work = asyncio.ensure_future(source(lane))
+        while not (await asyncio.wait({work}, timeout=every_seconds))[0]:
+            ended = f"{len(lane.facts.endings)} of {len(lane.facts.runs)} runs ended"
+            say(f"  {name}: {len(lane.world.kills)} kills, {ended}")
+        work.result()
+
+    return told
+
+
+def be_quiet() -> None:
+    """Of servers that come and go the client has a lot to say."""
+    logging.disable(logging.CRITICAL)
+    errors = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=errors)))
+
+
+async def run(nursery: Nursery, store: str, planned: Planned, seed: int, keep: Path | None) -> Judged:
+    """One lane."""
+    began = time.monotonic()
+    source = telling(planned.name, planned.source)
+    facts, broken = Facts([]), ""
+    try:
+        facts = await run_lane(nursery, source, STORES[store], seed, planned.business, planned.setting, keep)
+    except (AssertionError, TimeoutError) as error:
+        broken = f"the lane did not come to its end: {error}"
+    judged = Judged(STORES[store].name, planned.name, facts, time.monotonic() - began, broken)
+    say(judged.row())
+    for trouble in judged.troubles[:SHOWN]:
+        say(f"  PROBLEM {trouble.kind}: {trouble.what}")
+    return judged
+
+
+async def run_all(stores: list[str], chosen: list[Planned], seed: int, keep: Path | None) -> list[Judged]:
+    """Lanes that measure have the machine to themselves; of the others, those of one store run side by side."""
+    judged = []
+    async with a_nursery() as nursery:
+        for store in stores:
+            judged += [await run(nursery, store, planned, seed, keep) for planned in chosen if planned.alone]
+            beside = (run(nursery, store, planned, seed, keep) for planned in chosen if not planned.alone)
+            judged += await asyncio.gather(*beside)
+    return judged
+
+
+def shortcomings(judged: list[Judged], amount: Amount, whole: bool) -> list[str]:
+    """What was not put to the test as it should have been, and what took too long."""
+    facts = [each.facts for each in judged]
+    found = []
+    late = sum(len(settling(each).late) for each in facts)
+    if late:
+        found.append(f"{late} interrupted calls of keyed and idempotent tools were settled too late")
+    drawn = sum(not kill.failpoint for each in facts for kill in each.kills)
+    if drawn >= FEWEST_KILLS and in_flight(facts) < LEAST_IN_FLIGHT * drawn:
+        found.append(f"only {in_flight(facts)} of {drawn} kills at random met an effect in flight")
+    if whole:
+        hits = [sum(kill.failpoint == name for each in facts for kill in each.kills) for name in FAILPOINTS]
+        if min(hits) < amount.failpoints:
+            found.append(f"a failpoint was reached {min(hits)} times only")
+    return found
+
+
+def main() -> int:
+    """0 when nothing was lost and nothing was done twice, every run ended as planned, and all accounts agree."""
+    be_quiet()
+    wanted = asked()
+    amount = Amount(**{field.name: getattr(wanted, field.name) for field in fields(Amount)})
+    stores = list(STORES) if wanted.store == "both" else [wanted.store]
+    every = lanes(amount, wanted.ledger)
+    chosen = [each for each in every if not wanted.lane or any(part in each.name for part in wanted.lane)]
+    say(f"seed {wanted.seed}")
+    judged = asyncio.run(run_all(stores, chosen, wanted.seed, wanted.keep))
+    say()
+    for row in rows(judged):
+        say(row)
+    problems = sum(len(each.troubles) for each in judged)
+    short = shortcomings(judged, amount, whole=not wanted.lane)
+    for each in short:
+        say(f"PROBLEM {each}")
+    say(f"seed {wanted.seed}; {problems + len(short)} problems; {time.monotonic() - BEGAN:.0f} s")
+    return 1 if problems or short else 0
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # the SDK's runtime may crash an interpreter that exits (sdk-python 300)

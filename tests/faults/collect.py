@@ -1,0 +1,82 @@
+"""Ask everybody what happened: the bank, the store, the audit chain, Temporal's histories."""
+
+import asyncio
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, select
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import WorkflowHandle
+
+from contracts.tools import ToolCall
+from contracts.wire import DATA_CONVERTER
+from tests.faults.bank.journal import Journal
+from tests.faults.facts import Call, Facts, LedgerRow
+from tests.faults.watched import strikes_in
+from tests.faults.worker import strikes_of
+from tests.faults.world import World
+from workers.resources.audit.signed_heads import SignedHeads
+from workers.resources.audit.verification import verify_store
+from workers.resources.store import Store
+from workers.resources.store.schema import LEDGER
+
+AT_ONCE = 8
+
+
+async def collect(world: World, store: Store, facts: Facts) -> Facts:
+    """Everything that is written down, once nothing moves any more."""
+    facts.journal = Journal(world.folder / "journal.jsonl").lines()
+    facts.ledger = await asyncio.to_thread(store.at_one_moment, ledger_rows)
+    facts.audit = await asyncio.to_thread(store.at_one_moment, _audit)
+    await _read_histories(world, facts)
+    facts.kills, facts.ready = list(world.kills), list(world.ready)
+    facts.strikes = strikes_in(strikes_of(world.folder))
+    return facts
+
+
+def ledger_rows(connection: Connection, run: str = "") -> list[LedgerRow]:
+    """The entries of one run, or of all."""
+    wanted = select(LEDGER).where(LEDGER.c.workflow_id == run) if run else select(LEDGER)
+    rows = connection.execute(wanted).mappings()
+    return [
+        LedgerRow(
+            run=row["workflow_id"],
+            memo=str(row["arguments"].get("memo", "")),
+            **{name: row[name] for name in LedgerRow.model_fields if name not in ("run", "memo")},
+        )
+        for row in rows
+    ]
+
+
+def _audit(connection: Connection) -> list[str]:
+    report, _ = verify_store(connection, SignedHeads(), datetime.now(UTC))
+    return [str(finding) for finding in report.findings]
+
+
+async def _read_histories(world: World, facts: Facts) -> None:
+    client, gate = await world.client(), asyncio.Semaphore(AT_ONCE)
+
+    async def of_one(run: str) -> None:
+        async with gate:
+            await _read_history(client.get_workflow_handle(run), facts)
+
+    await asyncio.gather(*(of_one(run.id) for run in facts.runs))
+
+
+async def _read_history(handle: WorkflowHandle[object, object], facts: Facts) -> None:
+    events: dict[int, HistoryEvent] = {event.event_id: event async for event in handle.fetch_history_events()}
+    for event in events.values():
+        if event.HasField("activity_task_completed_event_attributes"):
+            completed = event.activity_task_completed_event_attributes
+            told = events[completed.scheduled_event_id].activity_task_scheduled_event_attributes
+            if told.activity_type.name == "call_tool":
+                (call,) = await DATA_CONVERTER.decode(told.input.payloads, [ToolCall])
+                name: Call = (handle.id, call.step, call.occurrence)
+                facts.completed[name] += 1
+                if _died_again(events[completed.started_event_id]):
+                    facts.unseen.add(name)
+
+
+def _died_again(started: HistoryEvent) -> bool:
+    """Whether more than one attempt came before, of which the last ended in silence."""
+    told = started.activity_task_started_event_attributes
+    return told.attempt > 2 and told.last_failure.HasField("timeout_failure_info")

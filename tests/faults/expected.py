@@ -1,0 +1,12 @@
+"""What each effect class promises."""
+
+from contracts.tools import EffectClass
+
+MAY_ESCALATE = frozenset({EffectClass.OPAQUE})
+"""Classes in which a lost answer may need a person; each such escalation must be justified all the same."""
+LOOKED_UP = frozenset({EffectClass.QUERYABLE})
+"""Classes in which a lost answer is looked up: adopted when it happened, sent again when it did not."""
+
+SETTLED_WITHIN_SECONDS = 10.0
+"""A keyed or idempotent call that died with its worker is settled so soon after a worker is back."""
+SETTLED_CLASSES = frozenset({EffectClass.KEYED, EffectClass.IDEMPOTENT})
