@@ -30,6 +30,8 @@ KEPT_REFUSALS = 5
 MOST_FAIRNESS_BYTES = 64
 """What Temporal takes for a fairness key."""
 PATIENT = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
+STEADY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=15))
+"""What stands in the way of the store, or of a server, is soon noticed to be gone."""
 
 InputT = TypeVar("InputT")
 OutputT = TypeVar("OutputT")
@@ -129,6 +131,7 @@ async def ask_policy(run: Run[Any], call: ToolCall) -> Ruling:
         summary=f"policy: {described(call)}",
         start_to_close=timedelta(minutes=1),
         schedule_to_close=timedelta(hours=1),
+        patience=STEADY,
         priority=_fair_to(call.server),
     )
     _remember_refusal(run, call, ruling)
@@ -137,7 +140,7 @@ async def ask_policy(run: Run[Any], call: ToolCall) -> Ruling:
 
 
 async def make_call(
-    run: Run[Any], call: ToolCall, within: timedelta = timedelta(hours=12), patience: RetryPolicy = PATIENT
+    run: Run[Any], call: ToolCall, within: timedelta = timedelta(hours=12), patience: RetryPolicy = STEADY
 ) -> ToolOutcome:
     """One tool call through the gate, whatever its outcome but unknown. Raises StepFailed when nobody can know it.
 

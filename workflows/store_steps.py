@@ -21,7 +21,7 @@ from contracts.decisions import (
 )
 from contracts.runs import Registered, Resolution, RunEnded, RunToRegister
 from contracts.tools import ToolOutcome
-from workflows.steps import PATIENT, Run, described
+from workflows.steps import STEADY, Run, described
 
 InputT = TypeVar("InputT")
 OutputT = TypeVar("OutputT")
@@ -79,7 +79,7 @@ async def _record(method: Callable[[Any, InputT], Awaitable[OutputT]], request: 
         method,
         request,
         start_to_close_timeout=timedelta(seconds=30),
-        retry_policy=PATIENT,
+        retry_policy=STEADY,
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         summary=summary[:200],
     )

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from contracts.decisions import APPROVAL_VERDICTS, MAX_DECISION_BYTES, Decision, Verdict
+from contracts.decisions import APPROVAL_VERDICTS, MAX_DECISION_BYTES, OUTCOME_VERDICTS, Decision, Verdict
 
 GOOD: dict[str, Any] = {
     "v": 1,
@@ -95,7 +95,8 @@ def test_a_nonce_that_a_database_could_stumble_over_is_no_decision(nonce: str) -
         Decision.model_validate(GOOD | {"nonce": nonce})
 
 
-def test_approvals_are_answered_with_three_verdicts_and_escalations_with_the_others() -> None:
+def test_approvals_and_calls_without_an_answer_have_verdicts_of_their_own_and_escalations_the_others() -> None:
     assert APPROVAL_VERDICTS == (Verdict.APPROVE, Verdict.REJECT, Verdict.RETURN)
-    others = set(Verdict) - set(APPROVAL_VERDICTS)
+    assert OUTCOME_VERDICTS == (Verdict.HAPPENED, Verdict.DID_NOT_HAPPEN, Verdict.ABANDON)
+    others = set(Verdict) - set(APPROVAL_VERDICTS) - {Verdict.HAPPENED, Verdict.DID_NOT_HAPPEN}
     assert others == {Verdict.RETRY, Verdict.SUPPLY, Verdict.SKIP, Verdict.TAKE_OVER, Verdict.ABANDON}

@@ -152,8 +152,8 @@ ASKING = (
     ),
     TOOLS.off(
         "gate: policy is asked once more",
-        "if permission.ruling.effect is not RulingEffect.PERMIT:",
-        "if False:",
+        "if permission.ruling.effect is not RulingEffect.PERMIT:\n            await self._tell(",
+        "if False:\n            await self._tell(",
         "test_without_evidence_people_are_asked_and_with_it_the_call_is_made",
     ),
     TOOLS.off(

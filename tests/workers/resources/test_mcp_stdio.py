@@ -241,13 +241,16 @@ async def test_the_hints_of_an_untrusted_server_are_not_believed(tmp_path: Path)
 
 
 async def test_the_operator_comes_before_the_hints_of_a_trusted_server(tmp_path: Path) -> None:
-    rules = {"echo": {"effect_class": "queryable"}, "wait": {"key": {"argument": "k"}}}
+    looked_up = {"key": {"argument": "k"}, "lookup": {"tool": "echo", "match": "/k"}}
+    rules = {"echo": {"effect_class": "opaque"}, "wait": {"key": {"argument": "k"}}, "half": looked_up}
     found = await effect_classes(tmp_path, trusted=True, tools=rules)
-    assert found["echo"] is EffectClass.QUERYABLE and found["wait"] is EffectClass.KEYED
+    assert found["echo"] is EffectClass.OPAQUE and found["wait"] is EffectClass.KEYED
+    assert found["half"] is EffectClass.QUERYABLE
     assert found["put"] is EffectClass.IDEMPOTENT
+    unsaid = await effect_classes(tmp_path, trusted=True)
     # Not said to be harmless to repeat: destructive is what the specification assumes.
-    assert found["half"] is EffectClass.OPAQUE
-    assert (await effect_classes(tmp_path, trusted=True))["echo"] is EffectClass.READ
+    assert unsaid["half"] is EffectClass.OPAQUE
+    assert unsaid["echo"] is EffectClass.READ
 
 
 async def test_the_key_is_ours_and_hidden_from_whoever_writes_arguments(tmp_path: Path) -> None:
