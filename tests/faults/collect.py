@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHandle
 
-from contracts.tools import ToolCall
+from contracts.tools import CallStatus, ToolCall, ToolOutcome
 from contracts.wire import DATA_CONVERTER
 from tests.faults.bank.journal import Journal
 from tests.faults.facts import Call, Facts, LedgerRow
@@ -70,8 +70,10 @@ async def _read_history(handle: WorkflowHandle[object, object], facts: Facts) ->
             told = events[completed.scheduled_event_id].activity_task_scheduled_event_attributes
             if told.activity_type.name == "call_tool":
                 (call,) = await DATA_CONVERTER.decode(told.input.payloads, [ToolCall])
+                (outcome,) = await DATA_CONVERTER.decode(completed.result.payloads, [ToolOutcome])
                 name: Call = (handle.id, call.step, call.occurrence)
-                facts.completed[name] += 1
+                # Of a call that nobody knew of the run learns again what people found out.
+                facts.completed[name] += outcome.status is not CallStatus.UNKNOWN
                 if _died_again(events[completed.started_event_id]):
                     facts.unseen.add(name)
 
