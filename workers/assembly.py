@@ -46,6 +46,7 @@ from contracts.runs import TASK_QUEUE
 from policies.document import document_of
 from policies.engine import CedarRules
 from workers.auditing import checkpoints_of
+from workers.build_id import build_id
 from workers.resources.authority import StoredAuthority, activate_files
 from workers.resources.chains import TemporalChains
 from workers.resources.claude import AnthropicClaude
@@ -287,6 +288,7 @@ def make_worker(
         activities=list(activities),
         workflow_runner=workflow_runner(catalog),
         interceptors=list(interceptors or WORKFLOW_INTERCEPTORS),
+        build_id=build_id(),
         workflow_failure_exception_types=[pydantic.ValidationError],
         max_concurrent_activities=concurrency,
         max_cached_workflows=cached_runs,

@@ -21,6 +21,8 @@ from workflows.machine.automation import Automation
 from workflows.machine.definition import Machine, MachineDefinitionError
 
 OURS = ("workflows.refund.workflow", "workflows.errand")
+MAY_REDEFINE = {"machine", "name", "owner_role", "summary", "facts", "answer_ref"}
+"""What an automation says of itself."""
 OUTSIDE_PREFIX = "interlock_automation_"
 _SAFE = re.compile(r"^[A-Za-z0-9._-]{1,60}$")
 
@@ -125,11 +127,19 @@ def _problem_with(automation: type[Automation[Any]]) -> str:
         return f"@workflow.defn(name=...) is {definition.name!r}; give the class the same `name`"
     if not isinstance(getattr(automation, "machine", None), Machine):
         return "it names no `machine`"
+    if taken := sorted(_redefined(automation)):
+        return f"it redefines {taken[0]!r}, which every automation has; call it otherwise"
     case = _run_hints(automation).get("case")
     if not (isinstance(case, type) and issubclass(case, Case) and "request" in case.model_fields):
         return "`run` must take one parameter `case`, a Case with a field `request`"
     request = case.model_fields["request"].annotation
     return "" if isinstance(request, type) and issubclass(request, Model) else "`request` must be a Model"
+
+
+def _redefined(automation: type[Automation[Any]]) -> set[str]:
+    """Names that are not its own: a handler's helper of such a name would take the place of the machinery."""
+    own = {name for name in vars(automation) if not name.startswith("__")}
+    return {name for name in own if hasattr(Automation, name)} - MAY_REDEFINE
 
 
 def _run_hints(automation: type[Automation[Any]]) -> Mapping[str, Any]:

@@ -136,6 +136,11 @@ def test_two_automations_may_not_have_one_name(outside: Callable[..., Path]) -> 
     [
         ('@workflow.defn(name="parcel")\n', "", "it has no @workflow.defn"),
         (
+            '    name = "parcel"\n',
+            '    name = "parcel"\n\n    async def _take(self) -> None: ...\n',
+            "it redefines '_take', which every automation has; call it otherwise",
+        ),
+        (
             '@workflow.defn(name="parcel")',
             '@workflow.defn(name="packet")',
             "is 'packet'; give the class the same `name`",

@@ -85,9 +85,18 @@ def delivered_despite(error: Exception, what: str) -> Delivered:
         return _ours(ours, what)
     if isinstance(error, MCPError):
         return _theirs(error, what)
+    if isinstance(error, ValidationError) and _says_no(error):
+        return Delivered(is_error=True, content="it answered with an error, in another shape than its protocol's")
     if isinstance(error, RuntimeError | ValidationError):
         return Delivered(unreadable=f"{what} answered in a shape that is not the one it published")
     raise OutcomeUnknown(f"{what}: the connection failed ({type(error).__name__}); nobody knows whether it happened")
+
+
+def _says_no(error: ValidationError) -> bool:
+    """Whether the answer that does not fit says by itself that the tool failed."""
+    answers = (each["input"] for each in error.errors(include_url=False))
+    results = (answer for answer in answers if isinstance(answer, dict) and "content" in answer)
+    return any(result.get("isError") is True for result in results)
 
 
 def _ours(failure: Contained, what: str) -> Delivered:
