@@ -1,4 +1,7 @@
-"""`python -m tests.faults`: every source of faults in full number, on both stores; at the end a table, and the seed."""
+"""`python -m tests.faults`: every source of faults in full number; at the end a table, and the seed.
+
+On both stores each has its half of the number, on one store that has all of it.
+"""
 
 import argparse
 import asyncio
@@ -6,11 +9,13 @@ import logging
 import os
 import sys
 import time
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
+from tests.faults.dead_minute import WORKERS, Verdict, dead_minute
 from tests.faults.facts import Facts
 from tests.faults.lane import Lane, Source, run_lane
 from tests.faults.lanes import Amount, Planned, lanes
@@ -26,6 +31,9 @@ LEAST_IN_FLIGHT = 0.3
 FEWEST_KILLS = 20
 """With fewer, a share says nothing."""
 SHOWN = 20
+DEAD_SECONDS = 60
+MOST_TOUCHES = 15
+"""Of a server that is dead for so long."""
 TOLD_EVERY_SECONDS = 30.0
 
 
@@ -43,6 +51,7 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--lane", action="append", help="only lanes whose name has this in it; repeatable")
     parser.add_argument("--ledger", choices=("on", "off"), default="on", help="off: see that duplicates are seen")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep journal, stores and logs of every lane there")
+    parser.add_argument("--dead-minute", type=int, choices=(0, 1), default=1, help="1: in real time, a minute a store")
     for field in fields(Amount):
         parser.add_argument(f"--{field.name}", type=int, default=field.default)
     return parser.parse_args()
@@ -95,6 +104,38 @@ async def run_all(stores: list[str], chosen: list[Planned], seed: int, keep: Pat
     return judged
 
 
+@dataclass
+class DeadMinute:
+    """A server that was dead for a minute under eight workers."""
+
+    store: str
+    seen: Verdict
+
+    def row(self) -> str:
+        """One line."""
+        seen = self.seen
+        return (
+            f"{self.store:11}a server dead for {DEAD_SECONDS} s under {WORKERS} workers was asked {seen.touches} times, "
+            f"by {seen.most_at_once} at once; back, it was probed {seen.probes_after_return} times, "
+            f"and work went on after {seen.resumed_after_seconds} s"
+        )
+
+    def problems(self) -> list[str]:
+        """What is more than was promised."""
+        seen = self.seen
+        found = [f"a dead server was asked {seen.touches} times"] if seen.touches > MOST_TOUCHES else []
+        found += [f"{seen.most_at_once} probes at once"] if seen.most_at_once > 1 else []
+        return found + [f"{seen.probes_after_return} probes before work went on"] * (seen.probes_after_return > 2)
+
+
+async def a_dead_minute(store: str) -> DeadMinute:
+    """Outside every lane: its workers do nothing but call, and the server is one that counts."""
+    say(f"  {STORES[store].name}: a server is dead for {DEAD_SECONDS} s")
+    with TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as folder:
+        with STORES[store].new(Path(folder)) as (url, _):
+            return DeadMinute(STORES[store].name, await dead_minute(url, DEAD_SECONDS))
+
+
 def shortcomings(judged: list[Judged], amount: Amount, whole: bool) -> list[str]:
     """What was not put to the test as it should have been, and what took too long."""
     facts = [each.facts for each in judged]
@@ -118,15 +159,19 @@ def main() -> int:
     wanted = asked()
     amount = Amount(**{field.name: getattr(wanted, field.name) for field in fields(Amount)})
     stores = list(STORES) if wanted.store == "both" else [wanted.store]
-    every = lanes(amount, wanted.ledger)
+    every = lanes(amount.shared_by(len(stores)), wanted.ledger)
     chosen = [each for each in every if not wanted.lane or any(part in each.name for part in wanted.lane)]
     say(f"seed {wanted.seed}")
     judged = asyncio.run(run_all(stores, chosen, wanted.seed, wanted.keep))
+    minutes = [] if wanted.lane or not wanted.dead_minute else [asyncio.run(a_dead_minute(store)) for store in stores]
     say()
     for row in rows(judged):
         say(row)
     problems = sum(len(each.troubles) for each in judged)
+    for minute in minutes:
+        say(minute.row())
     short = shortcomings(judged, amount, whole=not wanted.lane)
+    short += [f"{minute.store}: {problem}" for minute in minutes for problem in minute.problems()]
     for each in short:
         say(f"PROBLEM {each}")
     say(f"seed {wanted.seed}; {problems + len(short)} problems; {time.monotonic() - BEGAN:.0f} s")

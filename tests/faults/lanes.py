@@ -1,7 +1,7 @@
 """The lanes of `make faults`: one source of faults each, and one in which everything comes at once."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from tests.faults.bank.misbehaviour import KINDS, SAYS_NO, Kind
@@ -37,6 +37,10 @@ class Amount:
     misbehaviours: int = 20
     """Times each kind."""
     mixed: int = 10
+
+    def shared_by(self, stores: int) -> "Amount":
+        """What each of so many stores has to take for all of it together."""
+        return Amount(**{name: -(-count // stores) for name, count in asdict(self).items()})
 
 
 @dataclass(frozen=True)
