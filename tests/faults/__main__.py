@@ -115,8 +115,8 @@ class DeadMinute:
         """One line."""
         seen = self.seen
         return (
-            f"{self.store:11}a server dead for {DEAD_SECONDS} s under {WORKERS} workers was asked {seen.touches} times, "
-            f"by {seen.most_at_once} at once; back, it was probed {seen.probes_after_return} times, "
+            f"{self.store:11}a server dead for {DEAD_SECONDS} s under {WORKERS} workers was asked "
+            f"{seen.touches} times, by {seen.most_at_once} at once; back, it was probed {seen.probes_after_return} times, "
             f"and work went on after {seen.resumed_after_seconds} s"
         )
 
@@ -131,9 +131,9 @@ class DeadMinute:
 async def a_dead_minute(store: str) -> DeadMinute:
     """Outside every lane: its workers do nothing but call, and the server is one that counts."""
     say(f"  {STORES[store].name}: a server is dead for {DEAD_SECONDS} s")
-    with TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as folder:
-        with STORES[store].new(Path(folder)) as (url, _):
-            return DeadMinute(STORES[store].name, await dead_minute(url, DEAD_SECONDS))
+    made_in = TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True)
+    with made_in as folder, STORES[store].new(Path(folder)) as (url, _):
+        return DeadMinute(STORES[store].name, await dead_minute(url, DEAD_SECONDS))
 
 
 def shortcomings(judged: list[Judged], amount: Amount, whole: bool) -> list[str]:
