@@ -114,11 +114,9 @@ class DeadMinute:
     def row(self) -> str:
         """One line."""
         seen = self.seen
-        return (
-            f"{self.store:11}a server dead for {DEAD_SECONDS} s under {WORKERS} workers was asked "
-            f"{seen.touches} times, by {seen.most_at_once} at once; back, it was probed {seen.probes_after_return} times, "
-            f"and work went on after {seen.resumed_after_seconds} s"
-        )
+        asked = f"was asked {seen.touches} times, by {seen.most_at_once} at once"
+        back = f"probed {seen.probes_after_return} times once back, and working after {seen.resumed_after_seconds} s"
+        return f"{self.store:11}a server dead for {DEAD_SECONDS} s under {WORKERS} workers {asked}; {back}"
 
     def problems(self) -> list[str]:
         """What is more than was promised."""
