@@ -12,6 +12,9 @@ SENDING = In("activities/sending.py", "tests/activities/test_admission.py")
 BREAKERS = In("workers/resources/store/breakers.py", "tests/workers/store/test_breakers.py")
 TOOLBOX = In("workers/resources/mcp_connections/toolbox.py", "tests/workers/resources/test_server_rules.py")
 
+HELD_CHOICES = "tests/activities/test_held_choices.py"
+INSTEAD = In("activities/tools.py", HELD_CHOICES)
+
 OF_BREAKERS = (
     BREAKER.off(
         "breaker: calls of an older generation count no more",
@@ -111,4 +114,37 @@ OF_ADMISSION = (
     ),
 )
 
-OF_SERVERS = (*OF_BREAKERS, *OF_ADMISSION)
+OF_HELD = (
+    INSTEAD.off(
+        "held: an old answer for whom policy lets read now",
+        "if permission.ruling.effect is not RulingEffect.PERMIT:\n            return None",
+        "if False:\n            return None",
+        "test_an_old_answer_is_read_only_by_whom_policy_lets_read_now",
+    ),
+    INSTEAD.off(
+        "held: an old answer to a read alone",
+        "if prepared is None or prepared.definition.effect_class is not EffectClass.READ:",
+        "if prepared is None:",
+        "test_an_effect_is_never_answered_by_an_old_answer",
+    ),
+    In("activities/sending.py", HELD_CHOICES).off(
+        "held: an old answer taints",
+        "        tainted = await self._taint(prepared)\n        age",
+        "        tainted = False\n        age",
+        "test_an_old_answer_taints_as_the_new_one_would",
+    ),
+    In("workers/resources/store/ledger.py", HELD_CHOICES).off(
+        "held: an old answer stays as old as it is",
+        "        LEDGER.c.sends > 0,  #",
+        "        LEDGER.c.sends >= 0,  #",
+        "test_an_old_answer_does_not_become_younger_by_serving_again",
+    ),
+    In("workflows/catalog.py", "tests/machine/test_catalog.py").off(
+        "catalog: machinery is not redefined",
+        "if taken := sorted(_redefined(automation)):",
+        "if taken := []:",
+        "test_an_automation_that_lacks_something_is_refused_saying_what",
+    ),
+)
+
+OF_SERVERS = (*OF_BREAKERS, *OF_ADMISSION, *OF_HELD)
