@@ -33,7 +33,7 @@ from contracts.audit import AuditKind, AuditRecord
 from contracts.canonical import digest
 from contracts.deployment import Deployment
 from contracts.policy import Ruling, RulingEffect
-from contracts.tools import CallStatus, EffectClass, ToolCall, ToolOutcome, WhenHeld
+from contracts.tools import CallStatus, ToolCall, ToolOutcome, WhenHeld
 
 LONGEST_WAIT_FOR_ROOM = timedelta(seconds=30)
 NOTHING_TO_UNDO = "nothing was sent that could be undone"
@@ -121,7 +121,7 @@ class ToolActivities:
     async def _from_memory(self, call: ToolCall, why: str) -> ToolOutcome | None:
         """What was read before, by whichever run, if it is young enough and policy permits this run to read it now."""
         prepared = await self._preparation.prepare_from_memory(call) if call.stale_seconds else None
-        if prepared is None or prepared.definition.effect_class is not EffectClass.READ:
+        if prepared is None:
             return None
         permission = await self._rulings.rule(prepared, spending=False)
         if permission.ruling.effect is not RulingEffect.PERMIT:

@@ -38,6 +38,12 @@ def reading(occurrence: str = "1", *, order: str = "A-17", stale: timedelta = HO
     )
 
 
+def marking(occurrence: str) -> ToolCall:
+    """Marks the order."""
+    named = {"server": "orders", "tool": "mark", "arguments": {}, "step": "mark", "occurrence": occurrence}
+    return ToolCall.model_validate(named | {"stale_seconds": 3600})
+
+
 @asynccontextmanager
 async def down(*, classes: dict[str, EffectClass] | None = None) -> AsyncIterator[Bench]:
     """The order was read ten minutes ago, and now the breaker of orders is open."""
@@ -45,6 +51,7 @@ async def down(*, classes: dict[str, EffectClass] | None = None) -> AsyncIterato
     toolbox = RecordingToolbox({READ: found, CREDIT: {"ok": True}}, classes=classes or {}, said={"orders": AT_ONCE})
     async with a_bench(toolbox) as bench:
         assert (await bench.call(reading("before"))).done
+        assert (await bench.call(marking("before"))).done
         bench.clock.forward(timedelta(minutes=10))
         with pytest.raises(ApplicationError, match="connection refused"):
             await bench.call(reading("opens it", stale=timedelta()))
@@ -109,8 +116,7 @@ async def test_without_a_word_of_the_step_every_call_waits() -> None:
 
 async def test_an_effect_is_never_answered_by_an_old_answer() -> None:
     async with down(classes={CREDIT: EffectClass.IDEMPOTENT}) as bench:
-        mark = ToolCall(server="orders", tool="mark", arguments={}, step="mark", stale_seconds=3600)
-        await held(bench, mark)
+        await held(bench, marking("once more"))
 
 
 async def test_an_old_answer_is_read_only_by_whom_policy_lets_read_now() -> None:

@@ -121,10 +121,11 @@ OF_HELD = (
         "if False:\n            return None",
         "test_an_old_answer_is_read_only_by_whom_policy_lets_read_now",
     ),
-    INSTEAD.off(
+    In("activities/sending.py", HELD_CHOICES).off(
         "held: an old answer to a read alone",
-        "if prepared is None or prepared.definition.effect_class is not EffectClass.READ:",
-        "if prepared is None:",
+        "    definition = prepared.definition\n    if definition.effect_class is not EffectClass.READ:\n        return None\n"
+        "    asked:",
+        "    definition = prepared.definition\n    asked:",
         "test_an_effect_is_never_answered_by_an_old_answer",
     ),
     In("activities/sending.py", HELD_CHOICES).off(
