@@ -123,9 +123,8 @@ OF_HELD = (
     ),
     In("activities/sending.py", HELD_CHOICES).off(
         "held: an old answer to a read alone",
-        "    definition = prepared.definition\n    if definition.effect_class is not EffectClass.READ:\n        return None\n"
+        "    if definition.effect_class is not EffectClass.READ:\n        return None\n    asked:",
         "    asked:",
-        "    definition = prepared.definition\n    asked:",
         "test_an_effect_is_never_answered_by_an_old_answer",
     ),
     In("activities/sending.py", HELD_CHOICES).off(
