@@ -18,7 +18,7 @@ from activities.lost_answers import IDEMPOTENT_SENDS, SETTLING, Course, Follow, 
 from activities.outcomes import content_bytes, facts_of, result_ref
 from activities.preparing import Prepared, Refused, try_later
 from activities.taints import Taints
-from activities.toolbox import NotSent, OutcomeUnknown, ServerRefused, Toolbox
+from activities.toolbox import Health, NotSent, OutcomeUnknown, ServerRefused, Toolbox
 from activities.totals import Spending, Totals
 from contracts.canonical import digest
 from contracts.model import Model
@@ -32,6 +32,8 @@ QUOTED_CHARACTERS = 120
 
 NO_EFFECT = (LedgerState.SAID_NO, LedgerState.REFUSED)
 LEAST_WAIT = timedelta(milliseconds=100)
+LEAVES_WITHIN_SECONDS = 5.0
+"""After its entry as sent: as long as a silent worker is waited for."""
 """What was reserved of running totals for these is given back."""
 
 
@@ -196,6 +198,7 @@ class Sending:
 
     async def _exchange(self, prepared: Prepared, entry: LedgerEntry, admitted: Admitted) -> ToolOutcome:
         try:
+            await self._leaves_in_time(prepared, entry)
             asking = self._toolbox.call(prepared.definition, prepared.action.arguments, entry.key)
             delivered = await admitted.call(asking)
         except NotSent as not_sent:
@@ -210,6 +213,18 @@ class Sending:
         except OutcomeUnknown as unknown:
             return await self._unanswered(prepared, entry, str(unknown))
         return await self._answered(prepared, entry, delivered)
+
+    async def _leaves_in_time(self, prepared: Prepared, entry: LedgerEntry) -> None:
+        """What leaves late comes when others have given it up, or have looked for it. Raises NotSent: it is free again.
+
+        A worker may stand still for longer than its heartbeat is waited for.
+        """
+        lookup, sent_at = prepared.definition.lookup, entry.last_sent_at
+        if sent_at is None or entry.effect_class is EffectClass.READ:
+            return
+        lag = (await self._clock.now() - sent_at).total_seconds()
+        if lag > (lookup.leaves_within_seconds if lookup is not None else LEAVES_WITHIN_SECONDS):
+            raise NotSent(f"this worker took {lag:.0f} s to come to it", health=Health.UNTOLD)
 
     async def _refused_again(self, prepared: Prepared, entry: LedgerEntry, refused: ServerRefused) -> ToolOutcome:
         """That this send was refused says nothing of an earlier one that was never answered."""

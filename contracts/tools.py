@@ -202,7 +202,15 @@ class Lookup(Model):
     none_is_error: bool = False
     """Whether the tool says that there is none by an error."""
     slowest_seconds: float = Field(default=30.0, gt=0)
-    """How long after it was sent a write may still appear."""
+    """How long after it has arrived a write may still appear."""
+
+    @property
+    def leaves_within_seconds(self) -> float:
+        """So soon after its entry as sent a call has left its worker, and once more so soon its connection is open.
+
+        A look twice `slowest_seconds` after the entry then sees whatever was sent.
+        """
+        return self.slowest_seconds / 2
 
 
 class ToolDefinition(Model):

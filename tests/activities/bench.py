@@ -220,3 +220,22 @@ def rita_asks(automation: str) -> StartRecord:
         issued_at=NINE,
     )
     return StartRecord(run=RUN, start=statement, request={"order_id": "A-17"})
+
+
+class SlowToLeave:
+    """A ledger whose worker stands still right after it has entered a send."""
+
+    def __init__(self, bench: Bench, seconds: float) -> None:
+        self._bench, self._seconds, self._left = bench, seconds, 1
+        self._ledger = bench.store.ledger
+
+    async def mark_sent(self, *given: Any) -> Any:
+        """Entered, and then nothing for a while, the first time."""
+        entry = await self._ledger.mark_sent(*given)
+        if self._left:
+            self._bench.clock.forward(timedelta(seconds=self._seconds))
+            self._left -= 1
+        return entry
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)

@@ -12,7 +12,7 @@ from activities.lost_answers import IDEMPOTENT_SENDS
 from activities.toolbox import NotSent, OutcomeUnknown, ServerRefused
 from contracts.model import Moment
 from contracts.tools import CallStatus, Delivered, EffectClass, ToolCall
-from tests.activities.bench import Bench, a_bench
+from tests.activities.bench import Bench, SlowToLeave, a_bench
 from tests.doubles import RecordingToolbox, says_no
 
 TOOL = "payments.issue_credit"
@@ -227,6 +227,18 @@ async def test_a_resend_that_did_not_leave_keeps_the_first_send_in_mind() -> Non
         bench.clock.forward(timedelta(hours=13))
         assert (await bench.call(CREDIT)).status is CallStatus.UNKNOWN
     assert len(bench.toolbox.called) == 2
+
+
+@pytest.mark.parametrize("effect_class", [each for each in EffectClass if each is not EffectClass.READ])
+async def test_a_worker_that_stood_still_after_its_entry_does_not_send_what_others_have_given_up(
+    effect_class: EffectClass,
+) -> None:
+    async with a_bench(tools(effect_class, {"credit": "C-1"})) as bench:
+        bench.ledger = SlowToLeave(bench, 5.1)
+        assert (await fails(bench)).type == "NotSent"
+        assert (bench.toolbox.called, await bench.sends(CREDIT)) == ([], 0)
+        assert (await bench.call(CREDIT)).done
+        assert await bench.sends(CREDIT) == 1
 
 
 # Two attempts at once.

@@ -11,7 +11,7 @@ from activities.ledger import LedgerState
 from activities.toolbox import NotSent, OutcomeUnknown, ServerRefused
 from contracts.tools import CallStatus, Delivered, EffectClass, Lookup, Taint, ToolCall
 from policies.engine import CedarRules
-from tests.activities.bench import RUN, Bench, a_bench
+from tests.activities.bench import RUN, Bench, SlowToLeave, a_bench
 from tests.doubles import RecordingToolbox
 
 ORDER, FIND = "shop.place_order", "shop.find_orders"
@@ -399,3 +399,18 @@ async def test_an_older_write_to_the_same_is_no_reason_not_to_repeat() -> None:
         with pytest.raises(ApplicationError):
             await bench.call(written("A-1", "Cork"))
         assert (await bench.call(written("A-1", "Cork"))).done
+
+
+@pytest.mark.parametrize(("seconds", "leaves"), [(2.5, True), (2.6, False)])
+async def test_a_worker_that_stood_still_does_not_send_what_others_may_have_looked_for(
+    seconds: float, leaves: bool
+) -> None:
+    shop = Shop({"number": 1})
+    async with a_bench(shop.toolbox) as bench:
+        bench.ledger = SlowToLeave(bench, seconds)
+        if not leaves:
+            error = await lost(bench)
+            assert (error.type, shop.sends, await bench.sends(CALL)) == ("NotSent", 0, 0)
+        assert (await bench.call(CALL)).done
+
+    assert shop.sends == 1

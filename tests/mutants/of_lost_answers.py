@@ -102,6 +102,24 @@ OF_LOST_ANSWERS = (
         "case Follow.SEND:",
         "test_what_policy_no_longer_permits_is_not_sent_again_though_it_was_not_found",
     ),
+    SENDING.off(
+        "sending: nothing leaves that others may have looked for",
+        "if lag > (lookup.leaves_within_seconds if lookup is not None else LEAVES_WITHIN_SECONDS):",
+        "if lag > LEAVES_WITHIN_SECONDS:",
+        "test_a_worker_that_stood_still_does_not_send_what_others_may_have_looked_for",
+    ),
+    In("activities/sending.py", CLASSES).off(
+        "sending: nothing leaves that others have given up",
+        "            await self._leaves_in_time(prepared, entry)\n",
+        "",
+        "test_a_worker_that_stood_still_after_its_entry_does_not_send_what_others_have_given_up",
+    ),
+    In("workers/resources/mcp_connections/exchange.py", "tests/workers/resources/test_mcp_stdio.py").off(
+        "sending: nothing leaves over a connection that took too long to open",
+        "            _require_in_time(tool, asyncio.get_running_loop().time() - began)\n",
+        "            _ = began\n",
+        "test_a_call_that_is_looked_up_does_not_leave_over_a_connection_that_took_long_to_open",
+    ),
     LEDGER.off(
         "ledger: a look counts once",
         '        LEDGER.c.lookups == bindparam("of_lookups"),\n',

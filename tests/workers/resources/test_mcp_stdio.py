@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from activities.toolbox import NotSent, OutcomeUnknown, ServerRefused, Toolbox, UnknownServer
-from contracts.tools import Delivered, EffectClass
+from activities.toolbox import Health, NotSent, OutcomeUnknown, ServerRefused, Toolbox, UnknownServer
+from contracts.tools import Delivered, EffectClass, Lookup
 from tests.workers.resources.doubles import PLAIN, SDK, connections, declared, eventually, stdio, tool
 from workers.resources.mcp_connections import McpConnections, limits
 
@@ -69,6 +69,18 @@ async def test_a_server_that_exits_in_a_call_leaves_it_unknown(tmp_path: Path) -
         with pytest.raises(OutcomeUnknown):
             await toolbox.call(await tool(toolbox, "exit"), {}, "key")
         assert (await echoed(toolbox, 3))[0] == 3
+
+
+async def test_a_call_that_is_looked_up_does_not_leave_over_a_connection_that_took_long_to_open(tmp_path: Path) -> None:
+    soon = Lookup(tool="echo", match="/n", slowest_seconds=0.02)
+    async with plain(tmp_path) as known, connections(tmp_path / "other", stdio()) as toolbox:
+        echo = await tool(known, "echo", lookup=soon)
+        with pytest.raises(NotSent, match="until peer was open") as raised:
+            await toolbox.call(echo, {"n": 1}, "key")
+        answer = await toolbox.call(echo, {"n": 2}, "key")
+
+    assert raised.value.health is Health.HEALTHY
+    assert isinstance(answer.content, dict) and answer.content["n"] == 2
 
 
 async def test_a_server_that_died_while_idle_is_reopened_by_the_next_call(

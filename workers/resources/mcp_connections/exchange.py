@@ -8,7 +8,7 @@ from mcp import Client
 from mcp_types import RequestParamsMeta
 from pydantic import JsonValue
 
-from activities.toolbox import NotSent, OutcomeUnknown, ServerRefused
+from activities.toolbox import Health, NotSent, OutcomeUnknown, ServerRefused
 from contracts.tools import Delivered, ToolDefinition
 from workers.resources.mcp_connections import limits, results
 from workers.resources.mcp_connections.definitions import LIST_RESOURCES
@@ -54,9 +54,11 @@ class _Exchange:
         self.answer: Delivered | None = None
         self.failure: Exception | None = None
 
-    async def run(self, way: Way, tool: str, ask: Ask, deadline: float) -> None:
-        async with way.client(tool) as client:
+    async def run(self, way: Way, tool: ToolDefinition, ask: Ask, deadline: float) -> None:
+        began = asyncio.get_running_loop().time()
+        async with way.client(tool.name) as client:
             _require_open(client)
+            _require_in_time(tool, asyncio.get_running_loop().time() - began)
             self.client = client
             left = deadline - asyncio.get_running_loop().time()
             try:
@@ -68,6 +70,12 @@ class _Exchange:
 def _require_open(client: Client) -> None:
     """Raise RuntimeError when the client was closed underneath us: better now than after something was sent."""
     _ = client.session
+
+
+def _require_in_time(tool: ToolDefinition, seconds: float) -> None:
+    """Raise NotSent when a call that may be looked up would leave too late to be seen. It is open now: try again."""
+    if tool.lookup is not None and seconds > tool.lookup.leaves_within_seconds:
+        raise NotSent(f"it took {seconds:.0f} s until {tool.server} was open", health=Health.HEALTHY)
 
 
 def _plain(error: Exception, client: Client) -> Exception:
@@ -84,7 +92,7 @@ async def _attempt(way: Way, tool: ToolDefinition, ask: Ask, deadline: float) ->
     exchange = _Exchange()
     left = deadline - asyncio.get_running_loop().time() + _GRACE_SECONDS
     try:
-        await isolated(exchange.run(way, tool.name, ask, deadline), left)
+        await isolated(exchange.run(way, tool, ask, deadline), left)
     except Exception as error:  # noqa: BLE001 - whatever it was, what matters is whether anything was sent
         if exchange.client is None:
             not_reachable(tool.server, error)
