@@ -177,9 +177,10 @@ class World:
         return sum(worker.ready_at is not None for worker in self.workers.values())
 
     def kill_worker(self, pid: int) -> None:
-        """kill -9; it is gone from `workers` once the zygote has seen it."""
-        self._killed.add(pid)
-        os.kill(pid, signal.SIGKILL)
+        """kill -9; it is gone from `workers` once the zygote has seen it. One that has just died of itself is left so."""
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            self._killed.add(pid)
 
     async def until_gone(self, pid: int) -> None:
         """Once the zygote has seen it die, and its board is read."""
