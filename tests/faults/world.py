@@ -177,7 +177,7 @@ class World:
         return sum(worker.ready_at is not None for worker in self.workers.values())
 
     def kill_worker(self, pid: int) -> None:
-        """kill -9; it is gone from `workers` once the zygote has seen it. One that has just died of itself is left so."""
+        """kill -9, unless it has just died of itself; it is gone from `workers` once the zygote has seen it."""
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
             self._killed.add(pid)
