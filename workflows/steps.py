@@ -131,7 +131,6 @@ async def ask_policy(run: Run[Any], call: ToolCall) -> Ruling:
         summary=f"policy: {described(call)}",
         start_to_close=timedelta(minutes=1),
         schedule_to_close=timedelta(hours=1),
-        patience=STEADY,
         priority=_fair_to(call.server),
     )
     _remember_refusal(run, call, ruling)

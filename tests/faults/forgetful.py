@@ -25,7 +25,7 @@ class ForgetfulLedger:
     async def mark_sent(self, key: str, generation: int, owner: str, at: Moment) -> LedgerEntry | None:
         """Whoever asks may send."""
         await self._inner.mark_sent(key, generation, owner, at)
-        return self._claimed[key].model_copy(update={"state": LedgerState.SENT, "sends": 1})
+        return self._claimed[key].model_copy(update={"state": LedgerState.SENT, "sends": 1, "last_sent_at": at})
 
     async def finish(self, key: str, *given: Any, **said: Any) -> bool:
         """Noted, and forgotten."""
