@@ -78,6 +78,8 @@ ERRAND = Machine(
 )
 
 CONVERSATION = "errand"
+OLDEST_ANSWER_SECONDS = 15 * 60
+"""While a server does not answer Claude may read what was read so long ago; it is told how old that is."""
 
 
 @workflow.defn(name="errand")
@@ -163,7 +165,8 @@ class ErrandWorkflow(Automation[ErrandCase]):
     async def _make(self, pending: PendingCall) -> None:
         proposed = pending.proposed
         chosen = ChosenByClaude(conversation=CONVERSATION, turn=self.case.turn, block=proposed.block)
-        call = chosen_call(self, proposed.server, proposed.tool, chosen, pending.evidence)
+        worded = chosen_call(self, proposed.server, proposed.tool, chosen, pending.evidence)
+        call = worded.model_copy(update={"stale_seconds": OLDEST_ANSWER_SECONDS})
         outcome = await make_call(self, call)
         if outcome.status is CallStatus.NEEDS_APPROVAL and outcome.ruling is not None:
             again = outcome.message if pending.evidence else ""
