@@ -5,7 +5,7 @@ very bytes that are about to be sent. What was sent is in the ledger before the 
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from temporalio import activity
@@ -107,26 +107,38 @@ class ToolActivities:
                 return await self._instead(call, held)
 
     async def _instead(self, call: ToolCall, held: Held) -> ToolOutcome:
-        """What the step wants of a server that is not called: an old answer, to be told, or to wait.
+        """What there is without the server: the answer that stands, an old one, word that it is held; else to wait.
 
         Raises ApplicationError to wait: also for a place or for the rate, which are soon free again.
         """
         if held.kind is HeldBy.BREAKER:
-            if (answer := await self._from_memory(call, str(held))) is not None:
-                return answer
+            with suppress(Refused):  # that may be otherwise once the server can be asked
+                if (answer := await self._from_memory(call, str(held))) is not None:
+                    return answer
             if call.when_held is WhenHeld.REPORT:
                 return ToolOutcome(status=CallStatus.HELD, message=str(held)[:400])
         raise held_back(held) from held
 
     async def _from_memory(self, call: ToolCall, why: str) -> ToolOutcome | None:
-        """What was read before, by whichever run, if it is young enough and policy permits this run to read it now."""
-        prepared = await self._preparation.prepare_from_memory(call) if call.stale_seconds else None
+        """The answer to this very call, if it stands; else what was read before, by whichever run, if it is young
+        enough and policy permits this run to read it now.
+        """
+        prepared = await self._preparation.prepare_from_memory(call)
         if prepared is None:
             return None
-        permission = await self._rulings.rule(prepared, spending=False)
-        if permission.ruling.effect is not RulingEffect.PERMIT:
+        if (standing := await self._standing(prepared)) is not None and standing.final and standing.outcome is not None:
+            return await self._sending.with_facts(standing.outcome, call)
+        permission = await self._rulings.rule(prepared, spending=False) if call.stale_seconds else None
+        if permission is None or permission.ruling.effect is not RulingEffect.PERMIT:
             return None
         return await self._sending.answer_from_memory(prepared, permission, why)
+
+    async def _standing(self, prepared: Prepared) -> LedgerEntry | None:
+        """What the ledger says of it. Raises Refused when its key stands for another action."""
+        standing = await self._ledger.find(prepared.action.key)
+        if standing is not None:
+            refuse_another(prepared, standing)
+        return standing
 
     @asynccontextmanager
     async def _held_rather_than_failing(self, call: ToolCall) -> AsyncIterator[None]:
@@ -152,9 +164,7 @@ class ToolActivities:
             raise try_later(not_sent, f"{call.server} cannot be reached") from not_sent
 
     async def _call(self, prepared: Prepared, admitted: Admitted) -> ToolOutcome:
-        standing = await self._ledger.find(prepared.action.key)
-        if standing is not None:
-            refuse_another(prepared, standing)
+        standing = await self._standing(prepared)
         if standing is not None and standing.final and standing.outcome is not None:
             return await self._sending.with_facts(standing.outcome, prepared.call)
         if prepared.nothing_to_undo:

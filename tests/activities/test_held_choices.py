@@ -15,7 +15,7 @@ from activities.toolbox import NotSent
 from contracts.servers import BreakerRule, ServerRules
 from contracts.tools import CallStatus, EffectClass, Taint, ToolCall, ToolOutcome, WhenHeld
 from policies.engine import CedarRules
-from tests.activities.bench import RUN, Bench, a_bench
+from tests.activities.bench import PRODUCTION, RUN, Bench, a_bench
 from tests.doubles import RecordingToolbox, in_turn
 
 READ, CREDIT = "orders.find_order", "orders.mark"
@@ -157,3 +157,21 @@ async def test_a_step_that_wants_to_be_told_is_told_and_goes_another_way(stale: 
 async def test_an_old_answer_comes_before_being_told() -> None:
     async with down() as bench:
         assert (await bench.call(reading(when_held=WhenHeld.REPORT))).age_seconds == 600
+
+
+async def test_an_answer_that_stands_in_the_ledger_is_given_though_the_server_is_not_called() -> None:
+    async with down(classes={CREDIT: EffectClass.IDEMPOTENT}) as bench:
+        read = await bench.call(reading("before", stale=timedelta()))
+        marked = await bench.call(marking("before"))
+
+    assert (read.status, read.age_seconds, read.facts) == (CallStatus.DONE, 0, {"status": "delivered"})
+    assert marked.status is CallStatus.DONE
+    assert bench.toolbox.called == []
+
+
+async def test_what_would_be_refused_waits_until_the_server_can_be_asked_again() -> None:
+    async with down() as bench:
+        bench.authority.pins.clear()
+        bench.authority.accepts_at_first_contact = False
+        bench.deployment = PRODUCTION
+        await held(bench, reading())

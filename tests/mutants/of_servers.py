@@ -117,8 +117,8 @@ OF_ADMISSION = (
 OF_HELD = (
     INSTEAD.off(
         "held: an old answer for whom policy lets read now",
-        "if permission.ruling.effect is not RulingEffect.PERMIT:\n            return None",
-        "if False:\n            return None",
+        "if permission is None or permission.ruling.effect is not RulingEffect.PERMIT:",
+        "if permission is None:",
         "test_an_old_answer_is_read_only_by_whom_policy_lets_read_now",
     ),
     In("activities/sending.py", HELD_CHOICES).off(
