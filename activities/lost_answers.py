@@ -10,6 +10,8 @@ from contracts.tools import EffectClass, Lookup, ToolDefinition
 
 SETTLING = "Settling"
 """Type of the error of an attempt that waits until a write must have appeared."""
+GRACE = timedelta(seconds=2)
+"""Past a tool's own timeout, for the answer or its absence to be recorded."""
 IDEMPOTENT_SENDS = 5
 IDEMPOTENT_WITHIN = timedelta(minutes=10)
 LOOKED_UP_SENDS = 3
@@ -36,11 +38,22 @@ class Course(NamedTuple):
     wait: timedelta = timedelta()
 
 
-def course_of(definition: ToolDefinition, entry: LedgerEntry, now: Moment, overwritten: bool) -> Course:
+def course_of(
+    definition: ToolDefinition, entry: LedgerEntry, now: Moment, overwritten: bool, own: bool = False
+) -> Course:
     """What follows for an entry that is not final.
 
-    `overwritten`: an effect on the same resource was first sent after this one.
+    `overwritten`: an effect on the same resource was first sent after this one. `own`: whoever asks has sent it, and
+    has no answer; else its sender may live, and people are not asked before it must have had one.
     """
+    course = _by_class(definition, entry, now, overwritten)
+    if course.follow is not Follow.ASK or own or entry.state is not LedgerState.SENT or entry.last_sent_at is None:
+        return course
+    over = entry.last_sent_at + timedelta(seconds=definition.leaves_within_seconds + definition.timeout_seconds)
+    return Course(Follow.WAIT, course.reason, over + GRACE - now) if over + GRACE > now else course
+
+
+def _by_class(definition: ToolDefinition, entry: LedgerEntry, now: Moment, overwritten: bool) -> Course:
     if entry.first_sent_at is None or entry.last_sent_at is None or entry.state is LedgerState.CLAIMED:
         return Course(Follow.SEND)
     match entry.effect_class:

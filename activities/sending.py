@@ -31,9 +31,9 @@ QUOTED_CHARACTERS = 120
 
 
 NO_EFFECT = (LedgerState.SAID_NO, LedgerState.REFUSED)
+NOT_THE_SAME_ANSWER = (EffectClass.IDEMPOTENT, EffectClass.QUERYABLE)
+"""Where a second send is answered anew; a server that knows our key answers as it did the first time."""
 LEAST_WAIT = timedelta(milliseconds=100)
-LEAVES_WITHIN_SECONDS = 5.0
-"""After its entry as sent: as long as a silent worker is waited for."""
 """What was reserved of running totals for these is given back."""
 
 
@@ -166,12 +166,12 @@ class Sending:
         )
         return await self._ledger.claim(claim, await self._clock.now())
 
-    async def _course(self, prepared: Prepared, entry: LedgerEntry) -> Course:
-        """What follows for an entry that is not final (DESIGN section 6)."""
+    async def _course(self, prepared: Prepared, entry: LedgerEntry, *, own: bool = False) -> Course:
+        """What follows for an entry that is not final (DESIGN section 6). `own`: this attempt has sent it."""
         sent_at, overwritten = entry.first_sent_at, False
         if entry.effect_class is EffectClass.IDEMPOTENT and entry.resource is not None and sent_at is not None:
             overwritten = await self._ledger.written_since(entry.resource, sent_at, entry.key)
-        return course_of(prepared.definition, entry, await self._clock.now(), overwritten)
+        return course_of(prepared.definition, entry, await self._clock.now(), overwritten, own)
 
     async def _send(self, prepared: Prepared, entry: LedgerEntry, admitted: Admitted) -> ToolOutcome:
         await admitted.to_send()
@@ -206,7 +206,7 @@ class Sending:
             raise try_later(not_sent, f"{prepared.call.server} cannot be reached") from not_sent
         except ServerRefused as refused:
             if entry.sends > 1 and entry.effect_class is not EffectClass.READ:
-                return await self._refused_again(prepared, entry, refused)
+                return await self._refused_again(prepared, entry, str(refused))
             return await self._finish(
                 prepared, entry, LedgerState.REFUSED, CallStatus.REFUSED, str(refused)[:QUOTED_CHARACTERS]
             )
@@ -219,14 +219,14 @@ class Sending:
 
         A worker may stand still for longer than its heartbeat is waited for.
         """
-        lookup, sent_at = prepared.definition.lookup, entry.last_sent_at
+        sent_at = entry.last_sent_at
         if sent_at is None or entry.effect_class is EffectClass.READ:
             return
         lag = (await self._clock.now() - sent_at).total_seconds()
-        if lag > (lookup.leaves_within_seconds if lookup is not None else LEAVES_WITHIN_SECONDS):
+        if lag > prepared.definition.leaves_within_seconds:
             raise NotSent(f"this worker took {lag:.0f} s to come to it", health=Health.UNTOLD)
 
-    async def _refused_again(self, prepared: Prepared, entry: LedgerEntry, refused: ServerRefused) -> ToolOutcome:
+    async def _refused_again(self, prepared: Prepared, entry: LedgerEntry, refused: str) -> ToolOutcome:
         """That this send was refused says nothing of an earlier one that was never answered."""
         reason = f"an earlier send was never answered, and now the server refuses: {refused}"
         if entry.sends >= IDEMPOTENT_SENDS:
@@ -240,17 +240,27 @@ class Sending:
         if delivered.is_error:
             content = content_bytes(delivered.content)
             said = content.decode()[:QUOTED_CHARACTERS]
+            if entry.sends > 1 and entry.effect_class in NOT_THE_SAME_ANSWER:
+                return await self._refused_again(prepared, entry, said)
             return await self._finish(prepared, entry, LedgerState.SAID_NO, CallStatus.SAID_NO, said, content)
         content = content_bytes(delivered.content)
         return await self._finish(prepared, entry, LedgerState.DONE, CallStatus.DONE, "", content)
 
     async def _unanswered(self, prepared: Prepared, entry: LedgerEntry, reason: str) -> ToolOutcome:
-        course = await self._course(prepared, entry)
+        course = await self._course(prepared, entry, own=True)
         if course.follow is Follow.ASK:
             return await self.give_up(prepared, entry, f"{course.reason} ({reason})")
         message = f"no answer from {prepared.call.server}: {reason}"
         delay = max(course.wait, LEAST_WAIT) if course.follow is Follow.WAIT else None
         raise ApplicationError(message, type="OutcomeUnknown", next_retry_delay=delay)
+
+    async def leave_unknown(self, entry: LedgerEntry, reason: str) -> ToolOutcome:
+        """As `give_up`, of a call that cannot be prepared any more. Raises ApplicationError when it was overtaken."""
+        outcome = ToolOutcome(status=CallStatus.UNKNOWN, action_digest=entry.action_digest, message=reason[:400])
+        now = await self._clock.now()
+        if not await self._ledger.finish(entry.key, entry.generation, LedgerState.UNKNOWN, outcome, None, now):
+            raise _overtaken()
+        return outcome
 
     async def give_up(self, prepared: Prepared, entry: LedgerEntry, reason: str) -> ToolOutcome:
         """Nobody but a person can know whether it happened."""
@@ -312,7 +322,7 @@ def question_of(prepared: Prepared) -> str | None:
 
 
 def _settling(prepared: Prepared, wait: timedelta) -> ApplicationError:
-    message = f"no answer came from {prepared.call.server}; it is looked up once it must have appeared"
+    message = f"no answer has come from {prepared.call.server}; it is waited for, then looked up or asked about"
     return ApplicationError(message, type=SETTLING, next_retry_delay=max(wait, LEAST_WAIT))
 
 

@@ -21,6 +21,7 @@ from activities.freezes import Freezes, hold_if_frozen
 from activities.heartbeat import heartbeating
 from activities.identity import CurrentRun
 from activities.inbox import Inbox, Starts
+from activities.keys import idempotency_key
 from activities.ledger import Ledger, LedgerEntry
 from activities.looking_up import Lookups
 from activities.preparing import NOT_SENT, Preparation, Prepared, Refused, try_later
@@ -33,7 +34,7 @@ from contracts.audit import AuditKind, AuditRecord
 from contracts.canonical import digest
 from contracts.deployment import Deployment
 from contracts.policy import Ruling, RulingEffect
-from contracts.tools import CallStatus, ToolCall, ToolOutcome, WhenHeld
+from contracts.tools import CallStatus, EffectClass, ToolCall, ToolOutcome, WhenHeld
 
 LONGEST_WAIT_FOR_ROOM = timedelta(seconds=30)
 NOTHING_TO_UNDO = "nothing was sent that could be undone"
@@ -61,7 +62,7 @@ class ToolActivities:
         deployment: Deployment,
         admission: Admission,
     ) -> None:
-        self._admission = admission
+        self._admission, self._deployment = admission, deployment
         self._ledger, self._totals, self._audit = ledger, totals, audit
         self._starts, self._freezes = starts, freezes
         self._current, self._clock = current, clock
@@ -102,9 +103,22 @@ class ToolActivities:
                     return await self._call(await self._preparation.prepare(call, admitted), admitted)
             except Refused as refused:
                 await self._tell_refused(call, str(refused))
-                return ToolOutcome(status=CallStatus.REFUSED, message=str(refused)[:400])
+                return await self._refused(call, str(refused))
             except Held as held:
                 return await self._instead(call, held)
+
+    async def _refused(self, call: ToolCall, reason: str) -> ToolOutcome:
+        """A refusal, unless an earlier attempt has sent it: of what was sent nobody knows by that."""
+        if (sent := await self._sent_unanswered(call)) is not None:
+            return await self._sending.leave_unknown(sent, f"it was sent, and then: {reason}")
+        return ToolOutcome(status=CallStatus.REFUSED, message=reason[:400])
+
+    async def _sent_unanswered(self, call: ToolCall) -> LedgerEntry | None:
+        """The effect that stands under the key of this call, if it was sent and nobody knows what came of it."""
+        key = idempotency_key(self._deployment.id, await self._current.key(), call.step, call.occurrence)
+        entry = await self._ledger.find(key)
+        unanswered = entry is not None and not entry.final and entry.sends > 0
+        return entry if unanswered and entry and entry.effect_class is not EffectClass.READ else None
 
     async def _instead(self, call: ToolCall, held: Held) -> ToolOutcome:
         """What there is without the server: the answer that stands, an old one, word that it is held; else to wait.
@@ -115,7 +129,7 @@ class ToolActivities:
             with suppress(Refused):  # that may be otherwise once the server can be asked
                 if (answer := await self._from_memory(call, str(held))) is not None:
                     return answer
-            if call.when_held is WhenHeld.REPORT:
+            if call.when_held is WhenHeld.REPORT and await self._sent_unanswered(call) is None:
                 return ToolOutcome(status=CallStatus.HELD, message=str(held)[:400])
         raise held_back(held) from held
 

@@ -181,6 +181,8 @@ class Case(Model):
     """What the run has read, as the gate says: `private`, `untrusted`. Shown, never trusted."""
     audited_visits: int = 0
     """Entries into states that the audit chain has."""
+    doubts: tuple[str, ...] = ()
+    """Calls of which nobody knows whether they happened, as long as nobody has found out."""
     summary: str = ""
     reason: str = ""
     """Why the run is where it is, in one sentence; the last one stands when it ends."""

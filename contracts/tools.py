@@ -12,6 +12,7 @@ from contracts.pointers import POINTER
 from contracts.policy import Ruling
 
 Scalar = str | int | bool | None
+LEAVES_WITHIN_SECONDS = 5.0
 LARGEST_AMOUNT = 2**53 - 1
 """The largest integer of canonical JSON; nothing is counted beyond it."""
 
@@ -204,14 +205,6 @@ class Lookup(Model):
     slowest_seconds: float = Field(default=30.0, gt=0)
     """How long after it has arrived a write may still appear."""
 
-    @property
-    def leaves_within_seconds(self) -> float:
-        """So soon after its entry as sent a call has left its worker, and once more so soon its connection is open.
-
-        A look twice `slowest_seconds` after the entry then sees whatever was sent.
-        """
-        return self.slowest_seconds / 2
-
 
 class ToolDefinition(Model):
     """A tool (or the reading of a resource) as a server publishes it, with what the operator says of it."""
@@ -243,6 +236,15 @@ class ToolDefinition(Model):
     """The argument that names the run a call is made for: it must be the calling run's own workflow id."""
     credential: str = ""
     """The reference of the credential it is called with, never the value."""
+
+    @property
+    def leaves_within_seconds(self) -> float:
+        """So soon after its entry as sent an effect has left its worker, and once more so soon its connection is open.
+
+        By then a silent worker is given up. A look twice `slowest_seconds` after the entry sees whatever was sent.
+        """
+        return LEAVES_WITHIN_SECONDS if self.lookup is None else self.lookup.slowest_seconds / 2
+
     published: dict[str, JsonValue] = {}
     """The definition exactly as the server publishes it; empty where the fields above are all there is."""
 

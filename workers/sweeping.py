@@ -113,7 +113,8 @@ class Sweeper:
                 if not await self._hold(now):
                     return done
                 held_since = now
-            in_a_row = 0 if await self._tried(run, done) else in_a_row + 1
+            # Runs that may have been reset are asked themselves, and may not answer: that says nothing of Temporal.
+            in_a_row = 0 if await self._tried(run, done) else in_a_row + (place is not None)
             self._after = place or self._after
             if in_a_row >= FAILURES_IN_A_ROW or await self._stopped_within(self._bounds.pace):
                 return done

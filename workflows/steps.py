@@ -27,6 +27,7 @@ from workflows.machine.unanswered import cause_of, held_to_the_last
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=5)
 KEPT_REFUSALS = 5
+LONGEST_WAIT = timedelta(hours=12)
 MOST_FAIRNESS_BYTES = 64
 """What Temporal takes for a fairness key."""
 PATIENT = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
@@ -139,7 +140,7 @@ async def ask_policy(run: Run[Any], call: ToolCall) -> Ruling:
 
 
 async def make_call(
-    run: Run[Any], call: ToolCall, within: timedelta = timedelta(hours=12), patience: RetryPolicy = STEADY
+    run: Run[Any], call: ToolCall, within: timedelta = LONGEST_WAIT, patience: RetryPolicy = STEADY
 ) -> ToolOutcome:
     """One tool call through the gate, whatever its outcome but unknown. Raises StepFailed when nobody can know it.
 
@@ -159,6 +160,8 @@ async def make_call(
     taint = tuple(sorted({*run.case.taint, *outcome.taint}))
     run.note(tool_calls=run.case.tool_calls + 1, taint=taint)
     _remember_refusal(run, call, outcome.ruling)
+    if outcome.status is CallStatus.UNKNOWN:
+        run.note(doubts=(*run.case.doubts, described(call))[-KEPT_REFUSALS:])
     heed_cancellation(run)
     if outcome.status is CallStatus.UNKNOWN:
         raise StepFailed(
@@ -316,13 +319,14 @@ async def _attempt(
     priority: Priority = Priority.default,
 ) -> OutputT:
     """Its result. What is frozen when its time is over waits on; whatever else fails for good raises StepFailed."""
+    left = schedule_to_close
     while True:
         try:
             return await workflow.execute_activity_method(
                 method,
                 request,
                 start_to_close_timeout=start_to_close,
-                schedule_to_close_timeout=schedule_to_close,
+                schedule_to_close_timeout=left,
                 heartbeat_timeout=HEARTBEAT_TIMEOUT,
                 retry_policy=patience,
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -336,6 +340,7 @@ async def _attempt(
             if not held_to_the_last(error):
                 sends = method is ToolActivities.call_tool  # an attempt before the last one may have sent it
                 raise StepFailed(step, f"{step}: {cause_of(error)}", ask_people=sends) from error
+            left = max(left, LONGEST_WAIT)  # what little time an undo had left would be over at once, again and again
 
 
 def _fair_to(server: str) -> Priority:

@@ -11,12 +11,14 @@ from activities.ledger import Claim, LedgerEntry, LedgerState
 from activities.lost_answers import IDEMPOTENT_SENDS
 from activities.toolbox import NotSent, OutcomeUnknown, ServerRefused
 from contracts.model import Moment
-from contracts.tools import CallStatus, Delivered, EffectClass, ToolCall
+from contracts.tools import CallStatus, Delivered, EffectClass, Lookup, ToolCall
 from tests.activities.bench import Bench, SlowToLeave, a_bench
 from tests.doubles import RecordingToolbox, says_no
 
 TOOL = "payments.issue_credit"
 CREDIT = ToolCall(server="payments", tool="issue_credit", arguments={"cents": 4000}, step=TOOL)
+SURELY_OVER = timedelta(seconds=67)
+"""Five seconds to leave, a minute to be answered, two to record it."""
 EVERY_CLASS = list(EffectClass)
 RESENDABLE = [EffectClass.READ, EffectClass.IDEMPOTENT, EffectClass.KEYED]
 NEVER_RESENT = [EffectClass.QUERYABLE, EffectClass.OPAQUE]
@@ -164,6 +166,7 @@ async def test_a_worker_killed_after_sending_leaves_an_unknown_outcome(effect_cl
         entry = await bench.entry(CREDIT)
         assert entry is not None
         assert entry.state is LedgerState.SENT
+        bench.clock.forward(SURELY_OVER)
         outcome = await bench.call(CREDIT)
     assert outcome.status is CallStatus.UNKNOWN
     assert outcome.message.startswith("it was sent and no answer came")
@@ -241,7 +244,58 @@ async def test_a_worker_that_stood_still_after_its_entry_does_not_send_what_othe
         assert await bench.sends(CREDIT) == 1
 
 
+@pytest.mark.parametrize("effect_class", [EffectClass.IDEMPOTENT, EffectClass.QUERYABLE])
+async def test_a_no_to_a_second_send_says_nothing_of_the_first_where_the_server_does_not_know_our_key(
+    effect_class: EffectClass,
+) -> None:
+    lookup = {TOOL: Lookup(tool="credits", items="/credits", match="/key", slowest_seconds=1)}
+    toolbox = tools(effect_class, OutcomeUnknown("timed out"), says_no("credited already"))
+    toolbox.lookups = lookup if effect_class is EffectClass.QUERYABLE else {}
+    toolbox.answers = {**toolbox.answers, "payments.credits": {"credits": []}}
+    async with a_bench(toolbox) as bench:
+        outcome = None
+        for _ in range(20):
+            try:
+                outcome = await bench.call(CREDIT)
+                break
+            except ApplicationError:
+                bench.clock.forward(timedelta(seconds=2))
+    assert outcome is not None
+    assert outcome.status is CallStatus.UNKNOWN
+
+
+@pytest.mark.parametrize("effect_class", NEVER_RESENT)
+async def test_what_was_sent_is_not_said_to_be_refused_when_its_tool_has_changed_meanwhile(
+    effect_class: EffectClass,
+) -> None:
+    async with a_bench(tools(effect_class, killed)) as bench:
+        with pytest.raises(WorkerKilled):
+            await bench.call(CREDIT)
+        bench.toolbox.schemas = {TOOL: {"type": "object", "description": "another tool by now"}}
+        outcome = await bench.call(CREDIT)
+        entry = await bench.entry(CREDIT)
+    assert outcome.status is CallStatus.UNKNOWN
+    assert outcome.message.startswith("it was sent, and then: payments.issue_credit has changed since")
+    assert entry is not None
+    assert (entry.state, outcome.action_digest) == (LedgerState.UNKNOWN, entry.action_digest)
+
+
 # Two attempts at once.
+
+
+async def test_people_are_not_asked_before_whoever_has_sent_it_must_have_had_an_answer() -> None:
+    toolbox = RecordingToolbox({TOOL: {"credit": "C-1"}}, classes={TOOL: EffectClass.OPAQUE})
+    toolbox.hold[TOOL], toolbox.reached[TOOL] = asyncio.Event(), asyncio.Event()
+    async with a_bench(toolbox) as bench:
+        slow = asyncio.create_task(bench.call(CREDIT))
+        await asyncio.wait_for(toolbox.reached[TOOL].wait(), 5)
+        bench.clock.forward(SURELY_OVER - timedelta(seconds=1))
+        error = await fails(bench)
+        toolbox.hold[TOOL].set()
+        assert (await asyncio.wait_for(slow, 5)).status is CallStatus.DONE
+        assert (await bench.call(CREDIT)).status is CallStatus.DONE
+    assert (error.type, error.next_retry_delay) == ("Settling", timedelta(seconds=1))
+    assert toolbox.called == [TOOL]
 
 
 async def test_an_answer_that_comes_after_all_replaces_unknown() -> None:
@@ -250,6 +304,7 @@ async def test_an_answer_that_comes_after_all_replaces_unknown() -> None:
     async with a_bench(toolbox) as bench:
         slow = asyncio.create_task(bench.call(CREDIT))
         await asyncio.wait_for(toolbox.reached[TOOL].wait(), 5)
+        bench.clock.forward(SURELY_OVER)
         assert (await bench.call(CREDIT)).status is CallStatus.UNKNOWN
         toolbox.hold[TOOL].set()
         assert (await asyncio.wait_for(slow, 5)).status is CallStatus.DONE

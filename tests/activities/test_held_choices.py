@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 from activities.conversations import RunKey
 from activities.keys import idempotency_key
 from activities.ledger import LedgerState
-from activities.toolbox import NotSent
+from activities.toolbox import NotSent, OutcomeUnknown
 from contracts.servers import BreakerRule, ServerRules
 from contracts.tools import CallStatus, EffectClass, Taint, ToolCall, ToolOutcome, WhenHeld
 from policies.engine import CedarRules
@@ -175,3 +175,35 @@ async def test_what_would_be_refused_waits_until_the_server_can_be_asked_again()
         bench.authority.accepts_at_first_contact = False
         bench.deployment = PRODUCTION
         await held(bench, reading())
+
+
+async def test_a_step_is_not_told_that_nothing_was_sent_of_a_call_that_was_sent_and_never_answered() -> None:
+    lost = in_turn(lambda _: _lose())
+    toolbox = RecordingToolbox({CREDIT: lost}, classes={CREDIT: EffectClass.KEYED}, said={"orders": AT_ONCE})
+    async with a_bench(toolbox) as bench:
+        call = marking("1").model_copy(update={"when_held": WhenHeld.REPORT})
+        with pytest.raises(ApplicationError, match="timed out"):
+            await bench.call(call)
+        with pytest.raises(ApplicationError) as raised:
+            await bench.call(call)
+
+    assert raised.value.type == "Held"
+
+
+def _lose() -> Any:
+    raise OutcomeUnknown("timed out")
+
+
+async def test_an_old_answer_stays_old_where_it_served_after_a_read_that_was_sent() -> None:
+    found = in_turn({"status": "delivered"}, lambda _: _lose())
+    toolbox = RecordingToolbox({READ: found}, said={"orders": AT_ONCE})
+    async with a_bench(toolbox) as bench:
+        await bench.call(reading("before"))
+        bench.clock.forward(timedelta(minutes=10))
+        with pytest.raises(ApplicationError, match="timed out"):
+            await bench.call(reading("1"))
+        first = await bench.call(reading("1"))
+        bench.clock.forward(timedelta(seconds=5))
+        second = await bench.call(reading("2"))
+
+    assert (first.age_seconds, second.age_seconds) == (600, 605)

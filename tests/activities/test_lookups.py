@@ -367,6 +367,7 @@ async def test_an_idempotent_call_is_not_repeated_over_a_newer_write_to_the_same
             await bench.call(written("A-1", "Cork"))
         bench.clock.forward(timedelta(seconds=2))
         assert (await bench.call(written("A-1", "Bern", "2"))).done
+        bench.clock.forward(timedelta(seconds=70))
         outcome = await bench.call(written("A-1", "Cork"))
 
     assert outcome.status is CallStatus.UNKNOWN
@@ -389,6 +390,7 @@ async def test_where_nobody_has_said_what_a_call_changes_any_newer_write_of_its_
             await bench.call(written("A-1", "Cork"))
         bench.clock.forward(timedelta(seconds=2))
         assert (await bench.call(written("A-2", "Bern", "2"))).done
+        bench.clock.forward(timedelta(seconds=70))
         assert (await bench.call(written("A-1", "Cork"))).status is CallStatus.UNKNOWN
 
 

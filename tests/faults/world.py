@@ -64,7 +64,7 @@ class Setting(Model):
     """Activities that a worker takes at once."""
     slowest: float = 0.2
     """The bank takes up to so many seconds before an effect, and after it."""
-    timeout_seconds: int = 20
+    timeout_seconds: int = 8
     """Of every tool of the bank."""
     reached: Literal["directly", "through its front", "over stdio"] = "directly"
     ledger: Literal["on", "off"] = "on"

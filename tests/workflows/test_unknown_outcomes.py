@@ -13,7 +13,7 @@ from activities.toolbox import OutcomeUnknown
 from contracts.canonical import parse_json
 from contracts.decisions import RequestKind, Verdict
 from contracts.roster import Roster
-from contracts.tools import EffectClass
+from contracts.tools import CallStatus, EffectClass, ToolOutcome
 from tests.activities.people import person
 from tests.doubles import RecordingToolbox, in_turn, says_no
 from tests.story import DEPLOYMENT
@@ -255,3 +255,36 @@ async def test_nobody_answers_for_a_week_and_it_is_asked_again_and_never_sent(te
     assert second.kind is RequestKind.OUTCOME
     assert ending.state == "refunded"
     assert toolbox.called.count(STEP) == 1
+
+
+async def test_an_answer_that_comes_before_the_word_of_a_person_stands_and_nothing_is_sent_again(
+    temporal: WorkflowEnvironment,
+) -> None:
+    books = Books()
+    toolbox = opaque(books, payments__issue_credit=credited_and_lost(books))
+    async with a_refund(temporal, 4000, books=books, toolbox=toolbox) as refund:
+        await refund.run.asked()
+        entry = await entry_of(refund)
+        late = ToolOutcome(status=CallStatus.DONE, action_digest=entry.action_digest, message="late, and yet")
+        now = await refund.run.now()
+        await refund.story.store.ledger.finish(entry.key, entry.generation, LedgerState.DONE, late, None, now)
+        await refund.run.decides(Verdict.DID_NOT_HAPPEN)
+        ending = await refund.run.ending()
+
+    assert ending.state == "refunded"
+    assert toolbox.called.count(STEP) == 1
+    assert books.credits == [4000]
+
+
+async def test_a_run_cancelled_with_a_call_of_which_nobody_knows_says_so_at_its_end(
+    temporal: WorkflowEnvironment,
+) -> None:
+    books = Books()
+    toolbox = opaque(books, payments__issue_credit=credited_and_lost(books))
+    async with a_refund(temporal, 4000, books=books, toolbox=toolbox) as refund:
+        await refund.run.asked()
+        await refund.run.cancel()
+        ending = await refund.run.ending()
+
+    assert ending.state == "cancelled"
+    assert ending.reason.endswith("; nobody knows whether payments.issue_credit 40.00 EUR happened")

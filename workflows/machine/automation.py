@@ -10,7 +10,7 @@ from temporalio.exceptions import is_cancelled_exception
 
 from contracts.decisions import Verdict
 from contracts.runs import BuiltIn, Case, CaseT, Ending, Escalation, Resolution, RunView, Visit
-from contracts.tools import CallStatus
+from contracts.tools import CallStatus, ToolOutcome
 from workflows import steps, store_steps
 from workflows.machine import compensation, record
 from workflows.machine.approvals import Choice, DecidedByPeople
@@ -193,25 +193,34 @@ class Automation(DecidedByPeople[CaseT]):
     async def _await_choice(self) -> str:
         escalation = self._escalation()
         choice = await self.ask_for_choice(escalation, self.owner_role)
-        if problem := await self._not_resolved(escalation, choice):
+        resolved = await self._resolved(escalation, choice)
+        if resolved is not None and resolved.status is CallStatus.UNKNOWN:
+            problem = resolved.message
             problem = f"{problem[:200]}; still: {escalation.problem.rpartition('; still: ')[2]}"[:400]
             self.note(escalation=escalation.model_copy(update={"problem": problem}), reason=problem)
             return BuiltIn.ESCALATED.value
         if choice.verdict is Verdict.ABANDON:
             return await self._abandon(escalation, choice.approver)
-        if choice.verdict in (Verdict.RETRY, Verdict.DID_NOT_HAPPEN) and escalation.renew:
+        again = choice.verdict is Verdict.RETRY if resolved is None else resolved.status is CallStatus.NOT_HAPPENED
+        if again and escalation.renew:
             self.note(occurrences=steps.renew(self.case, escalation.step))
         if choice.verdict is Verdict.TAKE_OVER and escalation.undoing:
             compensation.undone_by_hand(self)
-        self.note(escalation=None, reason="", supplied=choice.value)
-        return await self._undo_everything() if self.case.cancelling else escalation.options[choice.verdict]
+        self.note(escalation=None, reason="", supplied=choice.value, doubts=())
+        if self.case.cancelling:
+            return await self._undo_everything()
+        if resolved is not None and not again:  # the ledger answers the call, whatever was said
+            return escalation.from_state
+        return escalation.options[Verdict.DID_NOT_HAPPEN if resolved is not None else choice.verdict]
 
-    async def _not_resolved(self, escalation: Escalation, choice: Choice) -> str:
-        """Have the ledger take the answer, where that says what came of a call; why it does not, else empty."""
+    async def _resolved(self, escalation: Escalation, choice: Choice) -> ToolOutcome | None:
+        """What stands in the ledger once it has the answer, where that says what came of a call; else None.
+
+        An answer of the server that came meanwhile stands against every word.
+        """
         if escalation.unanswered is None or choice.decision is None:
-            return ""
-        outcome = await store_steps.resolve_call(Resolution(unanswered=escalation.unanswered, decision=choice.decision))
-        return outcome.message if outcome.status is CallStatus.UNKNOWN else ""
+            return None
+        return await store_steps.resolve_call(Resolution(unanswered=escalation.unanswered, decision=choice.decision))
 
     async def _abandon(self, escalation: Escalation, by: str) -> str:
         reason = f"abandoned by {by}: {escalation.problem}"[:400]
@@ -227,7 +236,8 @@ class Automation(DecidedByPeople[CaseT]):
 
     async def _cancel(self) -> None:
         if not self.case.cancelling:  # else people have cancelled or abandoned it before, and nothing changes
-            reason = f"cancelled: {workflow.cancellation_reason() or 'no reason given'}"[:400]
+            doubts = f"; nobody knows whether {', '.join(self.case.doubts)} happened" if self.case.doubts else ""
+            reason = f"cancelled: {workflow.cancellation_reason() or 'no reason given'}"[: 400 - len(doubts)] + doubts
             self.note(cancelling=True, again_at=None, reason=reason)
             await self.withdraw_requests("cancelled")
             if self.case.state == BuiltIn.ESCALATED:

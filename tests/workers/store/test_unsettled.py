@@ -222,6 +222,19 @@ async def test_what_was_reserved_is_given_back_where_nothing_was_sent(store: Sto
     assert disagreements(store) == []
 
 
+async def test_a_call_that_people_gave_up_after_it_was_sent_goes_on_counting(store: Store) -> None:
+    await store.starts.register(started(), NINE)
+    spending = Spending(key="sent", action_digest=claim("sent").action_digest, run=RUN)
+    await store.totals.reserve(spending, (Share(total="requester", of="rita", amount=100),), at(1))
+    await entered(store, "sent", LedgerState.ABANDONED)
+
+    await store.orphans.settle(RUN, TERMINATED, (), at(30), tell_nobody)
+
+    new = Spending(key="new", action_digest=claim("new").action_digest, run=RUN)
+    assert await store.totals.peek(new, (Share(total="requester", of="rita", amount=1),)) == {"requester": 101}
+    assert told(store, RUN, AuditKind.GIVEN_BACK) == []
+
+
 async def test_one_record_tells_what_was_settled_however_often_it_is_tried(store: Store) -> None:
     await store.starts.register(started(), NINE)
     await entered(store, "key-1", LedgerState.CLAIMED)

@@ -9,7 +9,7 @@ from mcp_types import RequestParamsMeta
 from pydantic import JsonValue
 
 from activities.toolbox import Health, NotSent, OutcomeUnknown, ServerRefused
-from contracts.tools import Delivered, ToolDefinition
+from contracts.tools import Delivered, EffectClass, ToolDefinition
 from workers.resources.mcp_connections import limits, results
 from workers.resources.mcp_connections.definitions import LIST_RESOURCES
 from workers.resources.mcp_connections.failures import delivered_despite, not_reachable, worth_reopening
@@ -73,8 +73,11 @@ def _require_open(client: Client) -> None:
 
 
 def _require_in_time(tool: ToolDefinition, seconds: float) -> None:
-    """Raise NotSent when a call that may be looked up would leave too late to be seen. It is open now: try again."""
-    if tool.lookup is not None and seconds > tool.lookup.leaves_within_seconds:
+    """Raise NotSent when an effect would leave too late: others have given it up, or have looked for it.
+
+    The connection is open now, and trying again is free.
+    """
+    if tool.effect_class is not EffectClass.READ and seconds > tool.leaves_within_seconds:
         raise NotSent(f"it took {seconds:.0f} s until {tool.server} was open", health=Health.HEALTHY)
 
 

@@ -18,6 +18,9 @@ COLUMNS = {name for name in Claim.model_fields if name in LEDGER.c}
 """Of a claim; the rest, which says by what it is permitted, stands in the audit chain alone."""
 RECORDABLE = tuple(state for state in LedgerState if state not in (LedgerState.CLAIMED, LedgerState.SENT))
 
+LOOKED_THROUGH = 100
+"""Answers to one question; the newest may be old ones that served again."""
+
 # Built once: that costs more than running them.
 _OF_KEY = LEDGER.c.key == bindparam("of_key")
 _FIND = select(LEDGER).where(_OF_KEY)
@@ -81,11 +84,10 @@ _ANSWERED = (
         LEDGER.c.question == bindparam("of_question"),
         LEDGER.c.state == LedgerState.DONE.value,
         LEDGER.c.content.is_not(None),
-        LEDGER.c.sends > 0,  # an old answer that served once more has not become younger by that
         LEDGER.c.finished_at >= bindparam("since", type_=MomentText),
     )
     .order_by(LEDGER.c.finished_at.desc())
-    .limit(1)
+    .limit(LOOKED_THROUGH)
 )
 _WRITTEN_SINCE = (
     select(LEDGER.c.key)
@@ -218,8 +220,10 @@ class SqlLedger:
     async def answered(self, question: str, since: Moment) -> Answered | None:
         """The newest answer of a server to this question that came at `since` or later, whoever asked; else None."""
         values = {"of_question": question, "since": since}
-        row = await self._database.read(lambda connection: connection.execute(_ANSWERED, values).one_or_none())
-        return None if row is None else Answered.model_validate({"outcome": row.outcome, "at": row.finished_at})
+        rows = await self._database.read(lambda connection: connection.execute(_ANSWERED, values).all())
+        found = (Answered.model_validate({"outcome": row.outcome, "at": row.finished_at}) for row in rows)
+        # An old answer that served once more has not become younger by that.
+        return next((each for each in found if not each.outcome.age_seconds), None)
 
     async def written_since(self, resource: str, since: Moment, besides: str) -> bool:
         """Whether an effect under another key than `besides` on this resource was first sent later than `since`."""

@@ -18,6 +18,7 @@ from sqlalchemy import (
     false,
     func,
     literal_column,
+    or_,
     select,
     tuple_,
     update,
@@ -325,7 +326,8 @@ def _give_back(connection: Connection, run: RunKey, at: Moment) -> list[AuditRec
     actions = {str(record.facts.get("key")): record.about for record in records}
     if not actions:
         return []
-    of_them = and_(LEDGER.c.key.in_(actions), LEDGER.c.state != LedgerState.ABANDONED.value)
+    may_have_happened = or_(LEDGER.c.state != LedgerState.ABANDONED.value, LEDGER.c.sends > 0)
+    of_them = and_(LEDGER.c.key.in_(actions), may_have_happened)
     kept = set(connection.scalars(select(LEDGER.c.key).where(of_them)))
     standing = select(RESERVATIONS.c.total, RESERVATIONS.c.key)
     standing = standing.where(RESERVATIONS.c.key.in_(actions.keys() - kept), RESERVATIONS.c.released == false())
