@@ -77,6 +77,12 @@ def be_quiet() -> None:
     Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=errors)))
 
 
+def first_of(error: BaseException) -> BaseException:
+    """What went wrong first; a lane that is taken down in the middle of it may fail at that too."""
+    before = error.__context__
+    return first_of(before) if before is not None and not isinstance(before, asyncio.CancelledError) else error
+
+
 async def run(nursery: Nursery, store: str, planned: Planned, seed: int, keep: Path | None) -> Judged:
     """One lane."""
     began = time.monotonic()
@@ -85,8 +91,8 @@ async def run(nursery: Nursery, store: str, planned: Planned, seed: int, keep: P
     try:
         facts = await run_lane(nursery, source, STORES[store], seed, planned.business, planned.setting, keep)
     except (AssertionError, TimeoutError) as error:
-        broken = f"the lane did not come to its end: {error}"
-    judged = Judged(STORES[store].name, planned.name, facts, time.monotonic() - began, broken)
+        broken = f"the lane did not come to its end: {first_of(error)!r}"
+    judged = Judged(STORES[store].name, planned.name, facts, time.monotonic() - began, planned.alone, broken)
     say(judged.row())
     for trouble in judged.troubles[:SHOWN]:
         say(f"  PROBLEM {trouble.kind}: {trouble.what}")
@@ -138,7 +144,7 @@ def shortcomings(judged: list[Judged], amount: Amount, whole: bool) -> list[str]
     """What was not put to the test as it should have been, and what took too long."""
     facts = [each.facts for each in judged]
     found = []
-    late = sum(len(settling(each).late) for each in facts)
+    late = sum(len(settling(each.facts).late) for each in judged if each.alone)
     if late:
         found.append(f"{late} interrupted calls of keyed and idempotent tools were settled too late")
     drawn = sum(not kill.failpoint for each in facts for kill in each.kills)

@@ -53,8 +53,10 @@ class Stopped:
     async def last(self, seconds: float) -> None:
         """See Outage."""
         await asyncio.to_thread(self._server.stop, "immediate")
-        await asyncio.sleep(seconds)
-        await asyncio.to_thread(self._server.start)
+        try:
+            await asyncio.sleep(seconds)
+        finally:  # a lane that fails meanwhile still has to be taken down
+            await asyncio.to_thread(self._server.start)
 
 
 class SqliteStores:

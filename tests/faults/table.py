@@ -20,6 +20,8 @@ class Judged:
     lane: str
     facts: Facts
     seconds: float
+    alone: bool = True
+    """It had the machine to itself: only then a time in it says anything."""
     broken: str = ""
     """Why there are no facts."""
 
@@ -56,7 +58,7 @@ def rows(judged: list[Judged]) -> Iterator[str]:
     yield ""
     yield from _kills(facts)
     yield from _escalations(facts)
-    yield _settled(settling(each) for each in facts)
+    yield _settled(settling(each.facts) for each in judged if each.alone)
 
 
 def _kills(facts: list[Facts]) -> Iterator[str]:

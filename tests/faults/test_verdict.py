@@ -4,6 +4,8 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from contracts.tools import EffectClass
 from tests.faults.bank.journal import Line, What
 from tests.faults.board import InFlight
@@ -194,6 +196,13 @@ def test_a_class_that_needs_nobody_may_not_escalate_whatever_hit_it() -> None:
     facts = an_escalated_note(effect_class=EffectClass.KEYED)
     facts.kills = [killed(flight(NOTE, "before toolbox.call"))]
     assert kinds(facts) == {"escalated"}
+
+
+@pytest.mark.parametrize(("hits", "wrong"), [(2, {"escalated"}), (3, set())])
+def test_what_can_be_looked_up_needs_a_person_only_when_each_of_its_sends_was_hit(hits: int, wrong: set[str]) -> None:
+    facts = an_escalated_note(effect_class=EffectClass.QUERYABLE)
+    facts.kills = [killed(flight(NOTE, "before toolbox.call"))] * hits
+    assert kinds(facts) == wrong
 
 
 def test_an_answer_that_cannot_be_read_must_stand_as_done_after_one_send() -> None:

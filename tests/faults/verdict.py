@@ -7,7 +7,13 @@ from typing import NamedTuple
 from contracts.tools import EffectClass
 from tests.faults.bank.journal import Line, What
 from tests.faults.bank.misbehaviour import OF_NAME, Means
-from tests.faults.expected import LOOKED_UP, MAY_ESCALATE, SETTLED_CLASSES, SETTLED_WITHIN_SECONDS
+from tests.faults.expected import (
+    HITS_THAT_NEED_A_PERSON,
+    LOOKED_UP,
+    MAY_ESCALATE,
+    SETTLED_CLASSES,
+    SETTLED_WITHIN_SECONDS,
+)
 from tests.faults.facts import Call, Facts, LedgerRow, call_of
 from tests.faults.phases import may_have_happened
 from tests.faults.planned import CLASS_OF, Effect
@@ -95,13 +101,15 @@ def _completed_twice(facts: Facts) -> Iterator[Trouble]:
 
 
 def _escalated_without_need(facts: Facts) -> Iterator[Trouble]:
-    hit = justified(facts)
+    hits = hits_after_the_send(facts)
     for row in escalated(facts):
         name = f"{row.effect_class.value} {row.tool} {row.memo}"
-        if row.effect_class not in MAY_ESCALATE:
+        needed = HITS_THAT_NEED_A_PERSON.get(row.effect_class)
+        if needed is None:
             yield Trouble("escalated", f"{name}: this class needs nobody")
-        elif row.call not in hit:
-            yield Trouble("escalated", f"{name}: nothing hit it between its send and its record")
+        elif hits[row.call] < needed:
+            hit = f"hit {hits[row.call]} times between its send and its record, not {needed}"
+            yield Trouble("escalated", f"{name}: {hit}")
 
 
 def _misjudged(facts: Facts) -> Iterator[Trouble]:
@@ -141,10 +149,10 @@ def escalated(facts: Facts) -> list[LedgerRow]:
     ]
 
 
-def justified(facts: Facts) -> set[Call]:
-    """Calls that something hit between send and record."""
-    killed = {call_of(call) for kill in facts.kills for call in kill.calls if may_have_happened(call.phase)}
-    return killed | {call_of(strike.call) for strike in facts.strikes if may_have_happened(strike.call.phase)}
+def hits_after_the_send(facts: Facts) -> Counter[Call]:
+    """How often each call was hit between its send and its record."""
+    met = [call for kill in facts.kills for call in kill.calls] + [strike.call for strike in facts.strikes]
+    return Counter(call_of(call) for call in met if may_have_happened(call.phase))
 
 
 class Settling(NamedTuple):

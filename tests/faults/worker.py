@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import os
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +15,8 @@ from contracts.wire import DATA_CONVERTER
 from tests.faults.board import Board
 from tests.faults.forgetful import without_ledger
 from tests.faults.watched import Armed, CallsWatched, Watch, watched
-from workers.assembly import activities_of, interceptors_of, make_worker, open_ports, open_store
+from workers.assembly import Ports, activities_of, interceptors_of, make_worker, open_ports, open_store
+from workers.resources.store.errors import StoreUnreachable
 from workers.settings import Settings
 from workflows.catalog import Catalog
 
@@ -67,7 +69,8 @@ async def work(order: Order, tell_ready: int) -> None:
     watch = Watch(Board(board_of(order.folder, os.getpid())), strikes_of(order.folder), order.armed)
     client = await _connected(order.address)
     settings = order.settings()
-    async with open_store(settings) as store, open_ports(settings, client, store) as opened:
+    async with AsyncExitStack() as stack:
+        opened = await _opened(stack, settings, client)
         opened = dataclasses.replace(opened, owner_roles=catalog().owner_roles())
         ports = watched(opened if order.ledger == "on" else without_ledger(opened), watch)
         around = [*interceptors_of(ports), CallsWatched(watch)]
@@ -76,6 +79,18 @@ async def work(order: Order, tell_ready: int) -> None:
         ):
             os.write(tell_ready, f"ready {os.getpid()}\n".encode())
             await asyncio.Event().wait()
+
+
+async def _opened(stack: AsyncExitStack, settings: Settings, client: Client) -> Ports:
+    """The ports, once the store is there: tried again as by whoever starts a worker that has ended for want of it."""
+    async with asyncio.timeout(CONNECTED_WITHIN_SECONDS):
+        while True:
+            try:
+                store = await stack.enter_async_context(open_store(settings))
+                return await stack.enter_async_context(open_ports(settings, client, store))
+            except StoreUnreachable:
+                await stack.aclose()
+                await asyncio.sleep(0.1)
 
 
 async def _connected(address: str) -> Client:

@@ -15,6 +15,7 @@ OUR_HEADERS = (b"host:", b"connection:")
 OVERSIZE = 5 * 1024 * 1024
 HANGS_SECONDS = 60.0
 DRIP_SECONDS = 0.01
+DRIP_BYTES = 16
 REFUSES_SECONDS = 0.4
 RETRY_AFTER_SECONDS = 1
 
@@ -180,8 +181,8 @@ async def _wrong_id(writer: asyncio.StreamWriter, answer: bytes, number: JsonVal
 
 async def _drip(writer: asyncio.StreamWriter, answer: bytes, number: JsonValue) -> None:
     whole = _head(len(answer)) + answer
-    for start in range(0, len(whole), 8):
-        writer.write(whole[start : start + 8])
+    for start in range(0, len(whole), DRIP_BYTES):
+        writer.write(whole[start : start + DRIP_BYTES])
         await writer.drain()
         await asyncio.sleep(DRIP_SECONDS)
     await _gone(writer)
