@@ -97,19 +97,25 @@ class ToolActivities:
 
         Raises ApplicationError while trying again is allowed by the effect class.
         """
+        prepared: Prepared | None = None
         async with heartbeating():
             try:
                 async with self._held_rather_than_failing(call), self._admitted(call, calls=True) as admitted:
-                    return await self._call(await self._preparation.prepare(call, admitted), admitted)
+                    prepared = await self._preparation.prepare(call, admitted)
+                    return await self._call(prepared, admitted)
             except Refused as refused:
                 await self._tell_refused(call, str(refused))
-                return await self._refused(call, str(refused))
+                return await self._refused(call, str(refused), prepared)
             except Held as held:
                 return await self._instead(call, held)
 
-    async def _refused(self, call: ToolCall, reason: str) -> ToolOutcome:
-        """A refusal, unless an earlier attempt has sent it: of what was sent nobody knows by that."""
-        if (sent := await self._sent_unanswered(call)) is not None:
+    async def _refused(self, call: ToolCall, reason: str, prepared: Prepared | None) -> ToolOutcome:
+        """A refusal, unless an earlier attempt has sent it: of what was sent nobody knows by that.
+
+        Another action under its key says nothing of it either, and is refused.
+        """
+        sent = await self._sent_unanswered(call)
+        if sent is not None and (prepared is None or prepared.action_digest == sent.action_digest):
             return await self._sending.leave_unknown(sent, f"it was sent, and then: {reason}")
         return ToolOutcome(status=CallStatus.REFUSED, message=reason[:400])
 

@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError
 from activities.authority import NothingInForce
 from activities.conversations import Delta
 from activities.keys import idempotency_key
-from activities.ledger import Claim, Ledger, LedgerEntry
+from activities.ledger import Claim, Ledger, LedgerEntry, LedgerState
 from activities.quorum import MAX_PEOPLE
 from activities.toolbox import NotSent
 from activities.tools import NOTHING_TO_UNDO
@@ -180,6 +180,19 @@ async def test_a_key_cannot_name_two_actions() -> None:
         assert other.message.startswith("step 'payments.issue_credit' was used for another action before")
         assert (await bench.call(credit(4000))).status is CallStatus.DONE
     assert len(bench.toolbox.called) == 1
+
+
+async def test_another_action_under_the_key_of_one_that_was_sent_is_refused_and_says_nothing_of_it() -> None:
+    toolbox = payments()
+    async with a_bench(toolbox) as bench:
+        toolbox.answers = {"payments.issue_credit": TimeoutError("the worker broke")}
+        with pytest.raises(TimeoutError):
+            await bench.call(credit(4000))
+        other = await bench.call(credit(4001))
+        entry = await bench.entry(credit(4000))
+    assert other.status is CallStatus.REFUSED
+    assert entry is not None
+    assert (entry.state, entry.sends) == (LedgerState.SENT, 1)
 
 
 async def test_the_order_of_arguments_makes_no_other_action() -> None:

@@ -122,9 +122,15 @@ OF_LOST_ANSWERS = (
     ),
     In("activities/tools.py", CLASSES).off(
         "gate: what was sent is not refused",
-        "if (sent := await self._sent_unanswered(call)) is not None:",
-        "if (sent := None) is not None:",
+        "sent = await self._sent_unanswered(call)",
+        "sent: LedgerEntry | None = None",
         "test_what_was_sent_is_not_said_to_be_refused_when_its_tool_has_changed_meanwhile",
+    ),
+    In("activities/tools.py", "tests/activities/test_gate.py").off(
+        "gate: another action under the key of a sent one leaves it as it is",
+        "if sent is not None and (prepared is None or prepared.action_digest == sent.action_digest):",
+        "if sent is not None:",
+        "test_another_action_under_the_key_of_one_that_was_sent_is_refused_and_says_nothing_of_it",
     ),
     In("activities/tools.py", "tests/activities/test_held_choices.py").off(
         "held: a step is not told that nothing was sent of what was sent",
