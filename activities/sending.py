@@ -28,13 +28,12 @@ from contracts.tools import CallStatus, Delivered, EffectClass, ToolCall, ToolOu
 RETRY_AFTER = timedelta(seconds=2)
 QUOTED_CHARACTERS = 120
 """Of a tool's refusal; the whole of it stands in the store (docs/decisions/0009)."""
-
-
 NO_EFFECT = (LedgerState.SAID_NO, LedgerState.REFUSED)
+"""What was reserved of running totals for these is given back."""
 NOT_THE_SAME_ANSWER = (EffectClass.IDEMPOTENT, EffectClass.QUERYABLE)
 """Where a second send is answered anew; a server that knows our key answers as it did the first time."""
 LEAST_WAIT = timedelta(milliseconds=100)
-"""What was reserved of running totals for these is given back."""
+"""Before the next attempt, when what it waits for is due already."""
 
 
 def refuse_another(prepared: Prepared, standing: LedgerEntry) -> None:
