@@ -30,6 +30,7 @@ def explained(failure: Exception) -> CommandFailed:
 
 def of_what_is_configured(failure: Exception) -> CommandFailed | None:
     """The store and the files that settings name; their own sentences say what to do."""
+    from activities.context_files import ContextBroken
     from policies.document import PolicyBroken
     from workers.resources.checkpoint_file import CheckpointsUnusable
     from workers.resources.key_file import KeyFileUnusable
@@ -44,7 +45,7 @@ def of_what_is_configured(failure: Exception) -> CommandFailed | None:
             return WrongInput(f"INTERLOCK_NOTICES: {failure}")
         case ServersFileUnusable():
             return WrongInput(f"INTERLOCK_SERVERS: {failure}")
-        case PolicyBroken() | KeyFileUnusable() | CheckpointsUnusable():
+        case PolicyBroken() | ContextBroken() | KeyFileUnusable() | CheckpointsUnusable():
             return WrongInput(str(failure))
         case errors.StoreUnreachable() | errors.StoreMissing():
             return NotReachable(str(failure))

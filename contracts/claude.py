@@ -62,6 +62,10 @@ class TurnRequest(Model):
     said: str = Field(default="", max_length=4000)
     """What a person said since the last turn (a return); appended as a user message."""
     notes: tuple[CallNote, ...] = ()
+    facts: dict[str, str] | None = None
+    """What the machine knows and Claude must see last, by name; None: as at the turn before."""
+    turns_left: int | None = Field(default=None, ge=0)
+    """Turns that whoever asked allows after this one; None: no such limit."""
 
 
 class ProposedCall(Model):
@@ -72,6 +76,8 @@ class ProposedCall(Model):
     tool: str
     problem: str = Field(default="", max_length=300)
     """Set when it must not be executed: not offered, or arguments that do not fit the schema."""
+    reads: bool = False
+    """Of class read, as it was offered: it may be made without an activity of its own."""
 
 
 class TurnOutcome(Model):

@@ -21,6 +21,7 @@ from activities.breakers import Breakers
 from activities.claude import ClaudeActivities
 from activities.claude_port import Claude
 from activities.clock import Clock
+from activities.context_files import ContextFiles
 from activities.conversations import Contents, Conversations
 from activities.decided import Decided
 from activities.deciding import DecisionActivities
@@ -123,6 +124,8 @@ class Ports:
     chains: Chains
     deployment: Deployment
     default_model: str
+    contexts: ContextFiles = dataclasses.field(default_factory=lambda: ContextFiles(()))
+    """What each automation says about its context and its budget."""
     owner_roles: OwnerRoles = dataclasses.field(default_factory=dict)
     """Automation -> the role that chooses when its runs escalate."""
 
@@ -191,7 +194,7 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
 async def open_ports(settings: Settings, client: Client, store: Store) -> AsyncIterator[Ports]:
     """Every port bound to its real resource, closed again in reverse order.
 
-    Raises what cannot be used as configured: ServersFileUnusable, StoreUnreachable, PolicyBroken.
+    Raises what cannot be used as configured: ServersFileUnusable, StoreUnreachable, PolicyBroken, ContextBroken.
     """
     async with AsyncExitStack() as opened:
         toolbox = McpConnections(_servers(settings), private_dir=settings.data, log_dir=settings.data / "logs")
@@ -219,6 +222,7 @@ async def open_ports(settings: Settings, client: Client, store: Store) -> AsyncI
             rates=store.rates,
             orphans=store.orphans,
             prompts=PromptFiles(settings.prompt_folders()),
+            contexts=ContextFiles(settings.prompt_folders()),
             clock=SystemClock(),
             chains=TemporalChains(client),
             deployment=deployment,

@@ -39,7 +39,9 @@ CONTENTS = Table(
     METADATA,
     Column("address", Text, primary_key=True),
     Column("content", LargeBinary, nullable=False),
+    Column("erased_at", MomentText),
 )
+"""Bytes by their digest. Where a subject was erased the row stays, empty, with the moment of that."""
 
 TURNS = Table(
     "turns",
@@ -55,7 +57,16 @@ TURNS = Table(
     Column("answered_at", MomentText),
     Column("offered", Text, nullable=False),
     Column("system", Text, nullable=False),
+    Column("address", Text),
+    Column("facts", JsonText),
+    Column("asked_of", Text, nullable=False, server_default=""),
+    Column("stubbed_before", Integer, nullable=False, server_default="0"),
+    Column("folded_before", Integer, nullable=False, server_default="0"),
+    Column("folded", Text, nullable=False, server_default=""),
 )
+"""One turn of a conversation. `address`: digest of the conversation up to and with its answer; `facts`: what the
+machine knew; `asked_of`: the model that was asked. Results of turns before `stubbed_before` are shown as one line
+each, turns before `folded_before` not at all: what stands in their place has the content address `folded`."""
 
 LEDGER = Table(
     "ledger",
@@ -376,6 +387,34 @@ FROZEN = Index(
     sqlite_where=FREEZES.c.thawed_at.is_(None),
     postgresql_where=FREEZES.c.thawed_at.is_(None),
 )
+
+SPENT = Table(
+    "spent",
+    METADATA,
+    Column("workflow_id", Text, primary_key=True),
+    Column("first_run_id", Text, primary_key=True),
+    Column("day", Text, primary_key=True),
+    Column("requester", Text, nullable=False),
+    Column("automation", Text, nullable=False),
+    Column("turns", BigInteger, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("cost_micros", BigInteger, nullable=False),
+    Index(None, "requester", "automation", "day"),
+)
+"""What a run has spent on Claude, by day (UTC): committed with the answer that it was spent for."""
+
+EXTENSIONS = Table(
+    "extensions",
+    METADATA,
+    Column("nonce", Text, primary_key=True),
+    Column("workflow_id", Text, nullable=False),
+    Column("first_run_id", Text, nullable=False),
+    Column("extension", JsonText, nullable=False),
+    Column("approver", Text, nullable=False),
+    Column("extended_at", MomentText, nullable=False),
+    Index(None, "workflow_id", "first_run_id"),
+)
+"""What people have added to the budget of a run."""
 
 LEASES = Table(
     "leases",
