@@ -1,5 +1,7 @@
 """JSON pointers (RFC 6901): how one value within a document is named."""
 
+import re
+
 from pydantic import JsonValue
 
 POINTER = r"^(/([^/~]|~[01])*)+$"
@@ -18,3 +20,15 @@ def value_at(document: JsonValue, pointer: str) -> JsonValue:
         else:
             return None
     return value
+
+
+def step_to(name: str) -> str:
+    """The part of a pointer that leads into the field or item of that name."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
+
+
+def steps_of(pointer: str) -> list[str]:
+    """The names that a pointer leads through. Raises ValueError when it is none."""
+    if pointer and not re.fullmatch(POINTER, pointer):
+        raise ValueError(f"{pointer!r} is no JSON pointer; one is '' (all of it) or like '/orders/0/name'")
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]

@@ -16,6 +16,9 @@ import pytest
 from anthropic import AsyncAnthropic
 from anthropic.types import Message
 
+from activities.result_previews import one_line, preview
+from activities.result_reading import READ_RESULT, ReadRequest, read_result
+from activities.result_shapes import shape_of
 from demo.mcp_servers import world
 from demo.mcp_servers.crm.complaints import COMPLAINTS
 
@@ -36,6 +39,7 @@ def tool(name: str, *arguments: str) -> Wire:
 
 
 FIND_ORDER, READ_COMPLAINT = tool("orders__find_order", "order_id"), tool("crm__read_complaint", "order_id")
+READ_FURTHER: Wire = READ_RESULT.model_dump(mode="json")
 REFUND_TOOLS = [FIND_ORDER, READ_COMPLAINT]
 ERRAND_TOOLS = [
     tool("orders__open_orders_of_customer", "customer_id"),
@@ -818,6 +822,52 @@ async def test_a_page_that_cannot_be_seen_is_not_invented(simulator: Simulator) 
     goal = "read pages 1 to 2 of the order history of C-42 and tell me the number on page 1"
     conversation = Conversation(simulator.client, errand(goal, ERRAND_TOOLS))
     conversation.results = {"orders__order_history": '{"customer_id": "C-42", "pa[cut'}
+    with pytest.raises(anthropic.BadRequestError, match=r"the value .*page.* and did not find it"):
+        await conversation.to_the_end()
+
+
+async def read_three_pages(simulator: Simulator, *more_tools: Wire) -> Conversation:
+    """Pages 1 to 3 are read; of the second there is only the line that stands for an older result."""
+    goal = "read pages 1 to 3 of the order history of C-42 and tell me the number on page 2"
+    conversation = Conversation(simulator.client, errand(goal, [*ERRAND_TOOLS, *more_tools]))
+    for page in (1, 2, 3):
+        message = await conversation.turn()
+        content, ref = history_page(page).encode(), f"r{page - 1}.1"
+        line = one_line(shape_of(content), ref, "orders.order_history", failed=False)
+        conversation.results["orders__order_history"] = line if page == 2 else preview(content, ref, 2048)
+        conversation.answer(message)
+    return conversation
+
+
+async def test_a_page_that_is_not_shown_any_more_is_read_again_where_it_is_kept(simulator: Simulator) -> None:
+    conversation = await read_three_pages(simulator, READ_FURTHER)
+    message = await conversation.turn()
+    (asked,) = (block for block in message.content if block.type == "tool_use")
+    assert (asked.name, asked.input) == ("read_result", {"ref": "r1.1"})
+    request = ReadRequest.model_validate(asked.input)
+    conversation.results["read_result"] = read_result(history_page(2).encode(), request, 2048)
+    conversation.answer(message)
+    assert "The number on page 2 is H-0200." in text_of(await conversation.turn())
+
+
+async def test_a_page_that_is_shown_in_part_is_told_from_that_part(simulator: Simulator) -> None:
+    goal = "read pages 4 to 4 of the order history of C-42 and tell me the number on page 4"
+    conversation = Conversation(simulator.client, errand(goal, [*ERRAND_TOOLS, READ_FURTHER]))
+    conversation.results["orders__order_history"] = preview(history_page(4).encode(), "r0.1", 2048)
+    assert "The number on page 4 is H-0400." in text_of(await conversation.to_the_end())
+
+
+async def test_what_was_read_of_another_page_is_not_taken_for_this_one(simulator: Simulator) -> None:
+    conversation = await read_three_pages(simulator, READ_FURTHER)
+    conversation.results["read_result"] = read_result(history_page(9).encode(), ReadRequest(ref="r1.1"), 2048)
+    with pytest.raises(anthropic.BadRequestError, match=r"page 2 .*which shows page 9"):
+        await conversation.to_the_end()
+
+
+@pytest.mark.parametrize("offered", [True, False])
+async def test_what_is_kept_and_cannot_be_read_is_not_invented(simulator: Simulator, offered: bool) -> None:
+    conversation = await read_three_pages(simulator, *([READ_FURTHER] if offered else []))
+    conversation.results["read_result"] = "[r1.1: 0 of 45 rows match]"
     with pytest.raises(anthropic.BadRequestError, match=r"the value .*page.* and did not find it"):
         await conversation.to_the_end()
 

@@ -4,6 +4,7 @@ from tests.mutants.of_decisions import OF_DECISIONS
 from tests.mutants.of_documents import OF_DOCUMENTS
 from tests.mutants.of_freezes import OF_FREEZES
 from tests.mutants.of_lost_answers import OF_LOST_ANSWERS
+from tests.mutants.of_results import OF_RESULTS
 from tests.mutants.of_runs import OF_RUNS
 from tests.mutants.of_servers import OF_SERVERS
 from tests.mutants.of_the_gate import OF_THE_GATE
@@ -20,4 +21,5 @@ PROTECTIONS = (
     *OF_THE_STORE,
     *OF_THE_SWEEPER,
     *OF_RUNS,
+    *OF_RESULTS,
 )

@@ -9,6 +9,9 @@ from demo.claude_simulator.conversation import Request, ToolResult, ToolUse
 from demo.claude_simulator.errors import ApiError
 from demo.claude_simulator.json_values import Json
 
+READ_RESULT = "read_result"
+_READS_ON = re.compile(r'read_result\(ref="(r\d+\.\d+)"')
+
 
 def missing(what: str, where: str) -> ApiError:
     return ApiError(f"The simulator's script needs {what} and did not find it in {where}")
@@ -69,6 +72,17 @@ def calls_done(request: Request, since: int = 0) -> list[Done]:
     uses = {use.id: use for message in request.messages[since:] for use in message.tool_uses}
     results = [result for message in request.messages[since:] for result in message.tool_results]
     return [Done(uses[result.tool_use_id], result) for result in results if result.tool_use_id in uses]
+
+
+def reference(done: Done) -> str | None:
+    """By which reference a result can be read further, if it says that not all of it is shown."""
+    found = _READS_ON.search(done.text)
+    return found[1] if found else None
+
+
+def read_further(request: Request, ref: str) -> list[Done]:
+    """What was read in that result since, in order."""
+    return [each for each in calls_done(request) if each.use.name == READ_RESULT and each.use.input.get("ref") == ref]
 
 
 def last_done(done: list[Done], name: str) -> Done | None:

@@ -1,0 +1,82 @@
+"""As many rows as fit, and the words in which the rest is asked for."""
+
+import json
+from collections.abc import Callable, Container, Iterable
+from typing import NamedTuple
+
+from pydantic import JsonValue
+
+from activities.result_abridging import abridged, beginning, byte_size, clipped
+from activities.result_requests import READ_RESULT_NAME
+from activities.result_rows import Row
+from activities.result_values import sayable
+
+GoingOn = Callable[[Row, int], str]
+"""How to see more of a row of which only a part is shown; so many characters of its text, if it is text."""
+
+
+class Page(NamedTuple):
+    """Lines that show the rows with these numbers."""
+
+    lines: list[str]
+    numbers: list[int]
+
+
+def filled(rows: Iterable[Row], room: int, going_on: GoingOn, context: Container[int] = ()) -> Page:
+    """Whole rows in `room` bytes; where not even the first one fits, a part of it and how to see the rest.
+
+    Rows whose numbers are in `context` are marked `12- ` rather than `12: `.
+    """
+    lines: list[str] = []
+    numbers: list[int] = []
+    left = room
+    for row in rows:
+        line = f"{row.number}{'-' if row.number in context else ':'} {row.text}"
+        left -= byte_size(line) + 1
+        if left < 0:
+            return Page(lines, numbers) if lines else _in_part(row, room, going_on)
+        lines.append(line)
+        numbers.append(row.number)
+    return Page(lines, numbers)
+
+
+def shortened(row: Row, room: int) -> tuple[str, int]:
+    """A row in one line of at most `room` bytes; of text also how many characters of it are shown."""
+    before = f"{row.number}: {row.head}"
+    if byte_size(row.text) + len(before) <= room:
+        return f"{row.number}: {row.text}", len(row.text)
+    if row.value is not None:
+        return clipped(before + abridged(row.value, room - byte_size(before)), room), 0
+    mark = f" <cut: {len(row.text)} characters in all>"
+    shown = beginning(row.text, room - byte_size(before) - byte_size(mark))
+    return clipped(f"{before}{shown}{mark}", room), len(shown)
+
+
+def going_on_in(ref: str, path: str = "", columns: tuple[str, ...] = ()) -> GoingOn:
+    """For rows of the value at `path` of a result."""
+
+    def going_on(row: Row, characters: int) -> str:
+        if row.pointer:
+            return f"[{row.number} goes on: {call_words(ref=ref, path=row.pointer)}]"
+        rest = f"{characters + 1}-{len(row.text)}"
+        call = call_words(ref=ref, path=path, rows=str(row.number), columns=list(columns), characters=rest)
+        return f"[{row.number} goes on: {call}]"
+
+    return going_on
+
+
+def call_words(**given: JsonValue) -> str:
+    """A call of read_result, such as `read_result(ref="r3.0", rows="41-60")`; what is empty is left out."""
+    said = ", ".join(f"{name}={_json(value)}" for name, value in given.items() if value)
+    return f"{READ_RESULT_NAME}({said})"
+
+
+def _in_part(row: Row, room: int, going_on: GoingOn) -> Page:
+    _, characters = shortened(row, room - 1)
+    line, characters = shortened(row, room - byte_size(going_on(row, characters)) - 2)
+    return Page([line, going_on(row, characters)], [row.number])
+
+
+def _json(value: JsonValue) -> str:
+    written = json.dumps(value, ensure_ascii=False)
+    return written if sayable(written) else json.dumps(value)
