@@ -115,18 +115,21 @@ class DeadMinute:
     """A server that was dead for a minute under eight workers."""
 
     store: str
-    seen: Verdict
+    seen: Verdict | None
+    """None: it did not come to its end."""
 
     def row(self) -> str:
         """One line."""
-        seen = self.seen
+        if (seen := self.seen) is None:
+            return f"{self.store:11}a server dead for {DEAD_SECONDS} s under {WORKERS} workers: not measured"
         asked = f"was asked {seen.touches} times, by {seen.most_at_once} at once"
         back = f"probed {seen.probes_after_return} times once back, and working after {seen.resumed_after_seconds} s"
         return f"{self.store:11}a server dead for {DEAD_SECONDS} s under {WORKERS} workers {asked}; {back}"
 
     def problems(self) -> list[str]:
         """What is more than was promised."""
-        seen = self.seen
+        if (seen := self.seen) is None:
+            return ["the dead minute did not come to its end in time"]
         found = [f"a dead server was asked {seen.touches} times"] if seen.touches > MOST_TOUCHES else []
         found += [f"{seen.most_at_once} probes at once"] if seen.most_at_once > 1 else []
         return found + [f"{seen.probes_after_return} probes before work went on"] * (seen.probes_after_return > 2)
@@ -137,7 +140,11 @@ async def a_dead_minute(store: str) -> DeadMinute:
     say(f"  {STORES[store].name}: a server is dead for {DEAD_SECONDS} s")
     made_in = TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True)
     with made_in as folder, STORES[store].new(Path(folder)) as (url, _):
-        return DeadMinute(STORES[store].name, await dead_minute(url, DEAD_SECONDS))
+        try:
+            seen = await dead_minute(url, DEAD_SECONDS)
+        except TimeoutError:
+            seen = None
+        return DeadMinute(STORES[store].name, seen)
 
 
 def shortcomings(judged: list[Judged], amount: Amount, whole: bool) -> list[str]:

@@ -3,7 +3,8 @@
 import dataclasses
 from typing import Any
 
-from activities.ledger import Answered, Claim, Ledger, LedgerEntry, LedgerState
+from activities.conversations import RunKey
+from activities.ledger import Answered, Claim, KnownResult, Ledger, LedgerEntry, LedgerState
 from contracts.model import Moment
 from workers.assembly import Ports
 
@@ -54,6 +55,10 @@ class ForgetfulLedger:
     async def sent(self, *run_and_tool: str) -> tuple[dict[str, Any], ...]:
         """What a run may undo is remembered still: a saga is not what is tested here."""
         return await self._inner.sent(*run_and_tool)
+
+    async def results_of(self, run: RunKey, step: str, most: int) -> tuple[KnownResult, ...]:
+        """Nothing was ever answered."""
+        return ()
 
 
 def without_ledger(ports: Ports) -> Ports:

@@ -52,7 +52,7 @@ class Planned:
     business: Business
     setting: Setting
     alone: bool = True
-    """Whether it has the machine to itself: what is measured in it depends on that."""
+    """Whether it has the machine to itself: what is measured in it, or runs into a short timeout, depends on that."""
 
 
 def lanes(amount: Amount, ledger: Literal["on", "off"] = "on") -> tuple[Planned, ...]:
@@ -105,14 +105,14 @@ def _outages(amount: Amount) -> Planned:
 def _http(amount: Amount) -> Planned:
     setting = Setting(workers=2, slowest=0.05, timeout_seconds=3, reached="through its front")
     source = _misbehaving(OVER_HTTP, amount)
-    return Planned("the bank misbehaves over HTTP", source, Business(runs_at_once=0), setting, alone=False)
+    return Planned("the bank misbehaves over HTTP", source, Business(runs_at_once=0), setting)
 
 
 def _stdio(amount: Amount) -> Planned:
     # One call at a time: a child that exits takes every call with it that is on its way.
     setting = Setting(workers=4, concurrency=1, slowest=0.02, timeout_seconds=3, reached="over stdio")
     source = _misbehaving(OVER_STDIO, amount)
-    return Planned("the bank misbehaves over stdio", source, Business(runs_at_once=0), setting, alone=False)
+    return Planned("the bank misbehaves over stdio", source, Business(runs_at_once=0), setting)
 
 
 def _misbehaving(kinds: tuple[Kind, ...], amount: Amount) -> Source:
