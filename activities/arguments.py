@@ -16,25 +16,28 @@ from contracts.canonical import canonical_json
 
 def misfit(arguments: JsonValue, schema: dict[str, JsonValue]) -> str:
     """Why `arguments` may not be sent to a tool with this schema, in one line; empty when they fit."""
-    kind = validator_for(schema, default=Draft202012Validator)
     try:
-        if broken := _broken(kind, json.dumps(schema)):
+        validator, broken = _validator_of(json.dumps(schema))
+        if broken:
             return f"the schema itself is broken: {broken}"
-        # An empty registry: references are followed within the schema only. The default one would download them.
-        error = best_match(kind(schema, registry=Registry()).iter_errors(arguments))
+        error = best_match(validator.iter_errors(arguments))
     except (Unresolvable, RecursionError) as unfollowed:
         return f"the schema itself cannot be followed: {unfollowed}"
     return _rule_broken(error) if error is not None else _unwritable(arguments)
 
 
 @lru_cache(maxsize=512)
-def _broken(kind: type[Validator], schema: str) -> str:
-    """What is wrong with a schema; asked once of each, as it takes longer than to look at arguments."""
+def _validator_of(written: str) -> tuple[Validator, str]:
+    """For a schema, and what is wrong with it; made once of each, as it takes longer than to look at arguments."""
+    schema = json.loads(written)
+    kind: type[Validator] = validator_for(schema, default=Draft202012Validator)
+    # An empty registry: references are followed within the schema only. The default one would download them.
+    validator = kind(schema, registry=Registry())
     try:
-        kind.check_schema(json.loads(schema))
+        kind.check_schema(schema)
     except SchemaError as error:
-        return f"{error.json_path}: {error.message}"
-    return ""
+        return validator, f"{error.json_path}: {error.message}"
+    return validator, ""
 
 
 def _rule_broken(error: ValidationError) -> str:

@@ -27,9 +27,9 @@ async def heartbeating() -> AsyncIterator[None]:
 
 
 async def _tick() -> None:
-    while True:
-        activity.heartbeat()
+    while True:  # what is over within a second costs no message
         await asyncio.sleep(INTERVAL_SECONDS)
+        activity.heartbeat()
 
 
 async def to_the_end(work: Awaitable[ResultT]) -> ResultT:

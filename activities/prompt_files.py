@@ -4,6 +4,7 @@ import string
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from contracts.model import Model
 
@@ -40,22 +41,41 @@ class PromptFiles:
             for folder in folders
             for path in sorted(folder.glob("*/*.md"))
         }
+        self._templates: dict[Path, tuple[int, _Template]] = {}
 
     def fill(self, name: str, variables: Mapping[str, str]) -> Prompt:
         """The prompt `name` with `$variables` filled in. Raises PromptBroken naming file and variable."""
         path = self._paths.get(name)
         if path is None:
             raise PromptBroken(f"no prompt {name!r}; write activities/prompts/{name}.md")
-        settings, text = _front_matter(path)
-        if _USER not in text:
-            raise PromptBroken(f"{path}: no line '=== user ===' between the system prompt and the first message")
-        system, user = text.split(_USER, 1)
+        settings, system, user = self._read(path)
         try:
             return Prompt(settings=settings, system=_filled(system, variables), user=_filled(user, variables))
         except (KeyError, ValueError) as error:
             raise PromptBroken(
                 f"{path}: cannot fill in {error}; the automation gives {', '.join(sorted(variables))}"
             ) from error
+
+    def _read(self, path: Path) -> "_Template":
+        """Read anew only once the file was written to."""
+        written_at = path.stat().st_mtime_ns
+        known = self._templates.get(path)
+        if known is None or known[0] != written_at:
+            known = self._templates[path] = (written_at, _template(path))
+        return known[1]
+
+
+class _Template(NamedTuple):
+    settings: PromptSettings
+    system: str
+    user: str
+
+
+def _template(path: Path) -> _Template:
+    settings, text = _front_matter(path)
+    if _USER not in text:
+        raise PromptBroken(f"{path}: no line '=== user ===' between the system prompt and the first message")
+    return _Template(settings, *text.split(_USER, 1))
 
 
 def _filled(text: str, variables: Mapping[str, str]) -> str:

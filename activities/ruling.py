@@ -54,6 +54,7 @@ class Rulings:
         self._authority, self._inbox, self._decided = authority, inbox, decided
         self._totals, self._taints = totals, taints
         self._clock, self._deployment = clock, deployment
+        self._known: tuple[Roster, str] = (Roster(), "")
 
     async def rule(self, prepared: Prepared, *, spending: bool) -> Permission:
         """The ruling, with the decisions that count for it. Raises Refused when there is nothing to rule by.
@@ -79,9 +80,15 @@ class Rulings:
         known = {"action_digest": prepared.action_digest, "allowing_rule": hint, "totals": question.totals}
         return Permission(
             ruling=ruling.model_copy(update=known),
-            roster_digest=digest(in_force.roster) if in_force.roster.people else "",
+            roster_digest=self._digest_of(in_force.roster),
             evidence=tuple(each.nonce or each.statement_digest() for each in evidence),
         )
+
+    def _digest_of(self, roster: Roster) -> str:
+        """Empty for an empty one; made anew only once another one is in force."""
+        if self._known[0] is not roster:
+            self._known = (roster, digest(roster) if roster.people else "")
+        return self._known[1]
 
     async def _question(self, prepared: Prepared, in_force: _InForce) -> PolicyQuestion:
         start, definition = prepared.start.start, prepared.definition

@@ -1,5 +1,7 @@
 """What runs have read, in the store: a taint never leaves a run, and is told to auditors when it comes."""
 
+from collections import OrderedDict
+
 from sqlalchemy import Connection, bindparam, select
 
 from activities.conversations import RunKey
@@ -9,6 +11,9 @@ from contracts.tools import Taint
 from workers.resources.store.audit import append
 from workers.resources.store.database import Database, insert_new
 from workers.resources.store.schema import TAINTS
+
+REMEMBERED = 20_000
+RunKeyAndTaint = tuple[str, str, Taint]
 
 _OF_RUN = select(TAINTS.c.taint).where(
     TAINTS.c.workflow_id == bindparam("of_workflow_id"), TAINTS.c.first_run_id == bindparam("of_first_run_id")
@@ -20,6 +25,7 @@ class SqlTaints:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._known: OrderedDict[RunKeyAndTaint, None] = OrderedDict()
 
     async def of(self, run: RunKey) -> frozenset[Taint]:
         """What this run has read so far."""
@@ -33,13 +39,28 @@ class SqlTaints:
         The audit chain has each new one in the same transaction.
         """
 
+        unknown = [taint for taint in taints if (run.workflow_id, run.first_run_id, taint) not in self._known]
+        if not unknown:
+            return False
+
         def work(connection: Connection) -> bool:
             # In one order, so that rivals never deadlock.
-            new = [taint for taint in sorted(set(taints)) if insert_new(connection, TAINTS, _row(run, taint, tool, at))]
+            new = [
+                taint for taint in sorted(set(unknown)) if insert_new(connection, TAINTS, _row(run, taint, tool, at))
+            ]
             append(connection, *(_record(run, taint, tool, at) for taint in new))
             return bool(new)
 
-        return await self._database.write(work)
+        new = await self._database.write(work)
+        self._remember(run, unknown)
+        return new
+
+    def _remember(self, run: RunKey, taints: list[Taint]) -> None:
+        """What stands already need not be written again: a taint never leaves a run."""
+        for taint in taints:
+            self._known[run.workflow_id, run.first_run_id, taint] = None
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
 
 
 def _row(run: RunKey, taint: Taint, tool: str, at: Moment) -> dict[str, object]:
