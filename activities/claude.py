@@ -4,32 +4,30 @@ An answer that is in the store is never paid for again: a retried turn returns i
 deltas up to this turn, so that a retry sees exactly the same prefix.
 """
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from pydantic import JsonValue
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.admission import Admission, Held
 from activities.arguments import misfit
-from activities.authority import Authority, NothingInForce
 from activities.claude_port import Claude, ClaudeAnswer, ClaudeQuestion, ClaudeRejected, ClaudeUnavailable
 from activities.clock import Clock
+from activities.composing import composed, objects
+from activities.context_files import ContextFiles, ContextSettings
 from activities.conversations import Contents, Conversations, Delta, RunKey
+from activities.folding import Folded
 from activities.heartbeat import heartbeating
 from activities.identity import CurrentRun
-from activities.inbox import Starts
-from activities.keys import idempotency_key
-from activities.ledger import Ledger
-from activities.offers import Asker, OfferedTool, as_claude_tools, make_offer, offer_bytes, offer_from, proposed
-from activities.prompt_files import Prompt, PromptBroken, PromptFiles
-from activities.toolbox import NotSent, UnknownServer
-from activities.tools import held_back
+from activities.offers import OfferedTool, as_claude_tools, offer_from, proposed
+from activities.prompt_files import Prompt, PromptBroken, PromptFiles, PromptSettings
+from activities.results.requests import READ_RESULT_NAME
+from activities.summaries import Summaries
+from activities.turns import Turns, closing
 from contracts.canonical import parse_json
-from contracts.claude import ProposedCall, StopReason, TurnOutcome, TurnRequest
-from contracts.deployment import Deployment
+from contracts.claude import ProposedCall, StopReason, TurnOutcome, TurnRequest, Usage
 
-MAX_RESULT_SHOWN = 64 * 1024
 MAX_ADVICE_BYTES = 1024
 _KNOWN_STOPS = {reason.value: reason for reason in StopReason} | {"stop_sequence": StopReason.ANSWERED}
 
@@ -40,27 +38,20 @@ class ClaudeActivities:
     def __init__(
         self,
         claude: Claude,
-        admission: Admission,
         conversations: Conversations,
         contents: Contents,
-        ledger: Ledger,
-        starts: Starts,
         prompts: PromptFiles,
-        authority: Authority,
+        contexts: ContextFiles,
+        turns: Turns,
+        summaries: Summaries,
         current: CurrentRun,
         clock: Clock,
-        deployment: Deployment,
         default_model: str,
     ) -> None:
-        self._claude, self._admission, self._authority = claude, admission, authority
-        self._conversations, self._contents, self._ledger, self._starts = (
-            conversations,
-            contents,
-            ledger,
-            starts,
-        )
-        self._prompts, self._current, self._clock = prompts, current, clock
-        self._deployment, self._default_model = deployment, default_model
+        self._claude, self._conversations, self._contents = claude, conversations, contents
+        self._prompts, self._contexts = prompts, contexts
+        self._turns, self._summaries = turns, summaries
+        self._current, self._clock, self._default_model = current, clock, default_model
 
     @activity.defn
     async def ask_claude(self, request: TurnRequest) -> TurnOutcome:
@@ -73,21 +64,45 @@ class ClaudeActivities:
             return await self._take_turn(run, request, standing)
 
     async def _take_turn(self, run: RunKey, request: TurnRequest, standing: Delta | None) -> TurnOutcome:
-        earlier = await self._conversations.read(run, request.conversation, before_turn=request.turn)
-        prompt = self._filled(request, earlier)
-        delta = standing or await self._append(run, request, prompt, earlier)
-        first = earlier[0] if earlier else delta
-        offer = offer_from(await self._content(first.offered))
-        system = (await self._content(first.system)).decode()
-        question = self._question(run, request, prompt, system, offer, (*earlier, delta))
-        answer = await self._asked(question)
-        outcome = await self._outcome(request, answer, offer)
-        stored = await self._conversations.answer(
-            run, request.conversation, request.turn, answer.content, outcome, await self._clock.now()
-        )
-        return stored.outcome or outcome
+        turn = await self._begun(run, request, standing)
+        folded, summing_up = await self._folded(turn)
+        answer = await self._asked(await self._question(turn, folded))
+        outcome = await self._outcome(request, answer, turn.offer)
+        now = await self._clock.now()
+        stored = await self._conversations.answer(run, request.conversation, request.turn, answer.content, outcome, now)
+        taken = stored.outcome or outcome
+        return taken.model_copy(update={"usage": taken.usage.plus(summing_up)})
 
     # Composing what Claude sees.
+
+    async def _begun(self, run: RunKey, request: TurnRequest, standing: Delta | None) -> "_Turn":
+        """The turn as it stands in the store once its user side is appended."""
+        context = self._contexts.of(request.automation)
+        earlier = await self._conversations.read(run, request.conversation, before_turn=request.turn)
+        prompt = self._filled(request, earlier)
+        asked = standing.asked_of if standing is not None else ""  # a retry asks the model that was asked
+        model = asked or prompt.settings.model or self._default_model
+        delta = standing or await self._turns.append(run, request, prompt, model, earlier, context)
+        deltas = (*earlier, delta)
+        offer = offer_from(await self._content(deltas[0].offered))
+        return _Turn(run, request, context, prompt.settings, model, deltas, offer)
+
+    async def _question(self, turn: "_Turn", folded: str) -> ClaudeQuestion:
+        seen = composed(turn.deltas, turn.model, folded)
+        return ClaudeQuestion(
+            model=turn.model,
+            max_tokens=turn.settings.max_tokens,
+            system=(await self._content(turn.deltas[0].system)).decode(),
+            messages=seen.messages,
+            settled=seen.settled,
+            closing=closing(turn.request, turn.deltas[-1], turn.context.shown.facts_bytes),
+            clear_at_input_tokens=turn.context.editing.clear_at_input_tokens,
+            keep_tool_uses=turn.context.editing.keep_tool_uses,
+            tools=as_claude_tools(turn.offer),
+            answer_schema=turn.request.answer_schema,
+            effort=turn.settings.effort,
+            conversation_id=turn.run.workflow_id,
+        )
 
     def _filled(self, request: TurnRequest, earlier: tuple[Delta, ...]) -> Prompt:
         """Only the first turn is filled in; later ones need the settings alone."""
@@ -96,87 +111,17 @@ class ClaudeActivities:
         except PromptBroken as broken:
             raise ApplicationError(str(broken), type="PromptBroken", non_retryable=True) from broken
 
-    async def _append(self, run: RunKey, request: TurnRequest, prompt: Prompt, earlier: tuple[Delta, ...]) -> Delta:
-        now = await self._clock.now()
-        if request.turn == 0:
-            offered = await self._contents.put(offer_bytes(await self._offer(run, request)))
-            system = await self._contents.put(prompt.system.encode())
-            opening = Delta(turn=0, user=[_text(prompt.user)], offered=offered, system=system)
-            return await self._conversations.ask(run, request.conversation, opening, now)
-        if len(earlier) != request.turn or earlier[-1].assistant is None:
-            raise ApplicationError(
-                f"turn {request.turn} of {request.conversation!r} has no turn before it in the store",
-                type="ConversationLost",
-                non_retryable=True,
-            )
-        user = await self._results(run, request, earlier[-1])
-        if request.said:
-            user.append(_text(request.said))
-        delta = Delta(turn=request.turn, user=user or [_text("Go on.")])
-        return await self._conversations.ask(run, request.conversation, delta, now)
-
-    async def _offer(self, run: RunKey, request: TurnRequest) -> tuple[OfferedTool, ...]:
-        record = await self._starts.find(run)
-        if record is None:
-            raise ApplicationError("this run has no start record", type="NoStartRecord", non_retryable=True)
-        try:
-            roster, now = await self._authority.roster(), await self._clock.now()
-            roles = roster.roles_of(record.start.requester, now)
-            asker = Asker(record.start, record.request, roles, request.state, now)
-            return await make_offer(request.tools, self._admission, self._authority, asker)
-        except NothingInForce as nothing:
-            raise ApplicationError(str(nothing), type="NothingInForce") from nothing
-        except UnknownServer as unknown:
-            raise ApplicationError(str(unknown), type="UnknownServer", non_retryable=True) from unknown
-        except Held as held:
-            raise held_back(held) from held
-        except NotSent as not_sent:
-            raise ApplicationError(f"a server cannot be reached: {not_sent}", type="NotSent") from not_sent
-
-    async def _results(self, run: RunKey, request: TurnRequest, previous: Delta) -> list[JsonValue]:
-        """One tool_result per tool_use of the previous answer: from the ledger, or what the workflow notes."""
-        notes = {note.block: note.text for note in request.notes}
-        problems = {call.block: call.problem for call in (previous.outcome.calls if previous.outcome else ())}
-        results: list[JsonValue] = []
-        for index, block in enumerate(previous.assistant or []):
-            if isinstance(block, dict) and block.get("type") == "tool_use":
-                told = notes.get(index) or problems.get(index)
-                text, failed = (told, True) if told else await self._result(run, request, previous.turn, index)
-                results.append({"type": "tool_result", "tool_use_id": block["id"], "content": text, "is_error": failed})
-        return results
-
-    async def _result(self, run: RunKey, request: TurnRequest, turn: int, block: int) -> tuple[str, bool]:
-        key = idempotency_key(self._deployment.id, run, request.conversation, f"{turn}.{block}")
-        entry = await self._ledger.find(key)
-        if entry is None or entry.outcome is None:
-            return "this call was not made", True
-        content = await self._contents.get(entry.outcome.result.digest) if entry.outcome.result else None
-        text = content.decode() if content is not None else (entry.outcome.message or entry.outcome.status.value)
-        if entry.outcome.age_seconds:
-            text = f"[this was read {entry.outcome.age_seconds} s ago; the server cannot be asked now]\n{text}"
-        if len(text) > MAX_RESULT_SHOWN:
-            text = f"{text[:MAX_RESULT_SHOWN]}\n[cut: {len(text) - MAX_RESULT_SHOWN} more characters are not shown]"
-        return text, not entry.outcome.done
-
-    def _question(
-        self,
-        run: RunKey,
-        request: TurnRequest,
-        prompt: Prompt,
-        system: str,
-        offer: tuple[OfferedTool, ...],
-        deltas: tuple[Delta, ...],
-    ) -> ClaudeQuestion:
-        return ClaudeQuestion(
-            model=prompt.settings.model or self._default_model,
-            max_tokens=prompt.settings.max_tokens,
-            system=system,
-            messages=composed(deltas),
-            tools=as_claude_tools(offer),
-            answer_schema=request.answer_schema,
-            effort=prompt.settings.effort,
-            conversation_id=run.workflow_id,
-        )
+    async def _folded(self, turn: "_Turn") -> tuple[str, Usage]:
+        """What stands in the place of turns that are not shown, and what a summary of them has cost just now."""
+        address = turn.deltas[-1].folded
+        if not address:
+            return "", Usage()
+        folded = Folded.model_validate_json(await self._content(address))
+        if not folded.summarised:
+            return folded.words(), Usage()
+        name, settings = turn.request.conversation, turn.context.summary
+        summary, usage = await self._summaries.of(self._asked, turn.run, name, turn.deltas, settings)
+        return folded.words(summary), usage
 
     async def _content(self, address: str) -> bytes:
         content = await self._contents.get(address)
@@ -203,7 +148,8 @@ class ClaudeActivities:
         if stop is None:
             message = f"Claude stopped with {answer.stop_reason!r}, which this version does not know"
             raise ApplicationError(_named(message, answer.request_id), type="ClaudeRejected", non_retryable=True)
-        text = "".join(str(block.get("text", "")) for block in _blocks(answer, "text"))
+        # Of what stands beside tool calls nothing is made: it is in the conversation.
+        text = "" if stop is StopReason.TOOL_USE else "".join(_texts(answer))
         outcome = TurnOutcome(
             stop_reason=stop,
             calls=_calls(answer, offer) if stop is StopReason.TOOL_USE else (),
@@ -219,6 +165,20 @@ class ClaudeActivities:
         return outcome.model_copy(update={"advice": advice, "problem": problem[:300]})
 
 
+@dataclass(frozen=True)
+class _Turn:
+    """A turn whose user side stands in the store."""
+
+    run: RunKey
+    request: TurnRequest
+    context: ContextSettings
+    settings: PromptSettings
+    model: str
+    deltas: tuple[Delta, ...]
+    """Every one that is shown, this turn's last."""
+    offer: tuple[OfferedTool, ...]
+
+
 class _Anything(dict[str, str]):
     """Fills every variable with nothing: for turns whose first message is in the store already."""
 
@@ -226,28 +186,16 @@ class _Anything(dict[str, str]):
         return ""
 
 
-def composed(deltas: tuple[Delta, ...]) -> list[dict[str, JsonValue]]:
-    """The conversation so far. An empty answer (a refusal) is left out; what came after it joins what came before."""
-    messages: list[dict[str, JsonValue]] = []
-    said: list[JsonValue] = []
-    for delta in deltas:
-        said = [*said, *delta.user]
-        if delta.assistant:
-            messages += [{"role": "user", "content": said}, {"role": "assistant", "content": delta.assistant}]
-            said = []
-    return [*messages, {"role": "user", "content": said}]
-
-
 def _calls(answer: ClaudeAnswer, offer: tuple[OfferedTool, ...]) -> tuple[ProposedCall, ...]:
     return tuple(
         proposed(index, str(block.get("name", "")), block.get("input"), offer)
         for index, block in enumerate(answer.content)
-        if isinstance(block, dict) and block.get("type") == "tool_use"
+        if isinstance(block, dict) and block.get("type") == "tool_use" and block.get("name") != READ_RESULT_NAME
     )
 
 
-def _blocks(answer: ClaudeAnswer, kind: str) -> list[dict[str, JsonValue]]:
-    return [block for block in answer.content if isinstance(block, dict) and block.get("type") == kind]
+def _texts(answer: ClaudeAnswer) -> list[str]:
+    return [str(block.get("text", "")) for block in objects(answer.content) if block.get("type") == "text"]
 
 
 def _advice(text: str, schema: dict[str, JsonValue]) -> tuple[dict[str, JsonValue] | None, str]:
@@ -263,10 +211,6 @@ def _advice(text: str, schema: dict[str, JsonValue]) -> tuple[dict[str, JsonValu
             f"the answer has {len(text.encode())} bytes; advice is an object of at most {MAX_ADVICE_BYTES}",
         )
     return parsed, ""
-
-
-def _text(text: str) -> dict[str, JsonValue]:
-    return {"type": "text", "text": text}
 
 
 def _named(error: object, request_id: str) -> str:

@@ -23,6 +23,13 @@ class ClaudeQuestion(Model):
     max_tokens: int
     system: str
     messages: list[dict[str, JsonValue]]
+    settled: tuple[int, ...] = ()
+    """Messages up to these indexes will be the same for some turns: breakpoints of the cache."""
+    closing: str = ""
+    """Said last, behind the last breakpoint: it is another one at every turn."""
+    clear_at_input_tokens: int = 0
+    """From so many on the API itself leaves out the content of older results; 0: it does not."""
+    keep_tool_uses: int = 5
     tools: tuple[ClaudeTool, ...] = ()
     answer_schema: dict[str, JsonValue] | None = None
     effort: str = ""

@@ -20,7 +20,8 @@ class Delta(Model):
 
     turn: int
     user: list[JsonValue]
-    """Content blocks of the user message of this turn."""
+    """Content blocks of the user message of this turn; a result has beside its content the line that stands for it
+    once it is an older one, as `older`."""
     assistant: list[JsonValue] | None = None
     """Raw content blocks of the answer."""
     outcome: TurnOutcome | None = None
@@ -28,13 +29,28 @@ class Delta(Model):
     """Content address of the tools offered in this conversation; set at turn 0."""
     system: str = ""
     """Content address of the system prompt; set at turn 0."""
+    facts: dict[str, str] | None = None
+    """What the machine knew at this turn."""
+    asked_of: str = ""
+    """The model that was asked; empty in conversations from before that was kept."""
+    stubbed_before: int = 0
+    """Results of earlier turns are shown as one line each, from this turn on."""
+    folded_before: int = 0
+    """Earlier turns are not shown at all from this turn on, but for the first message."""
+    folded: str = ""
+    """Content address of what stands in their place."""
+    address: str = ""
+    """Digest of the conversation up to and with this answer; empty before there is one."""
 
 
 class Conversations(Protocol):
     """Every write commits before it returns."""
 
     async def read(self, run: RunKey, name: str, before_turn: int) -> tuple[Delta, ...]:
-        """The deltas of turns 0 to `before_turn` - 1, in order."""
+        """The deltas of turns 0 to `before_turn` - 1 that are shown still, in order.
+
+        These are turn 0, and those from `folded_before` of the last one on.
+        """
 
     async def find(self, run: RunKey, name: str, turn: int) -> Delta | None:
         """The delta of one turn, or None."""
@@ -45,7 +61,10 @@ class Conversations(Protocol):
     async def answer(
         self, run: RunKey, name: str, turn: int, assistant: list[JsonValue], outcome: TurnOutcome, at: Moment
     ) -> Delta:
-        """Add the answer to a turn; when one stands already, the first one wins and is returned."""
+        """Add the answer to a turn; when one stands already, the first one wins and is returned.
+
+        Auditors are told of the answer in the same transaction, by its address.
+        """
 
 
 class Contents(Protocol):

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
+from activities.conversations import RunKey
 from contracts.model import Model, Moment
 from contracts.tools import EffectClass, Purpose, ToolOutcome
 
@@ -91,6 +92,16 @@ class Answered(Model):
     at: Moment
 
 
+class KnownResult(Model):
+    """An answer that stands in the store."""
+
+    occurrence: str
+    tool: str
+    """`server.tool`."""
+    address: str
+    """Of its content."""
+
+
 class Ledger(Protocol):
     """Every write commits before it returns."""
 
@@ -145,3 +156,6 @@ class Ledger(Protocol):
         self, workflow_id: str, first_run_id: str, server: str, tool: str
     ) -> tuple[dict[str, JsonValue], ...]:
         """The arguments of every forward effect (any class but read) that this run has sent, whatever came of it."""
+
+    async def results_of(self, run: RunKey, step: str, most: int) -> tuple[KnownResult, ...]:
+        """The answers of a run's step that have content, the newest first."""

@@ -11,6 +11,7 @@ from pydantic import JsonValue, TypeAdapter
 from activities.arguments import misfit
 from activities.authority import Authority
 from activities.claude_port import ClaudeTool
+from activities.results.requests import READ_RESULT
 from contracts.claude import ProposedCall
 from contracts.model import Model, Moment
 from contracts.runs import StartStatement
@@ -93,11 +94,12 @@ def _unused(name: str, used: Container[str]) -> str:
 
 
 def as_claude_tools(offer: tuple[OfferedTool, ...]) -> tuple[ClaudeTool, ...]:
-    """The offer as the Messages API takes it."""
-    return tuple(
+    """The offer as the Messages API takes it; with it, what reads in the results of these tools."""
+    offered = (
         ClaudeTool(name=tool.name, description=tool.definition.description, input_schema=tool.definition.input_schema)
         for tool in offer
     )
+    return (*offered, READ_RESULT) if offer else ()
 
 
 def proposed(block: int, name: str, arguments: JsonValue, offer: tuple[OfferedTool, ...]) -> ProposedCall:

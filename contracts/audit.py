@@ -44,6 +44,8 @@ class AuditKind(StrEnum):
     """It had none, and no longer does."""
     BREAKER = "breaker"
     """A server's breaker opened or closed, or somebody may look whether the server is back."""
+    TURN = "turn"
+    """Claude answered; the digest names the conversation up to that answer."""
     TAINTED = "tainted"
     READ = "read"
     """Somebody looked at what is kept about a run."""

@@ -37,10 +37,13 @@ from activities.rates import Rates
 from activities.reads import ReadActivities
 from activities.resolving import OwnerRoles, ResolvingActivities
 from activities.starts import StartActivities
+from activities.summaries import Summaries
 from activities.taints import Taints
 from activities.toolbox import Toolbox
 from activities.tools import ToolActivities
 from activities.totals import Totals
+from activities.turn_results import TurnResults
+from activities.turns import Turns
 from contracts.decisions import Decision
 from contracts.deployment import Deployment, Mode
 from contracts.runs import TASK_QUEUE
@@ -132,10 +135,13 @@ class Ports:
 
 def activities_of(ports: Ports) -> list[Callable[..., Any]]:
     """Every activity, bound to `ports`."""
-    made = {
+    made: dict[str, object] = {
         "current": CurrentRun(ports.chains),
         "admission": Admission(ports.toolbox, ports.breakers, ports.rates, ports.clock),
     }
+    made["results"] = _bind(TurnResults, ports, made)
+    made["turns"] = _bind(Turns, ports, made)
+    made["summaries"] = _bind(Summaries, ports, made)
     claude = _bind(ClaudeActivities, ports, made)
     tools = _bind(ToolActivities, ports, made)
     people = _bind(PeopleActivities, ports, made)

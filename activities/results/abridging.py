@@ -2,7 +2,7 @@
 
 import re
 
-from activities.result_values import Member, Number, Value, compact, members, quoted
+from activities.results.values import Member, Number, Value, compact, members, quoted
 
 KIB = 1024
 _STUB_ROOM = 40

@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 
-from activities.result_abridging import clipped, counted, name_words
-from activities.result_requests import Asked, CannotRead, ReadRequest, range_of
-from activities.result_rows import Rows
-from activities.result_values import Parsed
+from activities.results.abridging import clipped, counted, name_words
+from activities.results.requests import Asked, CannotRead, ReadRequest, range_of
+from activities.results.rows import Rows
+from activities.results.values import Parsed
 
 _DECIMAL = re.compile(r"-?[0-9]{1,2000}(\.[0-9]{1,2000})?([eE][+-]?[0-9]{1,6})?")
 _NAMES_SAID = 30

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from activities.result_records import text_rows
-from activities.result_rows import Fields, Items, Lines, Rows
-from activities.result_values import Member, Number, Value, inner, json_in, members, sayable, unpacked
+from activities.results.records import text_rows
+from activities.results.rows import Fields, Items, Lines, Rows
+from activities.results.values import Member, Number, Value, inner, json_in, members, sayable, unpacked
 from contracts.pointers import step_to, steps_of
 
 _LONG_TEXT = 1024

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from activities.result_abridging import abridged, beginning, byte_size, clipped
-from activities.result_requests import READ_RESULT_NAME
-from activities.result_rows import Row
-from activities.result_values import sayable
+from activities.results.abridging import abridged, beginning, byte_size, clipped
+from activities.results.requests import READ_RESULT_NAME
+from activities.results.rows import Row
+from activities.results.values import sayable
 
 GoingOn = Callable[[Row, int], str]
 """How to see more of a row of which only a part is shown; so many characters of its text, if it is text."""

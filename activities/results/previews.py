@@ -1,11 +1,11 @@
 """What Claude sees of a large result, and the line that stands for an older one."""
 
-from activities.result_abridging import abridged, byte_size, clipped
-from activities.result_opening import Opened, opened
-from activities.result_pages import call_words, filled, going_on_in
-from activities.result_rows import Fields
-from activities.result_shapes import Shape, shape_of_opened
-from activities.result_values import Value, compact, unpacked
+from activities.results.abridging import abridged, byte_size, clipped
+from activities.results.opening import Opened, opened
+from activities.results.pages import call_words, filled, going_on_in
+from activities.results.rows import Fields
+from activities.results.shapes import Shape, shape_of_opened
+from activities.results.values import Value, compact, unpacked
 
 LONGEST_LINE = 160
 MOST_ROWS = 10

@@ -6,13 +6,13 @@ What does not fit is continued as the last line of the answer says. Nothing is s
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from activities.result_abridging import abridged, beginning, byte_size, clipped, counted, size_words
-from activities.result_matching import asked_range, matching
-from activities.result_opening import NotThere, Opened, beside, opened, opened_at
-from activities.result_pages import Page, call_words, filled, going_on_in
-from activities.result_requests import READ_RESULT, READ_RESULT_NAME, CannotRead, ReadRequest, range_of
-from activities.result_rows import Lines, holds
-from activities.result_values import unpacked
+from activities.results.abridging import abridged, beginning, byte_size, clipped, counted, size_words
+from activities.results.matching import asked_range, matching
+from activities.results.opening import NotThere, Opened, beside, opened, opened_at
+from activities.results.pages import Page, call_words, filled, going_on_in
+from activities.results.requests import READ_RESULT, READ_RESULT_NAME, CannotRead, ReadRequest, range_of
+from activities.results.rows import Lines, holds
+from activities.results.values import unpacked
 
 __all__ = ["READ_RESULT", "READ_RESULT_NAME", "CannotRead", "ReadRequest", "read_result"]
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from activities.result_rows import Lines, Row
-from activities.result_values import Parsed
+from activities.results.rows import Lines, Row
+from activities.results.values import Parsed
 
 _DELIMITERS = (",", "\t", ";")
 _COLUMN_NAME = re.compile(r"[^\W\d]([\w .\-/()#%:]{0,60}[\w)#%])?")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
-from activities.result_values import Member, Parsed, Value, compact, items, members
+from activities.results.values import Member, Parsed, Value, compact, items, members
 from contracts.pointers import step_to
 
 

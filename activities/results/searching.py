@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from activities.result_abridging import byte_size, clipped, counted
-from activities.result_opening import Opened, opened
-from activities.result_pages import call_words, shortened
-from activities.result_reading import fields_beside
+from activities.results.abridging import byte_size, clipped, counted
+from activities.results.opening import Opened, opened
+from activities.results.pages import call_words, shortened
+from activities.results.reading import fields_beside
 
 ROWS_OF_EACH = 5
 _SMALLEST_ROW = 100

@@ -3,11 +3,11 @@
 import re
 from enum import StrEnum
 
-from activities.result_abridging import clipped, counted, name_words, size_words
-from activities.result_opening import Opened, opened
-from activities.result_records import Records
-from activities.result_rows import Fields, Items, Rows
-from activities.result_values import quoted
+from activities.results.abridging import clipped, counted, name_words, size_words
+from activities.results.opening import Opened, opened
+from activities.results.records import Records
+from activities.results.rows import Fields, Items, Rows
+from activities.results.values import quoted
 from contracts.model import Model
 
 NAMES_KEPT = 20

@@ -38,6 +38,7 @@ ACCEPTED = COUNTED | {
     "service_tier",
     "inference_geo",
     "diagnostics",
+    "context_management",
 }
 SAMPLING = ("temperature", "top_p", "top_k")
 EFFORTS = ("low", "medium", "high", "xhigh", "max")

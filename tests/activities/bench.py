@@ -15,6 +15,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.admission import Admission
 from activities.claude import ClaudeActivities
+from activities.context_files import ContextFiles
 from activities.conversations import RunKey
 from activities.identity import CurrentRun
 from activities.inbox import InboxEntry, StartRecord
@@ -22,7 +23,10 @@ from activities.keys import idempotency_key
 from activities.ledger import Ledger, LedgerEntry
 from activities.notices import Route
 from activities.prompt_files import PromptFiles
+from activities.summaries import Summaries
 from activities.tools import ToolActivities
+from activities.turn_results import TurnResults
+from activities.turns import Turns
 from contracts.canonical import digest
 from contracts.claude import TurnOutcome, TurnRequest
 from contracts.decisions import APPROVAL_VERDICTS, Decision, RequestKind, Verdict
@@ -87,6 +91,7 @@ class Bench:
     clock: SetClock = field(default_factory=SetClock)
     chains: NamedChains = field(default_factory=NamedChains)
     ledger: Ledger | None = None
+    contexts: ContextFiles | None = None
     heartbeats: int = 0
 
     def gate(self) -> ToolActivities:
@@ -106,10 +111,13 @@ class Bench:
             "deployment": self.deployment,
             "default_model": "scripted",
             "owner_roles": {"refund": "finance_manager"},
+            "contexts": self.contexts or ContextFiles([self.prompts]),
         }
         if self.ledger is not None:
             ports["ledger"] = self.ledger
-        return activities(**{name: ports[name] for name in inspect.signature(activities).parameters})
+        for name, part in (("results", TurnResults), ("turns", Turns), ("summaries", Summaries)):
+            ports[name] = _bound(part, ports)
+        return _bound(activities, ports)
 
     def in_force(self) -> FixedAuthority:
         """What is in force, as the bench has it at this moment."""
@@ -189,6 +197,10 @@ class Bench:
             display_digest=digest(b"what dana saw"),
         )
         return decision.model_copy(update=changes)
+
+
+def _bound(part: Callable[..., ActivitiesT], ports: dict[str, Any]) -> ActivitiesT:
+    return part(**{name: ports[name] for name in inspect.signature(part).parameters})
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import json
 import random
 import re
 
-from activities.result_reading import ReadRequest, read_result
+from activities.results.reading import ReadRequest, read_result
 
 WORDS = (
     "open",

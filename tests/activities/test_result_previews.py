@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from activities.result_previews import is_large, preview
-from activities.result_reading import read_result
+from activities.results.previews import is_large, preview
+from activities.results.reading import read_result
 from tests.activities.results import calls_in, decimals, next_call, numbered, table, wrapped, written
 
 LIMIT = 8 * 1024

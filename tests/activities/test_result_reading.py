@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from activities.arguments import misfit
-from activities.result_reading import READ_RESULT, CannotRead, ReadRequest, read_result
+from activities.results.reading import READ_RESULT, CannotRead, ReadRequest, read_result
 from tests.activities.results import (
     WORDS,
     calls_in,

@@ -3,8 +3,8 @@
 import json
 import random
 
-from activities.result_reading import read_result
-from activities.result_searching import search_results
+from activities.results.reading import read_result
+from activities.results.searching import search_results
 from tests.activities.results import WORDS, calls_in, written
 
 LATE = json.dumps(

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from activities.result_previews import one_line
-from activities.result_shapes import Shape, ShapeKind, shape_of
+from activities.results.previews import one_line
+from activities.results.shapes import Shape, ShapeKind, shape_of
 
 ORDERS = [{"order_id": f"H-{n}", "cents": n} for n in range(120)]
 LONG = "word " * 400

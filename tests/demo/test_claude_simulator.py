@@ -16,9 +16,9 @@ import pytest
 from anthropic import AsyncAnthropic
 from anthropic.types import Message
 
-from activities.result_previews import one_line, preview
-from activities.result_reading import READ_RESULT, ReadRequest, read_result
-from activities.result_shapes import shape_of
+from activities.results.previews import one_line, preview
+from activities.results.reading import READ_RESULT, ReadRequest, read_result
+from activities.results.shapes import shape_of
 from demo.mcp_servers import world
 from demo.mcp_servers.crm.complaints import COMPLAINTS
 

@@ -6,13 +6,13 @@ READING = "tests/activities/test_result_reading.py"
 PREVIEWS = "tests/activities/test_result_previews.py"
 SHAPES = "tests/activities/test_result_shapes.py"
 SEARCHING = "tests/activities/test_result_searching.py"
-VALUES = In("activities/result_values.py", READING)
-ABRIDGING = In("activities/result_abridging.py", PREVIEWS)
-PAGES = In("activities/result_pages.py", READING)
-ANSWERS = In("activities/result_reading.py", READING)
-MATCHING = In("activities/result_matching.py", READING)
-ROWS = In("activities/result_rows.py", READING)
-SEARCHES = In("activities/result_searching.py", SEARCHING)
+VALUES = In("activities/results/values.py", READING)
+ABRIDGING = In("activities/results/abridging.py", PREVIEWS)
+PAGES = In("activities/results/pages.py", READING)
+ANSWERS = In("activities/results/reading.py", READING)
+MATCHING = In("activities/results/matching.py", READING)
+ROWS = In("activities/results/rows.py", READING)
+SEARCHES = In("activities/results/searching.py", SEARCHING)
 
 OF_RESULTS = (
     VALUES.off(

@@ -7,6 +7,10 @@ from activities.claude_port import ClaudeQuestion
 Json = dict[str, JsonValue]
 
 _CACHED: Json = {"type": "ephemeral"}
+_SETTLED = 2
+"""Breakpoints beside the one after the system prompt and the one after the last message."""
+CONTEXT_EDITING = "context-management-2025-06-27"
+"""The beta of the Messages API that clears older results."""
 _UNCACHEABLE = ("thinking", "redacted_thinking")
 _ONE_SCHEMA = ("items", "contains", "not", "if", "then", "else", "propertyNames")
 _MANY_SCHEMAS = ("anyOf", "allOf", "oneOf", "prefixItems")
@@ -28,11 +32,14 @@ _NAMED_SCHEMAS = ("properties", "$defs", "definitions", "patternProperties", "de
 
 
 def body_of(question: ClaudeQuestion) -> Json:
-    """The body of the request. Two cache breakpoints: after tools and system, and after the last message."""
+    """The arguments of the SDK: the body of the request. Four cache breakpoints at most (that many the API takes).
+
+    After tools and system, after what is settled, and after the last message; what closes it stands behind that.
+    """
     body: Json = {
         "model": question.model,
         "max_tokens": question.max_tokens,
-        "messages": _messages(question.messages),
+        "messages": _messages(question),
         "stream": True,
     }
     tools: list[JsonValue] = [tool.model_dump(mode="json") for tool in question.tools]
@@ -44,7 +51,19 @@ def body_of(question: ClaudeQuestion) -> Json:
         body["tools"] = tools
     if output := _output(question):
         body["output_config"] = output
+    if question.clear_at_input_tokens:
+        body["extra_headers"] = {"anthropic-beta": CONTEXT_EDITING}
+        body["extra_body"] = {"context_management": _editing(question)}
     return body
+
+
+def _editing(question: ClaudeQuestion) -> Json:
+    clearing: Json = {
+        "type": "clear_tool_uses_20250919",
+        "trigger": {"type": "input_tokens", "value": question.clear_at_input_tokens},
+        "keep": {"type": "tool_uses", "value": question.keep_tool_uses},
+    }
+    return {"edits": [clearing]}
 
 
 def _output(question: ClaudeQuestion) -> Json:
@@ -56,10 +75,20 @@ def _output(question: ClaudeQuestion) -> Json:
     return output
 
 
-def _messages(messages: list[Json]) -> list[JsonValue]:
-    if not messages:
-        return []
-    return [*messages[:-1], _with_breakpoint(messages[-1])]
+def _messages(question: ClaudeQuestion) -> list[JsonValue]:
+    marked = {*question.settled[-_SETTLED:], len(question.messages) - 1}
+    messages: list[Json] = [
+        _with_breakpoint(message) if index in marked else message for index, message in enumerate(question.messages)
+    ]
+    if question.closing and messages:
+        messages[-1] = _closed_by(messages[-1], question.closing)
+    return list(messages)
+
+
+def _closed_by(message: Json, closing: str) -> Json:
+    content = message.get("content")
+    blocks = content if isinstance(content, list) else [{"type": "text", "text": content}]
+    return {**message, "content": [*blocks, {"type": "text", "text": closing}]}
 
 
 def _with_breakpoint(message: Json) -> Json:

@@ -3,7 +3,7 @@
 import re
 
 from demo.claude_simulator.answers import Answer
-from demo.claude_simulator.conversation import Request
+from demo.claude_simulator.conversation import Request, Text
 from demo.claude_simulator.scripts.finding import missing
 from demo.claude_simulator.scripts.history_pages import read_pages
 from demo.claude_simulator.scripts.open_orders import look_after_open_orders
@@ -29,9 +29,10 @@ def think(request: Request) -> Answer:
 
 
 def _goal(request: Request) -> str:
-    """Everything behind `goal:` in the message that has it."""
+    """Everything behind `goal:` in the first words of the message that has it."""
     for message in request.messages:
-        found = re.search(r"^goal:\s*(\S.*)", message.text, re.MULTILINE | re.DOTALL)
+        asked = message.blocks[0].text if message.blocks and isinstance(message.blocks[0], Text) else ""
+        found = re.search(r"^goal:\s*(\S.*)", asked, re.MULTILINE | re.DOTALL)
         if found is not None and message.role == "user":
             return " ".join(found[1].split())
     raise missing("a line 'goal: ...' or lines behind 'goal:'", "the user messages")

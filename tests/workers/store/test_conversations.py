@@ -4,17 +4,27 @@ import asyncio
 
 import pytest
 from pydantic import JsonValue
+from sqlalchemy import select
 
 from activities.conversations import Delta, RunKey
+from contracts.audit import AuditKind, AuditRecord
 from contracts.canonical import digest
 from tests.workers.store.samples import RUN, answered, at
 from workers.resources.store import ContentDamaged, Store
-from workers.resources.store.conversations import TurnNeverAsked
+from workers.resources.store.conversations import TurnNeverAsked, address_of
+from workers.resources.store.schema import AUDIT
 
 
 def question(turn: int, words: str = "hello") -> Delta:
     """The user side of a turn."""
     return Delta(turn=turn, user=[{"type": "text", "text": words}], offered="sha256:tools", system="sha256:you")
+
+
+def audited(store: Store, kind: AuditKind) -> list[AuditRecord]:
+    """What the audit chain has of one kind."""
+    query = select(AUDIT.c.payload).where(AUDIT.c.kind == kind.value)
+    payloads = store.at_one_moment(lambda connection: connection.execute(query).scalars().all())
+    return [AuditRecord.model_validate_json(payload) for payload in payloads]
 
 
 async def test_a_turn_is_asked_then_answered(store: Store) -> None:
@@ -23,7 +33,9 @@ async def test_a_turn_is_asked_then_answered(store: Store) -> None:
 
     told = await store.conversations.answer(RUN, "assessing", 0, ["hi"], answered(), at(1))
 
-    assert told == question(0).model_copy(update={"assistant": ["hi"], "outcome": answered()})
+    assert told.model_copy(update={"address": ""}) == question(0).model_copy(
+        update={"assistant": ["hi"], "outcome": answered()}
+    )
     assert await store.conversations.find(RUN, "assessing", 0) == told
 
 
@@ -74,6 +86,56 @@ async def test_a_retried_turn_reads_exactly_the_same_prefix(store: Store) -> Non
 
     assert [delta.turn for delta in first_try] == [0, 1, 2]
     assert await store.conversations.read(RUN, "assessing", before_turn=3) == first_try
+
+
+async def test_an_answer_is_named_by_a_digest_of_everything_up_to_it(store: Store) -> None:
+    for conversation, words in (("one", "hello"), ("same", "hello"), ("other", "hullo")):
+        for turn in range(2):
+            await store.conversations.ask(RUN, conversation, question(turn, words), at(turn))
+            await store.conversations.answer(RUN, conversation, turn, ["hi"], answered(), at(turn))
+    one, same, other = [await store.conversations.read(RUN, name, 2) for name in ("one", "same", "other")]
+
+    assert [delta.address for delta in one] == [delta.address for delta in same]
+    assert not {delta.address for delta in one} & {delta.address for delta in other}
+    first = address_of("", one[0].user, ["hi"])
+    assert [delta.address for delta in one] == [first, address_of(first, one[1].user, ["hi"])]
+
+
+async def test_auditors_are_told_of_every_answer_once_with_its_address(store: Store) -> None:
+    await store.conversations.ask(RUN, "assessing", question(0), at(0))
+    told = [await store.conversations.answer(RUN, "assessing", 0, ["hi"], answered(), at(n)) for n in range(3)]
+
+    (record,) = audited(store, AuditKind.TURN)
+    assert (record.about, record.workflow_id) == (f"assessing {told[0].address}", RUN.workflow_id)
+    assert record.facts["model"] == answered().model
+    assert "hi" not in str(record.facts)
+
+
+async def test_what_is_not_shown_any_more_is_not_read(store: Store) -> None:
+    for turn in range(9):
+        cut = {"folded_before": 5 if turn >= 7 else 0}
+        await store.conversations.ask(RUN, "assessing", question(turn).model_copy(update=cut), at(turn))
+        await store.conversations.answer(RUN, "assessing", turn, ["hi"], answered(), at(turn))
+
+    async def shown(turn: int) -> list[int]:
+        return [delta.turn for delta in await store.conversations.read(RUN, "assessing", turn)]
+
+    assert await shown(7) == [0, 1, 2, 3, 4, 5, 6], "the turn that cuts sees what it cuts"
+    assert await shown(8) == [0, 5, 6, 7]
+    assert await shown(0) == []
+
+
+async def test_cuts_facts_and_the_model_are_kept_with_the_turn(store: Store) -> None:
+    asked = question(0).model_copy(
+        update={
+            "facts": {"order": "A-17"},
+            "asked_of": "claude",
+            "stubbed_before": 3,
+            "folded_before": 2,
+            "folded": "sha256:f",
+        }
+    )
+    assert await store.conversations.ask(RUN, "assessing", asked, at(0)) == asked
 
 
 async def test_blocks_are_kept_as_received(store: Store) -> None:

@@ -1,11 +1,16 @@
 """Conversations: one row per turn, whose two halves are written once each."""
 
+import json
+
 from pydantic import JsonValue
-from sqlalchemy import Connection, RowMapping, bindparam, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, func, or_, select, update
 
 from activities.conversations import Delta, RunKey
+from contracts.audit import AuditKind, AuditRecord
+from contracts.canonical import digest
 from contracts.claude import TurnOutcome
 from contracts.model import Moment
+from workers.resources.store.audit import append
 from workers.resources.store.columns import JsonText, MomentText
 from workers.resources.store.database import Database, insert_new
 from workers.resources.store.schema import TURNS
@@ -17,7 +22,27 @@ _CONVERSATION = (
     TURNS.c.conversation == bindparam("of_conversation"),
 )
 _TURN = (*_CONVERSATION, TURNS.c.turn == bindparam("of_turn"))
-_READ = select(TURNS).where(*_CONVERSATION, TURNS.c.turn < bindparam("before_turn")).order_by(TURNS.c.turn)
+_LAST = TURNS.alias("last")
+_SHOWN_SINCE = (
+    select(_LAST.c.folded_before)
+    .where(
+        _LAST.c.workflow_id == bindparam("of_workflow_id"),
+        _LAST.c.first_run_id == bindparam("of_first_run_id"),
+        _LAST.c.conversation == bindparam("of_conversation"),
+        _LAST.c.turn == bindparam("before_turn") - 1,
+    )
+    .scalar_subquery()
+)
+_READ = (
+    select(TURNS)
+    .where(
+        *_CONVERSATION,
+        TURNS.c.turn < bindparam("before_turn"),
+        or_(TURNS.c.turn == 0, TURNS.c.turn >= func.coalesce(_SHOWN_SINCE, 0)),
+    )
+    .order_by(TURNS.c.turn)
+)
+_ADDRESS = select(TURNS.c.address).where(*_CONVERSATION, TURNS.c.turn == bindparam("of_turn"))
 _FIND = select(TURNS).where(*_TURN)
 _ANSWER = (
     update(TURNS)
@@ -26,7 +51,22 @@ _ANSWER = (
         assistant=bindparam("blocks", type_=JsonText),
         outcome=bindparam("their_outcome", type_=JsonText),
         answered_at=bindparam("at", type_=MomentText),
+        address=bindparam("own_address"),
     )
+    .execution_options(preserve_rowcount=True)
+)
+
+
+_ASKED = (
+    "turn",
+    "user",
+    "offered",
+    "system",
+    "facts",
+    "asked_of",
+    "stubbed_before",
+    "folded_before",
+    "folded",
 )
 
 
@@ -47,7 +87,10 @@ class SqlConversations:
         self._database = database
 
     async def read(self, run: RunKey, name: str, before_turn: int) -> tuple[Delta, ...]:
-        """The deltas of turns 0 to `before_turn` - 1, in order."""
+        """The deltas of turns 0 to `before_turn` - 1 that are shown still, in order.
+
+        These are turn 0, and those from `folded_before` of the last one on.
+        """
         values = {**_of(run, name), "before_turn": before_turn}
         rows = await self._database.read(lambda connection: connection.execute(_READ, values).mappings().all())
         return tuple(_delta(row) for row in rows)
@@ -62,11 +105,8 @@ class SqlConversations:
             "workflow_id": run.workflow_id,
             "first_run_id": run.first_run_id,
             "conversation": name,
-            "turn": delta.turn,
-            "user": delta.user,
             "asked_at": at,
-            "offered": delta.offered,
-            "system": delta.system,
+            **{field: getattr(delta, field) for field in _ASKED},
         }
 
         def work(connection: Connection) -> Delta | None:
@@ -80,16 +120,42 @@ class SqlConversations:
     ) -> Delta:
         """Add the answer to a turn; when one stands already, the first one wins and is returned.
 
-        Raises TurnNeverAsked.
+        Auditors are told of the answer in the same transaction, by its address. Raises TurnNeverAsked.
         """
         values = {**_of(run, name), "of_turn": turn}
         values |= {"blocks": assistant, "their_outcome": outcome, "at": at}
 
         def work(connection: Connection) -> Delta | None:
-            connection.execute(_ANSWER, values)
-            return _find(connection, run, name, turn)
+            asked = _find(connection, run, name, turn)
+            if asked is None or asked.outcome is not None:
+                return asked
+            before = connection.scalar(_ADDRESS, {**_of(run, name), "of_turn": turn - 1})
+            address = address_of(before or "", asked.user, assistant)
+            if connection.execute(_ANSWER, {**values, "own_address": address}).rowcount != 1:
+                return _find(connection, run, name, turn)  # a rival was faster
+            append(connection, _told(run, name, turn, address, outcome, at))
+            answer = {"assistant": assistant, "outcome": outcome, "address": address}
+            return asked.model_copy(update=answer)
 
         return _standing(await self._database.write(work), run, name, turn)
+
+
+def address_of(before: str, user: list[JsonValue], assistant: list[JsonValue]) -> str:
+    """The digest of a conversation up to an answer: of the address before it, and of both sides as they are kept."""
+    sides = (json.dumps(side, separators=(",", ":")).encode() for side in (user, assistant))
+    return digest("\n".join([before, *(digest(side) for side in sides)]).encode())
+
+
+def _told(run: RunKey, name: str, turn: int, address: str, outcome: TurnOutcome, at: Moment) -> AuditRecord:
+    facts: dict[str, JsonValue] = {
+        "turn": turn,
+        "model": outcome.model,
+        "request": outcome.request_id,
+        "stopped": outcome.stop_reason.value,
+        "usage": outcome.usage.model_dump(mode="json"),
+    }
+    about = f"{name[:100]} {address}"
+    return AuditRecord(kind=AuditKind.TURN, at=at, **run.model_dump(), about=about, facts=facts)
 
 
 def _of(run: RunKey, name: str) -> dict[str, object]:
@@ -113,4 +179,5 @@ def _standing(delta: Delta | None, run: RunKey, name: str, turn: int) -> Delta:
 
 
 def _delta(row: RowMapping) -> Delta:
-    return Delta.model_validate({name: row[name] for name in Delta.model_fields})
+    known = {name: row[name] for name in Delta.model_fields}
+    return Delta.model_validate({**known, "address": row["address"] or ""})

@@ -3,7 +3,8 @@
 from pydantic import JsonValue
 from sqlalchemy import Connection, RowMapping, bindparam, case, func, null, select, update
 
-from activities.ledger import UNFINISHED, Answered, Claim, LedgerEntry, LedgerState
+from activities.conversations import RunKey
+from activities.ledger import UNFINISHED, Answered, Claim, KnownResult, LedgerEntry, LedgerState
 from contracts.canonical import digest
 from contracts.model import Moment
 from contracts.tools import CallStatus, EffectClass, Purpose, ToolOutcome
@@ -110,6 +111,17 @@ _SENT = (
         LEDGER.c.sends > 0,
     )
     .order_by(LEDGER.c.key)
+)
+_RESULTS_OF = (
+    select(LEDGER.c.occurrence, LEDGER.c.server, LEDGER.c.tool, LEDGER.c.content)
+    .where(
+        LEDGER.c.workflow_id == bindparam("of_workflow_id"),
+        LEDGER.c.first_run_id == bindparam("of_first_run_id"),
+        LEDGER.c.step == bindparam("of_step"),
+        LEDGER.c.content.is_not(None),
+    )
+    .order_by(LEDGER.c.finished_at.desc(), LEDGER.c.occurrence.desc())
+    .limit(bindparam("most"))
 )
 
 
@@ -246,6 +258,14 @@ class SqlLedger:
             "of_tool": tool,
         }
         return await self._database.read(lambda connection: tuple(connection.execute(_SENT, values).scalars()))
+
+    async def results_of(self, run: RunKey, step: str, most: int) -> tuple[KnownResult, ...]:
+        """The answers of a run's step that have content, the newest first."""
+        values = {"of_workflow_id": run.workflow_id, "of_first_run_id": run.first_run_id, "of_step": step, "most": most}
+        rows = await self._database.read(lambda connection: connection.execute(_RESULTS_OF, values).all())
+        return tuple(
+            KnownResult(occurrence=row.occurrence, tool=f"{row.server}.{row.tool}", address=row.content) for row in rows
+        )
 
 
 def _find(connection: Connection, key: str) -> LedgerEntry | None:
