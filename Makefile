@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 
 STORE  ?= both
 
-.PHONY: help demo demo-production test stories forge faults mutants check lock docs clean
+.PHONY: help demo demo-production test stories forge faults long mutants check lock docs clean
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
 
@@ -34,6 +34,9 @@ forge: $(READY)  ## forged decisions by the hundred thousand, impostors, and pol
 
 faults: $(READY) ## workers, Temporal, stores and servers fail by the hundred; a bank counts: STORE=sqlite, postgresql or both
 	$(BIN)/python -m tests.faults --store $(STORE)
+
+long: $(READY)   ## errands of 500 and 2,000 turns, and 400 days without an answer: what they cost; some minutes
+	$(BIN)/python -m tests.long
 
 mutants: $(READY)  ## every named protection switched off in turn, and a test that fails without it; a quarter of an hour
 	$(BIN)/python -m tests.mutants

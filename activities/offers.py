@@ -15,7 +15,7 @@ from activities.results.requests import READ_RESULT
 from contracts.claude import ProposedCall
 from contracts.model import Model, Moment
 from contracts.runs import StartStatement
-from contracts.tools import Purpose, ToolDefinition
+from contracts.tools import EffectClass, Purpose, ToolDefinition
 from policies.engine import PolicyEngine, PolicyQuestion
 
 
@@ -112,7 +112,8 @@ def proposed(block: int, name: str, arguments: JsonValue, offer: tuple[OfferedTo
         )
     reason = misfit(arguments, known.input_schema)
     problem = f"the arguments do not fit: {reason}"[:300] if reason else ""
-    return ProposedCall(block=block, server=known.server, tool=known.name, problem=problem)
+    reads = known.effect_class is EffectClass.READ
+    return ProposedCall(block=block, server=known.server, tool=known.name, problem=problem, reads=reads)
 
 
 def _matches(patterns: list[str], definition: ToolDefinition) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from pydantic import JsonValue
+from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.admission import Admitted
@@ -22,10 +23,12 @@ from contracts.authority import PinnedTool
 from contracts.canonical import canonical_json, parse_json
 from contracts.deployment import Deployment
 from contracts.model import Model
-from contracts.tools import Action, Purpose, ToolCall, ToolDefinition
+from contracts.tools import Action, EffectClass, Purpose, ToolCall, ToolDefinition
 
 NOT_SENT = "NotSent"
 """Type of the error of an attempt that could send nothing, and may be repeated."""
+NOT_LOCALLY = "NotLocally"
+"""Type of the error of a local activity that was to call what is no read."""
 
 
 class Refused(Exception):
@@ -83,6 +86,7 @@ class Preparation:
         if start is None:
             raise Refused("this run has no start record; without one nothing has an effect")
         definition = await look_up()
+        _only_reads_locally(definition)
         arguments = await self._arguments(run, call, definition)
         key = idempotency_key(self._deployment.id, run, call.step, call.occurrence)
         action = Action(
@@ -190,6 +194,17 @@ def try_later(not_sent: NotSent, what: str) -> ApplicationError:
     """Nothing was sent: Temporal may try again, not before the server wants it."""
     delay = timedelta(seconds=min(not_sent.retry_after_seconds, 3600)) if not_sent.retry_after_seconds else None
     return ApplicationError(f"{what}: {not_sent}", type=NOT_SENT, next_retry_delay=delay)
+
+
+def _only_reads_locally(definition: ToolDefinition) -> None:
+    """Whoever schedules it: a local activity is lost with its workflow task, and made anew unknown to history.
+
+    Raises ApplicationError for whatever is not of class read.
+    """
+    if activity.info().is_local and definition.effect_class is not EffectClass.READ:
+        name, effect_class = f"{definition.server}.{definition.name}", definition.effect_class.value
+        message = f"{name} is of class {effect_class}, not read; it is called in an activity of its own"
+        raise ApplicationError(message, type=NOT_LOCALLY, non_retryable=True)
 
 
 def _not_its_own(run: RunKey, arguments: dict[str, JsonValue], definition: ToolDefinition) -> str:

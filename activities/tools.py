@@ -95,7 +95,8 @@ class ToolActivities:
     async def call_tool(self, call: ToolCall) -> ToolOutcome:
         """Make one call, if policy permits it on the bytes about to be sent; answer with status, shape and reference.
 
-        Raises ApplicationError while trying again is allowed by the effect class.
+        As a local activity it makes reads alone. Raises ApplicationError while trying again is allowed by the effect
+        class, and for good where a local activity would call what is no read.
         """
         prepared: Prepared | None = None
         async with heartbeating():

@@ -17,7 +17,7 @@ from contracts.canonical import canonical_json, digest
 from contracts.deployment import Deployment
 from contracts.escaping import markdown
 from contracts.model import Model
-from contracts.runs import TASK_QUEUE, Case, CaseLookup, Ending, KnownCase, StartStatement
+from contracts.runs import TASK_QUEUE, WORKFLOW_TASK_TIMEOUT, Case, CaseLookup, Ending, KnownCase, StartStatement
 from workflows.catalog import CatalogEntry, run_id
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ async def _start_as(server: Server, order: Order, run: str) -> Started:
             case,
             id=run,
             task_queue=TASK_QUEUE,
+            task_timeout=WORKFLOW_TASK_TIMEOUT,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             static_summary=_summary(order, case),
             static_details=_details(order, run),

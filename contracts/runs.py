@@ -1,6 +1,6 @@
 """A run: who asked for it, the state it carries, and what it shows."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal, TypeVar
 
@@ -13,6 +13,8 @@ from contracts.signing import NONCE
 from contracts.tools import ToolCall
 
 TASK_QUEUE = "interlock"
+WORKFLOW_TASK_TIMEOUT = timedelta(seconds=5)
+"""So long a run stands still whose worker died in the middle of a workflow task, for example of a read made at once."""
 MAX_INPUT_BYTES = 32 * 1024
 MAX_INBOX = 100
 LONGEST_DELAY = 60
@@ -183,6 +185,10 @@ class Case(Model):
     """Entries into states that the audit chain has."""
     doubts: tuple[str, ...] = ()
     """Calls of which nobody knows whether they happened, as long as nobody has found out."""
+    told: str = ""
+    """Digest of the situation that Claude was last told, and of the conversation it was told in."""
+    not_at_once: tuple[str, ...] = ()
+    """Tools of the last reads that could not be made at once; one that stands here often is no longer tried so."""
     summary: str = ""
     reason: str = ""
     """Why the run is where it is, in one sentence; the last one stands when it ends."""

@@ -36,7 +36,7 @@ from contracts.canonical import digest
 from contracts.decisions import ApprovalRequest, Decision, Receipt, Verdict
 from contracts.deployment import Deployment, Mode
 from contracts.roster import Roster
-from contracts.runs import Ending, RunView, StartStatement
+from contracts.runs import WORKFLOW_TASK_TIMEOUT, Ending, RunView, StartStatement
 from policies.engine import CedarRules, PolicyEngine
 from tests.authority import NOBODY, FixedAuthority, Signer, store_ports
 from tests.stores import new_store
@@ -254,6 +254,7 @@ class Story:
                 entry.first_case(given, start),
                 id=workflow_id,
                 task_queue=task_queue or self.task_queue,
+                task_timeout=WORKFLOW_TASK_TIMEOUT,
                 result_type=Ending,
             )
         run = StoryRun(handle, self)

@@ -21,7 +21,7 @@ from workflows.machine.automation import Automation
 from workflows.machine.definition import Machine, MachineDefinitionError
 
 OURS = ("workflows.refund.workflow", "workflows.errand")
-MAY_REDEFINE = {"machine", "name", "owner_role", "summary", "facts", "answer_ref"}
+MAY_REDEFINE = {"machine", "name", "owner_role", "summary", "facts", "situation", "answer_ref"}
 """What an automation says of itself."""
 OUTSIDE_PREFIX = "interlock_automation_"
 _SAFE = re.compile(r"^[A-Za-z0-9._-]{1,60}$")

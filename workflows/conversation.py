@@ -14,7 +14,7 @@ ResultT = TypeVar("ResultT")
 
 
 async def converse(
-    run: steps.Run[Any],
+    run: steps.Asking[Any],
     prompt: str,
     *,
     first_turn: int,
@@ -32,7 +32,15 @@ async def converse(
     turn, notes = first_turn, tuple[CallNote, ...]()
     while True:
         outcome = await steps.ask_claude(
-            run, prompt, turn=turn, variables=variables, tools=tools, answer=answer, said=said, notes=notes
+            run,
+            prompt,
+            turn=turn,
+            variables=variables,
+            tools=tools,
+            answer=answer,
+            said=said,
+            notes=notes,
+            turns_left=first_turn + turns - turn - 1,
         )
         said = ""
         turn += 1
@@ -47,7 +55,8 @@ async def converse(
 async def call_side_by_side(run: steps.Run[Any], turn: int, calls: tuple[ProposedCall, ...]) -> tuple[CallNote, ...]:
     """Make every call of a turn at once; what Claude must be told of those that were not made."""
     made = [call for call in calls if not call.problem]
-    outcomes = await all_of(*(make_chosen_call(run, turn, call) for call in made))
+    at_once = all(call.reads for call in made)  # else an effect would wait for what is read
+    outcomes = await all_of(*(make_chosen_call(run, turn, call, at_once) for call in made))
     return tuple(
         note_of(call, outcome) for call, outcome in zip(made, outcomes, strict=True) if outcome.status in NOT_MADE
     )
@@ -65,10 +74,10 @@ async def all_of(*calls: Awaitable[ResultT]) -> list[ResultT]:
 NOT_MADE = (CallStatus.FORBIDDEN, CallStatus.NEEDS_APPROVAL, CallStatus.REFUSED, CallStatus.NOT_HAPPENED)
 
 
-async def make_chosen_call(run: steps.Run[Any], turn: int, call: ProposedCall) -> ToolOutcome:
-    """One call Claude asked for, through the gate."""
+async def make_chosen_call(run: steps.Run[Any], turn: int, call: ProposedCall, at_once: bool) -> ToolOutcome:
+    """One call Claude asked for, through the gate; first tried at once where it is a read."""
     chosen = ChosenByClaude(conversation=run.case.state, turn=turn, block=call.block)
-    return await steps.make_call(run, steps.chosen_call(run, call.server, call.tool, chosen))
+    return await steps.make_call(run, steps.chosen_call(run, call.server, call.tool, chosen), at_once=at_once)
 
 
 def note_of(call: ProposedCall, outcome: ToolOutcome) -> CallNote:

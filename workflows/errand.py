@@ -116,6 +116,7 @@ class ErrandWorkflow(Automation[ErrandCase]):
             variables={"goal": self.case.request.goal, "turns": str(self.case.request.turns)},
             tools=tuple(f"{server}.*" for server in self.case.request.servers),
             notes=self.case.notes,
+            turns_left=self.case.request.turns - self.case.turn - 1,
         )
         self.note(notes=())
         match outcome.stop_reason:
@@ -136,7 +137,8 @@ class ErrandWorkflow(Automation[ErrandCase]):
     async def call(self) -> Literal[State.THINKING, State.AWAITING_APPROVAL]:
         """Make every call of this turn that nobody must approve first, side by side."""
         ready = [pending for pending in self.case.calls if pending.ruling is None or pending.evidence]
-        await all_of(*(self._make(pending) for pending in ready))
+        at_once = all(pending.proposed.reads for pending in ready)  # else an effect would wait for what is read
+        await all_of(*(self._make(pending, at_once) for pending in ready))
         if self.case.calls:
             return State.AWAITING_APPROVAL
         self.note(turn=self.case.turn + 1)
@@ -162,12 +164,12 @@ class ErrandWorkflow(Automation[ErrandCase]):
         notes = tuple(CallNote(block=call.proposed.block, text=_dropped(call)) for call in self.case.calls)
         self.note(calls=(), notes=(*self.case.notes, *notes), turn=self.case.turn + 1)
 
-    async def _make(self, pending: PendingCall) -> None:
+    async def _make(self, pending: PendingCall, at_once: bool) -> None:
         proposed = pending.proposed
         chosen = ChosenByClaude(conversation=CONVERSATION, turn=self.case.turn, block=proposed.block)
         worded = chosen_call(self, proposed.server, proposed.tool, chosen, pending.evidence)
         call = worded.model_copy(update={"stale_seconds": OLDEST_ANSWER_SECONDS})
-        outcome = await make_call(self, call)
+        outcome = await make_call(self, call, at_once=at_once)
         if outcome.status is CallStatus.NEEDS_APPROVAL and outcome.ruling is not None:
             again = outcome.message if pending.evidence else ""
             waiting = PendingCall(proposed=proposed, ruling=outcome.ruling, asked_again=again)
@@ -213,11 +215,11 @@ class ErrandWorkflow(Automation[ErrandCase]):
 
     def facts(self) -> dict[str, str]:
         """What people should see."""
-        return {
-            "goal": self.case.request.goal[:300],
-            "turn": f"{self.case.turn} of {self.case.request.turns}",
-            "servers": ", ".join(self.case.request.servers),
-        }
+        return {**self.situation(), "turn": f"{self.case.turn} of {self.case.request.turns}"}
+
+    def situation(self) -> dict[str, str]:
+        """The same for Claude, which is told of its turns by another way."""
+        return {"goal": self.case.request.goal[:300], "servers": ", ".join(self.case.request.servers)}
 
     def answer_ref(self) -> str:
         """Content address of Claude's answer."""

@@ -16,14 +16,15 @@ from temporalio.exceptions import ActivityError, CancelledError
 
 from activities.claude import ClaudeActivities
 from activities.tools import ToolActivities
+from contracts.canonical import digest
 from contracts.claude import CallNote, TurnOutcome, TurnRequest
-from contracts.decisions import (
-    Decision,
-)
+from contracts.decisions import Decision
 from contracts.policy import Ruling, RulingEffect
 from contracts.runs import Case, CaseT, Refusal, Unanswered
 from contracts.tools import CallStatus, ChosenByClaude, Purpose, ToolCall, ToolOutcome, WhenHeld
+from workflows.machine.situation import bounded
 from workflows.machine.unanswered import cause_of, held_to_the_last
+from workflows.reading import read_at_once
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=5)
 KEPT_REFUSALS = 5
@@ -80,8 +81,15 @@ class Run(Protocol[CaseT]):
         """Replace fields of the case."""
 
 
+class Asking(Run[CaseT], Protocol[CaseT]):
+    """What a turn with Claude needs besides."""
+
+    def situation(self) -> dict[str, str]:
+        """What Claude must know of the run, in short texts; what changes at every turn is not among it."""
+
+
 async def ask_claude(
-    run: Run[Any],
+    run: Asking[Any],
     prompt: str,
     *,
     turn: int = 0,
@@ -91,22 +99,30 @@ async def ask_claude(
     answer: type[BaseModel] | None = None,
     said: str = "",
     notes: tuple[CallNote, ...] = (),
+    turns_left: int | None = None,
 ) -> TurnOutcome:
     """One turn with Claude. Retried while trying again can help; else StepFailed with the request id.
 
-    `answer` is the model a structured answer must fit; `said` is what a person adds before this turn.
+    `answer` is the model a structured answer must fit; `said` is what a person adds before this turn; `turns_left`
+    says how many may follow. Variables and tools are read at turn 0 alone, and the run's situation is told again
+    only when it has changed: a turn adds the same bytes to the history, whatever came before.
     """
+    name = conversation or run.case.state
+    facts = bounded(run.situation(), run.case.decided)
+    told = digest([name, *(f"{fact}: {text}" for fact, text in facts.items())])
     request = TurnRequest(
-        conversation=conversation or run.case.state,
+        conversation=name,
         turn=turn,
         prompt=prompt,
         automation=run.name,
         state=run.case.state,
         variables=dict(variables or {}) if turn == 0 else {},
-        tools=tools,
+        tools=tools if turn == 0 else (),
         answer_schema=answer.model_json_schema() if answer else None,
         said=said,
         notes=notes,
+        facts=facts if told != run.case.told else None,
+        turns_left=turns_left,
     )
     outcome = await _attempt(
         run,
@@ -117,7 +133,7 @@ async def ask_claude(
         start_to_close=timedelta(minutes=15),
         schedule_to_close=timedelta(hours=6),
     )
-    run.note(usage=run.case.usage.plus(outcome.usage), turns=run.case.turns + 1)
+    run.note(usage=run.case.usage.plus(outcome.usage), turns=run.case.turns + 1, told=told)
     heed_cancellation(run)
     return outcome
 
@@ -140,23 +156,32 @@ async def ask_policy(run: Run[Any], call: ToolCall) -> Ruling:
 
 
 async def make_call(
-    run: Run[Any], call: ToolCall, within: timedelta = LONGEST_WAIT, patience: RetryPolicy = STEADY
+    run: Run[Any],
+    call: ToolCall,
+    within: timedelta = LONGEST_WAIT,
+    patience: RetryPolicy = STEADY,
+    *,
+    at_once: bool = False,
 ) -> ToolOutcome:
     """One tool call through the gate, whatever its outcome but unknown. Raises StepFailed when nobody can know it.
 
-    While no outcome comes it is tried again, as `patience` says, `within` a time in all.
+    While no outcome comes it is tried again, as `patience` says, `within` a time in all. A read may first
+    be tried `at_once`, within this workflow task: a plain answer then costs one event of history instead of six.
     """
-    outcome = await _attempt(
-        run,
-        ToolActivities.call_tool,
-        call,
-        step=call.step,
-        summary=described(call),
-        start_to_close=timedelta(minutes=10),
-        schedule_to_close=within,
-        patience=patience,
-        priority=_fair_to(call.server),
-    )
+    outcome = await read_at_once(run, call, described(call)) if at_once else None
+    if outcome is None:
+        heed_cancellation(run)
+        outcome = await _attempt(
+            run,
+            ToolActivities.call_tool,
+            call,
+            step=call.step,
+            summary=described(call),
+            start_to_close=timedelta(minutes=10),
+            schedule_to_close=within,
+            patience=patience,
+            priority=_fair_to(call.server),
+        )
     taint = tuple(sorted({*run.case.taint, *outcome.taint}))
     run.note(tool_calls=run.case.tool_calls + 1, taint=taint)
     _remember_refusal(run, call, outcome.ruling)
@@ -214,7 +239,7 @@ async def read_facts(
         facts=dict(facts),
         stale_seconds=int(stale.total_seconds()),
     )
-    outcome = done(await make_call(run, reading), reading.step)
+    outcome = done(await make_call(run, reading, at_once=True), reading.step)
     if not outcome.facts:
         raise StepFailed(reading.step, f"{reading.step} was answered, but not readably: {outcome.message}")
     return outcome

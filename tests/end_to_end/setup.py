@@ -14,7 +14,7 @@ from pathlib import Path
 from temporalio.client import Client
 
 from contracts.canonical import digest
-from contracts.runs import TASK_QUEUE, Ending, StartStatement
+from contracts.runs import TASK_QUEUE, WORKFLOW_TASK_TIMEOUT, Ending, StartStatement
 from contracts.wire import DATA_CONVERTER
 from demo.mcp_servers.crm.cards import CardIndex
 from demo.mcp_servers.payments.ledger import PaymentLedger
@@ -177,7 +177,12 @@ async def started(client: Client, deployment: str, automation: str, **request: o
     )
     case = entry.first_case(given, start)
     handle = await client.start_workflow(
-        automation, case, id=run_id(automation, key), task_queue=TASK_QUEUE, result_type=Ending
+        automation,
+        case,
+        id=run_id(automation, key),
+        task_queue=TASK_QUEUE,
+        task_timeout=WORKFLOW_TASK_TIMEOUT,
+        result_type=Ending,
     )
     return Run(handle, client.namespace, deployment)
 

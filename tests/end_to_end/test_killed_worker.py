@@ -1,4 +1,4 @@
-"""kill -9 of the worker in mid-answer of Claude, between a credit and its record, and in mid-call."""
+"""kill -9 of the worker in mid-answer of Claude, between a credit and its record, in mid-call, and in mid-read."""
 
 import time
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ class Killing:
     thinking: Run
     questions_before: int
     noting: Run
+    reading: Run
     waiting: Run
     children: list[int]
     new_worker_ready_at: float
@@ -36,7 +37,7 @@ class Killing:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def killing(setup: Setup) -> Killing:
-    """Three runs under way and one that waits, then kill -9, then a new worker."""
+    """Four runs under way and one that waits, then kill -9, then a new worker."""
     order_id = next(setup.orders)
     waiting = await setup.start(
         "errand", name="waits", goal="Mail customer C-7 about open orders.", servers=("orders", "crm", "mail")
@@ -55,10 +56,12 @@ async def killing(setup: Setup) -> Killing:
         children = children_of(setup.process(WORKER).pid)
         with setup.locked("crm"):
             await setup.until_sent(noting, "add_note")
+            reading = await setup.start("errand", name="reads", goal=NOTE, servers=("orders", "crm"))
+            await setup.until_sent(reading, "find_customer")
             await setup.kill(WORKER)
         release()
     await setup.start_programs(WORKER)
-    return Killing(crediting, order_id, thinking, before, noting, waiting, children, time.monotonic())
+    return Killing(crediting, order_id, thinking, before, noting, reading, waiting, children, time.monotonic())
 
 
 async def test_a_credit_whose_answer_died_with_the_worker_is_recorded_and_counted_once(
@@ -88,6 +91,16 @@ async def test_a_note_that_was_sent_when_the_worker_died_is_never_sent_again(set
     assert setup.sends(killing.noting, "add_note") == [("unknown", 1)]
     await killing.noting.decides(Verdict.ABANDON)
     assert await killing.noting.ending() == "cancelled"
+
+
+async def test_a_read_that_died_with_the_worker_is_made_again_as_soon_as_its_workflow_task_is(
+    setup: Setup, killing: Killing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await killing.reading.ending() == "answered"
+    took = time.monotonic() - killing.new_worker_ready_at
+    with capsys.disabled():
+        print(f"\nread and answered {took:.1f} s after the new worker was ready")  # noqa: T201 - a measurement
+    assert setup.sends(killing.reading, "find_customer") == [("done", 2)]
 
 
 async def test_the_killed_workers_mcp_servers_are_gone(killing: Killing) -> None:

@@ -15,6 +15,7 @@ UNDONE = "tests/workflows/test_trip_undone.py"
 COMPENSATION = In("workflows/machine/compensation.py", TRIPS)
 FAILING = In("workflows/machine/automation.py", TRIPS)
 STEPS = In("workflows/steps.py", TRIPS)
+READING = In("workflows/reading.py", "tests/workflows/test_reading.py")
 REFUND = In("workflows/refund/workflow.py", APPROVAL)
 ESCAPING = In("contracts/escaping.py", "tests/contracts/test_escaping.py")
 PRIVATE_FILES = In("cli/private_files.py", "tests/cli/test_keys.py")
@@ -90,6 +91,12 @@ WAITING = (
         "first = BuiltIn.CANCELLED if registered.refused else self.machine.initial",
         "first = self.machine.initial",
         "test_nothing_unsigned_counts_in_production",
+    ),
+    READING.off(
+        "audit: states are told before a run forgets them",
+        " or untold > MOST_UNTOLD_VISITS:",
+        ":",
+        "test_states_are_told_to_auditors_before_a_run_forgets_them_however_much_it_reads",
     ),
     DEFINITION.off(
         "run: only declared moves",

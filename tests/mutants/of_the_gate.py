@@ -5,6 +5,7 @@ from tests.mutants.protection import FORGE, In
 GATE = "tests/activities/test_gate.py"
 CLASSES = "tests/activities/test_effect_classes.py"
 TOTALS = "tests/activities/test_gate_totals.py"
+LOCALLY = "tests/activities/test_gate_locally.py"
 PREPARING = In("activities/preparing.py", GATE)
 TOOLS = In("activities/tools.py", GATE)
 RULING = In("activities/ruling.py", GATE)
@@ -58,6 +59,13 @@ FINDING_OUT = (
         " if not proposed.problem\n",
         "\n",
         "test_a_chosen_call_with_a_known_problem_is_refused",
+    ),
+    PREPARING.off(
+        "gate: no effect as a local activity",
+        "if activity.info().is_local and definition.effect_class is not EffectClass.READ:",
+        "if False:",
+        f"{LOCALLY}::test_an_effect_that_is_scheduled_as_a_local_activity_is_never_sent",
+        f"{LOCALLY}::test_an_undo_that_is_scheduled_as_a_local_activity_is_never_sent",
     ),
     PREPARING.off(
         "gate: an undo undoes something",

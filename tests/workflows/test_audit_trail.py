@@ -5,8 +5,8 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from temporalio import activity, workflow
-from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -138,21 +138,20 @@ async def test_an_effect_that_was_planted_in_the_chain_alone_is_found(temporal: 
     assert found.seq > 0
 
 
-async def test_an_effect_that_was_planted_in_a_history_alone_is_found(
-    temporal: WorkflowEnvironment, tmp_path: Path
+@pytest.mark.parametrize("impostor", ["Impostor", "LocalImpostor"])
+async def test_a_call_that_was_planted_in_a_history_alone_is_found(
+    temporal: WorkflowEnvironment, tmp_path: Path, impostor: str
 ) -> None:
     queue = f"planted-{uuid.uuid4().hex[:8]}"
     store = await asyncio.to_thread(Store.open, f"sqlite:///{tmp_path}/store.db")
     async with Worker(
         temporal.client,
         task_queue=queue,
-        workflows=[Impostor],
+        workflows=[Impostor, LocalImpostor],
         activities=[planted_call],
         workflow_runner=UnsandboxedWorkflowRunner(),
     ):
-        handle: WorkflowHandle[Impostor, None] = await temporal.client.start_workflow(
-            Impostor.run, id=queue, task_queue=queue
-        )
+        handle = await temporal.client.start_workflow(impostor, id=queue, task_queue=queue)
         await asyncio.wait_for(handle.result(), 20)
     histories = Histories(temporal.client, queue)
     await histories.read([RunKey(workflow_id=queue, first_run_id=str(handle.first_execution_run_id))])
@@ -238,3 +237,14 @@ class Impostor:
         """One call."""
         call = ToolCall(server="payments", tool="issue_credit", step="payments.issue_credit")
         await workflow.execute_activity(planted_call, call, start_to_close_timeout=timedelta(seconds=20))
+
+
+@workflow.defn
+class LocalImpostor:
+    """The same, in a marker."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """One call, within the workflow task."""
+        call = ToolCall(server="payments", tool="issue_credit", step="payments.issue_credit")
+        await workflow.execute_local_activity(planted_call, call, start_to_close_timeout=timedelta(seconds=20))

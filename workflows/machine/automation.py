@@ -49,6 +49,13 @@ class Automation(DecidedByPeople[CaseT]):
         """The facts people should see in the Web UI and in `runs show`."""
         return {}
 
+    def situation(self) -> dict[str, str]:
+        """The facts Claude must see last at its turns; it is told again of them only when one has changed.
+
+        A fact that changes at every turn does not belong here. At most twenty are told, each with 200 characters.
+        """
+        return self.facts()
+
     def answer_ref(self) -> str:
         """Content address of what the run answers, for automations that answer something."""
         return ""

@@ -1,14 +1,14 @@
 """Compare the chain with Temporal's histories: who plants something in one of them is found out by the other."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
 
 from pydantic import BaseModel
 from temporalio.api.common.v1 import Payloads
-from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.history.v1 import HistoryEvent, MarkerRecordedEventAttributes
 from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
@@ -17,12 +17,15 @@ from activities.conversations import RunKey
 from activities.ledger import LedgerState
 from activities.tools import NOTHING_TO_UNDO
 from contracts.audit import stream_of
+from contracts.canonical import parse_json
 from contracts.runs import TASK_QUEUE
-from contracts.tools import Purpose, ToolCall, ToolOutcome
+from contracts.tools import EffectClass, Purpose, ToolCall, ToolOutcome
 from workers.resources.audit.findings import Finding
 from workers.resources.audit.told import Accounts, Told
 
 GATE = "call_tool"
+LOCAL_ACTIVITY = "core_local_activity"
+"""What the SDK names the marker of a local activity."""
 WITHIN = timedelta(seconds=30)
 PAGE = 500
 
@@ -39,6 +42,8 @@ class Calls:
     """Server, tool, step and occurrence where the activity never completed: history cannot say what came of it."""
     complete: bool = True
     """Temporal remembers every history of the chain."""
+    lost_a_task: bool = False
+    """A workflow task came to nothing: what was read within it was read, and history cannot know of it."""
 
 
 class Histories:
@@ -99,7 +104,7 @@ class Histories:
         first = self._chains.get((workflow_id, run_id), run_id)
         self.calls.setdefault(RunKey(workflow_id=workflow_id, first_run_id=first), Calls()).complete = False
 
-    async def _take(self, calls: Calls, events: Iterable[HistoryEvent]) -> None:
+    async def _take(self, calls: Calls, events: Sequence[HistoryEvent]) -> None:
         scheduled: dict[int, ToolCall] = {}
         for event in events:
             if event.HasField("activity_task_scheduled_event_attributes"):
@@ -114,6 +119,24 @@ class Histories:
                 if call and outcome and _is_effect(call, outcome):
                     calls.done.add(outcome.action_digest)
         calls.unanswered |= {(call.server, call.tool, call.step, call.occurrence) for call in scheduled.values()}
+        if events[0].workflow_execution_started_event_attributes.task_queue.name == self._task_queue:
+            await self._take_local(calls, events)
+
+    async def _take_local(self, calls: Calls, events: Sequence[HistoryEvent]) -> None:
+        """What was read at once stands in markers, which are written when their workflow task is completed."""
+        under_way = False
+        for event in events:
+            if event.HasField("workflow_task_started_event_attributes"):
+                calls.lost_a_task |= under_way
+                under_way = True
+            elif event.HasField("workflow_task_completed_event_attributes"):
+                under_way = False
+            elif _of_the_gate(event.marker_recorded_event_attributes):
+                told = event.marker_recorded_event_attributes.details["result"]
+                outcome = await self._read_as(told, ToolOutcome)
+                if outcome and outcome.done and outcome.action_digest:
+                    calls.done.add(outcome.action_digest)
+        calls.lost_a_task |= under_way
 
     async def _read_as(self, payloads: Payloads, model: type[ModelT]) -> ModelT | None:
         try:
@@ -121,6 +144,17 @@ class Histories:
         except Exception:  # noqa: BLE001 - not what the gate is asked or answers: not a call of ours
             return None
         return decoded[0] if decoded and isinstance(decoded[0], model) else None
+
+
+def _of_the_gate(marker: MarkerRecordedEventAttributes) -> bool:
+    """Whether it tells of a call that the gate made as a local activity, and answered."""
+    if marker.marker_name != LOCAL_ACTIVITY or "result" not in marker.details:
+        return False
+    try:
+        about = parse_json(marker.details["data"].payloads[0].data)
+    except (IndexError, ValueError):
+        return False
+    return isinstance(about, dict) and about.get("activity_type") == GATE
 
 
 def _is_effect(call: ToolCall, outcome: ToolOutcome) -> bool:
@@ -156,9 +190,16 @@ def disagreements(
         for digest, told in before.get(run, {}).items():
             if told.values.get("state") == LedgerState.ADOPTED.value:
                 continue  # a run may end before it learns of that
-            if history.complete and digest not in history.done and _named(told) not in history.unanswered:
+            if digest in history.done or _named(told) in history.unanswered or _unsure(history, told):
+                continue
+            if history.complete:
                 problem = f"this tells that {name} has done the call {digest}, and its history does not know of it"
                 yield Finding(stream=told.stream, seq=told.seq, problem=problem)
+
+
+def _unsure(history: Calls, told: Told) -> bool:
+    """Whether it is a read that may have been made at once, in a workflow task that came to nothing."""
+    return history.lost_a_task and told.values.get("effect_class") == EffectClass.READ.value
 
 
 def _named(told: Told) -> tuple[str, ...]:
