@@ -12,7 +12,7 @@ from activities.candidates import Candidate, Circle
 from activities.clock import Clock
 from activities.conversations import Contents, RunKey
 from activities.decided import Decided
-from activities.inbox import Inbox, InboxEntry, Starts
+from activities.inbox import Inbox, InboxEntry, Starts, TooManyActive
 from activities.taints import Taints
 from contracts.audit import AuditKind, AuditRecord
 from contracts.deployment import Deployment
@@ -109,15 +109,19 @@ class ReadActivities:
         audit: Audit,
         clock: Clock,
         deployment: Deployment,
+        most_active_runs: int,
     ) -> None:
         self._inbox, self._contents, self._starts, self._decided = inbox, contents, starts, decided
         self._taints, self._authority, self._audit = taints, authority, audit
-        self._clock, self._deployment = clock, deployment
+        self._clock, self._deployment, self._most_active = clock, deployment, most_active_runs
 
     @activity.defn
     async def look_up_case(self, lookup: CaseLookup) -> KnownCase:
-        """What is known of a business case."""
-        return await self._starts.look_up(lookup.automation, lookup.business_key, lookup.request)
+        """What is known of a business case, and whether another run would be taken now."""
+        known = await self._starts.look_up(lookup.automation, lookup.business_key, lookup.request)
+        if not self._most_active or (await self._starts.load()).active < self._most_active:
+            return known
+        return known.model_copy(update={"no_room": str(TooManyActive(self._most_active))})
 
     @activity.defn
     async def deployment_facts(self, _: Nothing) -> Deployment:

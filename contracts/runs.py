@@ -281,6 +281,8 @@ class KnownCase(Model):
     """Empty while the run is under way."""
     starts: int = 0
     """How often the case was started; `--again` adds one, and the number to the workflow id."""
+    no_room: str = ""
+    """Why no other run would be taken now; empty while there is room."""
 
     @property
     def exists(self) -> bool:

@@ -87,6 +87,7 @@ class Bench:
     clock: SetClock = field(default_factory=SetClock)
     chains: NamedChains = field(default_factory=NamedChains)
     ledger: Ledger | None = None
+    most_active_runs: int = 0
     heartbeats: int = 0
 
     def gate(self) -> ToolActivities:
@@ -105,6 +106,7 @@ class Bench:
             "clock": self.clock,
             "deployment": self.deployment,
             "default_model": "scripted",
+            "most_active_runs": self.most_active_runs,
             "owner_roles": {"refund": "finance_manager"},
         }
         if self.ledger is not None:

@@ -98,6 +98,7 @@ class Desk:
             self.audit,
             NoonClock(),
             self.deployment,
+            most_active_runs=0,
         )
 
     async def asked(self, entry: InboxEntry, requester: str = "rita") -> InboxEntry:

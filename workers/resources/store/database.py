@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Insert, Table
+from sqlalchemy import URL, Connection, Engine, Insert, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
@@ -18,6 +18,7 @@ from workers.resources.store.errors import StoreUnreachable
 T = TypeVar("T")
 READERS = 4
 POSTGRESQL_WRITERS = 8
+_LOCK = text("SELECT pg_advisory_xact_lock(:lock)")
 
 
 class Database:
@@ -76,6 +77,12 @@ class Database:
             yield
         except (OperationalError, InterfaceError) as error:
             raise StoreUnreachable(self.place, reason_of(error)) from error
+
+
+def alone(connection: Connection, lock: int) -> None:
+    """Wait until nobody else holds `lock`, a number of our own, and hold it until this transaction is over."""
+    if connection.dialect.name == "postgresql":  # on SQLite, BEGIN IMMEDIATE has locked the others out
+        connection.execute(_LOCK, {"lock": lock})
 
 
 def reason_of(error: DBAPIError) -> str:

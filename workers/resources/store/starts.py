@@ -4,7 +4,7 @@ from pydantic import JsonValue
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, or_, select, update
 
 from activities.conversations import RunKey
-from activities.inbox import CaseTaken, NameUsed, NonceUsed, StartRecord
+from activities.inbox import CaseTaken, Load, NameUsed, NonceUsed, StartRecord, TooManyActive
 from contracts.audit import AuditKind, AuditRecord
 from contracts.canonical import canonical_json, digest
 from contracts.model import Moment
@@ -12,6 +12,7 @@ from contracts.runs import KnownCase, StartStatement
 from workers.resources.store.audit import append
 from workers.resources.store.database import Database, insert_new
 from workers.resources.store.ledger_records import json_digest
+from workers.resources.store.load import has_room, load_of
 from workers.resources.store.pseudonyms import Pseudonyms
 from workers.resources.store.schema import CASES, START_NONCES, STARTS
 
@@ -23,23 +24,31 @@ class SqlStarts:
         self._database = database
         self._pseudonyms = Pseudonyms(database)
 
-    async def register(self, record: StartRecord, at: Moment) -> StartRecord:
+    async def register(self, record: StartRecord, at: Moment, most_active: int = 0) -> StartRecord:
         """Register a run and take its business key; when it is registered already, return that record.
 
         Raises CaseTaken when another run holds the key and `start.again` is empty, NonceUsed when another run was
-        started with this statement, NameUsed when another run had this workflow id; nothing is kept then.
+        started with this statement, NameUsed when another run had this workflow id; nothing is kept then. Raises
+        TooManyActive when `most_active` runs are active (0: no limit); the audit chain has that, and nothing else.
         """
 
-        def work(connection: Connection) -> StartRecord:
-            if insert_new(connection, STARTS, _row(record, at)):
-                _use_nonce(connection, record)
-                holding = _take_case(connection, record, at)
-                _take_name(connection, record.run)
-                append(connection, _started(record, holding, at))
-                return record
-            return _record(connection.execute(_start_of(record.run)).mappings().one())
+        def work(connection: Connection) -> StartRecord | None:
+            standing = connection.execute(_start_of(record.run)).mappings().one_or_none()
+            if standing is not None:
+                return _record(standing)
+            if most_active and not has_room(connection, most_active):
+                append(connection, _too_many(record, most_active, at))
+                return None
+            return _registered(connection, record, at)
 
-        return await self._database.write(work)
+        registered = await self._database.write(work)
+        if registered is None:
+            raise TooManyActive(most_active)
+        return registered
+
+    async def load(self) -> Load:
+        """How many runs are under way now."""
+        return await self._database.read(load_of)
 
     async def find(self, run: RunKey) -> StartRecord | None:
         """The start record of a run, or None."""
@@ -71,6 +80,17 @@ class SqlStarts:
     async def pseudonym(self, requester: str) -> str:
         """A stable name for a requester that does not reveal it (HMAC under a key kept in the store)."""
         return f"r-{(await self._pseudonyms.of(requester))[:16]}"
+
+
+def _registered(connection: Connection, record: StartRecord, at: Moment) -> StartRecord:
+    """What stands afterwards: this record, or the one that an attempt at the same moment has put in."""
+    if insert_new(connection, STARTS, _row(record, at)):
+        _use_nonce(connection, record)
+        holding = _take_case(connection, record, at)
+        _take_name(connection, record.run)
+        append(connection, _started(record, holding, at))
+        return record
+    return _record(connection.execute(_start_of(record.run)).mappings().one())
 
 
 def _take_case(connection: Connection, record: StartRecord, at: Moment) -> int:
@@ -120,6 +140,13 @@ def _started(record: StartRecord, holding: int, at: Moment) -> AuditRecord:
         "nonce": start.nonce,
     }
     return AuditRecord(kind=AuditKind.RUN_STARTED, at=at, **record.run.model_dump(), who=start.requester, facts=facts)
+
+
+def _too_many(record: StartRecord, most: int, at: Moment) -> AuditRecord:
+    facts: dict[str, JsonValue] = {"automation": record.start.automation, "most_active": most}
+    named = record.run.model_dump()
+    who = record.start.requester
+    return AuditRecord(kind=AuditKind.RUN_REFUSED, at=at, **named, who=who, facts=facts, once="too many active")
 
 
 def _holder_of(automation: str, business_key: str) -> Select[*tuple[int, str, str]]:
