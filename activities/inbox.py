@@ -99,13 +99,14 @@ class Starts(Protocol):
         `start.again` is empty, NonceUsed when another run was started with this statement, NameUsed when another run
         had this workflow id: what other systems keep under the id of a run is that run's alone. Raises TooManyActive
         when `most_active` (0: no limit) runs or more are active; auditors are told of that, and nothing else is kept.
+        Raises CaseErased when this very run was registered, and erased since.
         """
 
     async def load(self) -> Load:
         """How many runs are under way now."""
 
     async def find(self, run: RunKey) -> StartRecord | None:
-        """The start record of a run, or None."""
+        """The start record of a run, or None; a run that was erased has none any more, so it has no effect either."""
 
     async def end(self, run: RunKey, ending: str, at: Moment) -> None:
         """Record the ending of a run beside its business key."""
@@ -123,6 +124,15 @@ class NameUsed(Exception):
 
 class NonceUsed(Exception):
     """Another run was started with this very statement."""
+
+
+class CaseErased(Exception):
+    """What was kept of this run was erased, so that it cannot go on, whoever has reset it."""
+
+    def __init__(self, at: Moment) -> None:
+        super().__init__(
+            f"what was kept of this run was erased at {at:%Y-%m-%d %H:%M:%S} UTC; start it anew with --again REASON"
+        )
 
 
 class TooManyActive(Exception):

@@ -9,7 +9,7 @@ from activities.authority import Authority, NothingInForce
 from activities.clock import Clock
 from activities.evidence import SKEW
 from activities.identity import CurrentRun
-from activities.inbox import CaseTaken, NameUsed, NonceUsed, StartRecord, Starts, TooManyActive
+from activities.inbox import CaseErased, CaseTaken, NameUsed, NonceUsed, StartRecord, Starts, TooManyActive
 from contracts.canonical import digest
 from contracts.deployment import Deployment, Mode
 from contracts.model import Moment
@@ -52,7 +52,7 @@ class StartActivities:
             await self._starts.register(record, now, self._most_active)
         except CaseTaken as taken:
             refused = f"{taken}; start it anew with --again REASON"
-        except (NonceUsed, NameUsed, TooManyActive) as reason:
+        except (NonceUsed, NameUsed, TooManyActive, CaseErased) as reason:
             refused = str(reason)
         return Registered(requester_pseudonym=pseudonym, refused=refused[:400])
 

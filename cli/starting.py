@@ -140,6 +140,10 @@ async def _start_as(server: Server, order: Order, run: str) -> Started:
 
 
 def _attached(order: Order, known: KnownCase, under_way: bool) -> Started:
+    if not known.same_input and known.erased_at is not None:
+        when = f"{known.erased_at:%Y-%m-%d %H:%M} UTC"
+        what = f"{known.workflow_id} was started before with other input, which was erased at {when}"
+        raise Refused(f"{what}; start anew with --again REASON")
     if not known.same_input:
         raise _other_input(known.workflow_id, known.differing_fields, under_way)
     return Started(
