@@ -67,11 +67,18 @@ class Conversations(Protocol):
         """
 
 
+class ContentErased(Exception):
+    """What stood under a content address was erased, because it was about somebody who was."""
+
+    def __init__(self, address: str, at: Moment) -> None:
+        super().__init__(f"the content {address} was erased at {at:%Y-%m-%d %H:%M:%S} UTC, and cannot be had any more")
+
+
 class Contents(Protocol):
     """Bytes by content address."""
 
     async def put(self, content: bytes) -> str:
-        """Store `content`; its `sha256:<hex>`."""
+        """Store `content`, anew where it was erased; its `sha256:<hex>`."""
 
     async def get(self, address: str) -> bytes | None:
-        """The bytes stored under `address`, or None."""
+        """The bytes stored under `address`, or None. Raises ContentErased."""

@@ -80,19 +80,33 @@ class StartRecord(Model):
     request: dict[str, JsonValue]
 
 
+class Load(Model):
+    """The registered runs that have not ended."""
+
+    active: int
+    """Those that do not wait for people."""
+    waiting: int
+    """Those that wait for people: they cost nothing but room in the store."""
+
+
 class Starts(Protocol):
     """Start records and business keys, kept for good."""
 
-    async def register(self, record: StartRecord, at: Moment) -> StartRecord:
+    async def register(self, record: StartRecord, at: Moment, most_active: int = 0) -> StartRecord:
         """Register a run under its workflow id and first run id; when it is registered already, return that record.
 
         Takes the business key and the statement's nonce as well. Raises CaseTaken when another run holds the key and
         `start.again` is empty, NonceUsed when another run was started with this statement, NameUsed when another run
-        had this workflow id: what other systems keep under the id of a run is that run's alone.
+        had this workflow id: what other systems keep under the id of a run is that run's alone. Raises TooManyActive
+        when `most_active` (0: no limit) runs or more are active; auditors are told of that, and nothing else is kept.
+        Raises CaseErased when this very run was registered, and erased since.
         """
 
+    async def load(self) -> Load:
+        """How many runs are under way now."""
+
     async def find(self, run: RunKey) -> StartRecord | None:
-        """The start record of a run, or None."""
+        """The start record of a run, or None; a run that was erased has none any more, so it has no effect either."""
 
     async def end(self, run: RunKey, ending: str, at: Moment) -> None:
         """Record the ending of a run beside its business key."""
@@ -110,6 +124,25 @@ class NameUsed(Exception):
 
 class NonceUsed(Exception):
     """Another run was started with this very statement."""
+
+
+class CaseErased(Exception):
+    """What was kept of this run was erased, so that it cannot go on, whoever has reset it."""
+
+    def __init__(self, at: Moment) -> None:
+        super().__init__(
+            f"what was kept of this run was erased at {at:%Y-%m-%d %H:%M:%S} UTC; start it anew with --again REASON"
+        )
+
+
+class TooManyActive(Exception):
+    """As many runs are active as this deployment takes."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"{most} runs are under way, which is the most this deployment takes (INTERLOCK_MOST_ACTIVE_RUNS); "
+            "start it again later"
+        )
 
 
 class CaseTaken(Exception):

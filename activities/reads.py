@@ -10,9 +10,9 @@ from activities.audit import Audit
 from activities.authority import Authority, NothingInForce
 from activities.candidates import Candidate, Circle
 from activities.clock import Clock
-from activities.conversations import Contents, RunKey
+from activities.conversations import ContentErased, Contents, RunKey
 from activities.decided import Decided
-from activities.inbox import Inbox, InboxEntry, Starts
+from activities.inbox import Inbox, InboxEntry, Starts, TooManyActive
 from activities.taints import Taints
 from contracts.audit import AuditKind, AuditRecord
 from contracts.deployment import Deployment
@@ -109,15 +109,19 @@ class ReadActivities:
         audit: Audit,
         clock: Clock,
         deployment: Deployment,
+        most_active_runs: int,
     ) -> None:
         self._inbox, self._contents, self._starts, self._decided = inbox, contents, starts, decided
         self._taints, self._authority, self._audit = taints, authority, audit
-        self._clock, self._deployment = clock, deployment
+        self._clock, self._deployment, self._most_active = clock, deployment, most_active_runs
 
     @activity.defn
     async def look_up_case(self, lookup: CaseLookup) -> KnownCase:
-        """What is known of a business case."""
-        return await self._starts.look_up(lookup.automation, lookup.business_key, lookup.request)
+        """What is known of a business case, and whether another run would be taken now."""
+        known = await self._starts.look_up(lookup.automation, lookup.business_key, lookup.request)
+        if not self._most_active or (await self._starts.load()).active < self._most_active:
+            return known
+        return known.model_copy(update={"no_room": str(TooManyActive(self._most_active))})
 
     @activity.defn
     async def deployment_facts(self, _: Nothing) -> Deployment:
@@ -161,7 +165,7 @@ class ReadActivities:
             message = f"no request {query.request_id!r}; `interlock approvals list` shows the open ones"
             raise ApplicationError(message, type="NoRequest", non_retryable=True)
         await self._record(query.reader, entry.request_id, run=_run_of(entry))
-        content = await self._contents.get(entry.display_digest)
+        content = await self._unless_erased(entry.display_digest)
         request = ShownRequest(
             entry=entry,
             shown=_SHOWN.validate_json(content) if content else {},
@@ -177,7 +181,10 @@ class ReadActivities:
     @activity.defn
     async def read_content(self, query: ContentQuery) -> str:
         """Stored text, cut at 512 KiB; who looked is recorded first. Raises ApplicationError(type="NoContent")."""
-        content = await self._contents.get(query.address)
+        try:
+            content = await self._contents.get(query.address)
+        except ContentErased as erased:
+            raise ApplicationError(str(erased), type="NoContent", non_retryable=True) from erased
         if content is None:
             raise ApplicationError(f"nothing is stored under {query.address}", type="NoContent", non_retryable=True)
         await self._record(query.reader, query.address)
@@ -214,8 +221,15 @@ class ReadActivities:
 
     async def _notes(self, entry: InboxEntry) -> tuple[tuple[str, str], ...]:
         found = await self._decided.notes(entry.first_run_id, entry.request_id)
-        contents = [(who, await self._contents.get(address)) for who, address in found]
+        contents = [(who, await self._unless_erased(address)) for who, address in found]
         return tuple((who, content.decode()) for who, content in contents if content is not None)
+
+    async def _unless_erased(self, address: str) -> bytes | None:
+        """Of a closed request what people saw and said may be gone; who decided, and how, is shown all the same."""
+        try:
+            return await self._contents.get(address)
+        except ContentErased:
+            return None
 
     async def _rules(self, entry: InboxEntry) -> dict[str, str]:
         try:

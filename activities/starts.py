@@ -9,7 +9,7 @@ from activities.authority import Authority, NothingInForce
 from activities.clock import Clock
 from activities.evidence import SKEW
 from activities.identity import CurrentRun
-from activities.inbox import CaseTaken, NameUsed, NonceUsed, StartRecord, Starts
+from activities.inbox import CaseErased, CaseTaken, NameUsed, NonceUsed, StartRecord, Starts, TooManyActive
 from contracts.canonical import digest
 from contracts.deployment import Deployment, Mode
 from contracts.model import Moment
@@ -25,9 +25,15 @@ class StartActivities:
     """The first and the last step of every run."""
 
     def __init__(
-        self, starts: Starts, authority: Authority, current: CurrentRun, clock: Clock, deployment: Deployment
+        self,
+        starts: Starts,
+        authority: Authority,
+        current: CurrentRun,
+        clock: Clock,
+        deployment: Deployment,
+        most_active_runs: int,
     ) -> None:
-        self._starts, self._authority = starts, authority
+        self._starts, self._authority, self._most_active = starts, authority, most_active_runs
         self._current, self._clock, self._deployment = current, clock, deployment
 
     @activity.defn
@@ -43,11 +49,11 @@ class StartActivities:
             return Registered(requester_pseudonym=pseudonym, refused=refused[:400])
         record = StartRecord(run=await self._current.key(), start=wanted.start, request=wanted.request)
         try:
-            await self._starts.register(record, now)
+            await self._starts.register(record, now, self._most_active)
         except CaseTaken as taken:
             refused = f"{taken}; start it anew with --again REASON"
-        except (NonceUsed, NameUsed) as used:
-            refused = str(used)
+        except (NonceUsed, NameUsed, TooManyActive, CaseErased) as reason:
+            refused = str(reason)
         return Registered(requester_pseudonym=pseudonym, refused=refused[:400])
 
     @activity.defn

@@ -35,6 +35,8 @@ KeyOption = Annotated[
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _SAID_FIRST: Final = ("state", "effect", "verdict", "event", "taint", "total", "check")
 """Facts that say in a word what has happened."""
+_LISTED: Final = 10
+"""Of a longer list only its length is told; `--json` has all of it."""
 _MEANING: Final = {
     0: "the audit chain is whole",
     1: "the audit chain WAS TAMPERED WITH; keep store and checkpoints as they are, and see the runbook",
@@ -130,6 +132,8 @@ def _short(digest: re.Match[str]) -> str:
 
 
 def _words(value: JsonValue) -> str:
+    if isinstance(value, list) and len(value) > _LISTED:
+        return f"{len(value)} in all"
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -10,34 +9,18 @@ from pydantic import JsonValue, ValidationError
 
 from activities.freezes import Standing
 from activities.telling import alarm_of_freeze, alarm_of_thaw
-from activities.thawing import may_stop
 from cli.exits import Refused, WrongInput
-from cli.keys import find_key, require_key, say_unsigned
 from cli.office import office_here
 from cli.option_problems import option_problem
 from cli.printing import tell
-from contracts.authority import OPERATOR, DocumentKind
-from contracts.deployment import Mode
+from cli.signatories import signatory
+from contracts.authority import DocumentKind
 from contracts.freezing import Freeze, FreezeScope, Thaw, freeze_id
-from contracts.roster import Roster
 from contracts.signing import SignedFor
 
 if TYPE_CHECKING:
-    from cli.keys import SigningKey
     from workers.office import Office
     from workers.resources.freezes import Pressed
-
-
-@dataclass(frozen=True)
-class Signatory:
-    """Who freezes or thaws, and the key they sign with; None in development without one that counts."""
-
-    subject: str
-    key: "SigningKey | None"
-
-    def sign(self, purpose: SignedFor, statement: Freeze | Thaw) -> str | None:
-        """The signature under a statement."""
-        return self.key.sign(purpose, statement) if self.key else None
 
 
 async def press(scope: FreezeScope, target: str, reason: str, name: str) -> Standing:
@@ -45,7 +28,7 @@ async def press(scope: FreezeScope, target: str, reason: str, name: str) -> Stan
     reason = _given(reason)
     async with office_here() as office:
         now = datetime.now(UTC)
-        roster, by = await _signatory(office, name, now, "this freeze")
+        roster, by = await signatory(office, name, now, "this freeze")
         try:
             unsigned = Freeze(
                 deployment=office.deployment,
@@ -73,7 +56,7 @@ async def take_back(named: str, reason: str, name: str) -> tuple[Standing, Seque
     async with office_here() as office:
         pressed = _named(await office.freezes.pressed(), named)
         now = datetime.now(UTC)
-        roster, by = await _signatory(office, name, now, "this thaw")
+        roster, by = await signatory(office, name, now, "this thaw")
         try:
             unsigned = Thaw(
                 deployment=office.deployment,
@@ -121,26 +104,6 @@ async def _others(office: "Office", thawed: Standing) -> tuple[Standing, ...]:
         if each.id == thawed.id and each.not_thawed:
             raise Refused(f"the thaw of {each.id} is recorded and does not count: {each.not_thawed}; it stands")
     return stand
-
-
-async def _signatory(office: "Office", name: str, now: datetime, what: str) -> tuple[Roster, Signatory]:
-    """The roster in force, and who signs. Raises Refused when this person may not, or cannot sign."""
-    in_force = await office.documents.in_force(DocumentKind.ROSTER)
-    roster = Roster.model_validate(in_force.content) if in_force else Roster()
-    grants = tuple(each for each in await office.documents.grants() if each.deployment == office.deployment)
-    subject = roster.subject_of(name)
-    person, entitled = roster.person(subject), may_stop(roster, grants, subject, now)
-    counting = {key.key_id for key in person.keys if not key.problem_at(now)} if person else set[str]()
-    if office.mode is Mode.DEVELOPMENT:
-        key = find_key(subject, office.deployment, counting) if entitled else None
-        if key is None:
-            say_unsigned(what)
-        return roster, Signatory(subject, key)
-    if person is None or not entitled or (problem := person.problem_at(now)):
-        able = ", ".join(each.subject for each in roster.with_role(OPERATOR, now)) or "nobody"
-        why = problem if person is not None and entitled else f"they do not hold the role {OPERATOR!r}"
-        raise Refused(f"{name!r} may not sign {what}: {why}; say who you are with --as, or ask one who may: {able}")
-    return roster, Signatory(subject, require_key(subject, office.deployment, counting, person.keys))
 
 
 def _named(pressed: "Sequence[Pressed]", named: str) -> "Pressed":

@@ -24,6 +24,7 @@ COMMANDS = {
     "thaw": ("cli.thaw", "thaw", "Take a freeze back: what waited goes on by itself."),
     "notices": ("cli.notices", "app", "See what people could not be told, and send it anew."),
     "audit": ("cli.audit", "app", "Show what happened, verify the account of it, and export it."),
+    "store": ("cli.store", "app", "Erase what is kept about somebody."),
     "worker": ("cli.worker", "worker", "Run a worker."),
     "dev": ("cli.dev", "dev", "Run everything on this machine, for development."),
     "doctor": ("cli.doctor", "doctor", "Check that what is configured works."),

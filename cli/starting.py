@@ -74,10 +74,11 @@ def make_order(entry: CatalogEntry, request: Model, requester: str, again: str) 
 
 
 async def start(server: Server, order: Order) -> Started:
-    """Start the run, or attach. Raises Refused when the case was started with other input."""
+    """Start the run, or attach. Raises Refused when the case was started with other input, or too much is under way."""
     lookup = CaseLookup(automation=order.entry.name, business_key=order.start.business_key, request=order.fields)
     known = await server.read("look_up_case", lookup, KnownCase)
     if not known.exists:
+        _there_is_room(known)
         return await _start_as(server, order, run_id(order.entry.name, order.start.business_key))
     under_way = await _is_running(server, known.workflow_id)
     if under_way:  # whatever ending stands in the store: somebody may have reset the run since
@@ -89,8 +90,15 @@ async def start(server: Server, order: Order) -> Started:
             f"{known.workflow_id} is under way, so it cannot be started again; "
             f"follow it with `{_command('watch', known.workflow_id)}`, or cancel it first"
         )
+    _there_is_room(known)
     anew = run_id(order.entry.name, order.start.business_key, max(known.starts, 1))
     return await _start_as(server, order, anew)
+
+
+def _there_is_room(known: KnownCase) -> None:
+    """Said early, before Temporal has a run to refuse; what counts is what the run is told when it registers."""
+    if known.no_room:
+        raise Refused(known.no_room)
 
 
 def signed_start(start: StartStatement, deployment: Deployment, run: str) -> StartStatement:
@@ -133,6 +141,10 @@ async def _start_as(server: Server, order: Order, run: str) -> Started:
 
 
 def _attached(order: Order, known: KnownCase, under_way: bool) -> Started:
+    if not known.same_input and known.erased_at is not None:
+        when = f"{known.erased_at:%Y-%m-%d %H:%M} UTC"
+        what = f"{known.workflow_id} was started before with other input, which was erased at {when}"
+        raise Refused(f"{what}; start anew with --again REASON")
     if not known.same_input:
         raise _other_input(known.workflow_id, known.differing_fields, under_way)
     return Started(

@@ -62,6 +62,8 @@ class AuditKind(StrEnum):
     RUN_ENDED = "run_ended"
     ORPHANED = "orphaned"
     """What a run left behind that ended without settling it was settled by the sweeper."""
+    ERASED = "erased"
+    """What was kept about somebody was emptied: once for the whole, and once for each run with what is left of it."""
     ACKNOWLEDGED = "acknowledged"
     """An operator has seen to what a swept run left behind."""
 

@@ -287,6 +287,10 @@ class KnownCase(Model):
     """Empty while the run is under way."""
     starts: int = 0
     """How often the case was started; `--again` adds one, and the number to the workflow id."""
+    erased_at: Moment | None = None
+    """When what was kept of its run was erased: then `differing_fields` is empty, whether the input differs or not."""
+    no_room: str = ""
+    """Why no other run would be taken now; empty while there is room."""
 
     @property
     def exists(self) -> bool:

@@ -36,6 +36,7 @@ class SignedFor(StrEnum):
     CHECKPOINT = "checkpoint"
     FREEZE = "freeze"
     THAW = "thaw"
+    ERASURE = "erasure"
 
 
 def signed_bytes(purpose: SignedFor, statement: BaseModel) -> bytes:

@@ -132,6 +132,8 @@ class Ports:
     """What each automation says about its context and its budget."""
     owner_roles: OwnerRoles = dataclasses.field(default_factory=dict)
     """Automation -> the role that chooses when its runs escalate."""
+    most_active_runs: int = 0
+    """Past it no run is registered; 0: no limit."""
 
 
 def activities_of(ports: Ports) -> list[Callable[..., Any]]:
@@ -234,6 +236,7 @@ async def open_ports(settings: Settings, client: Client, store: Store) -> AsyncI
             chains=TemporalChains(client),
             deployment=deployment,
             default_model=settings.model,
+            most_active_runs=settings.most_active_runs,
         )
 
 

@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     """How often one of the workers looks for runs that were terminated, reset or deleted: ISO 8601, such as PT1M."""
     concurrency: int = Field(default=50, ge=1, le=1000)
     """Activities a worker runs at once."""
+    most_active_runs: int = Field(default=1000, ge=0)
+    """Runs under way that do not wait for people; past it new ones are refused. 0: no limit. Alike in all workers."""
 
     @classmethod
     def read(cls) -> "Settings":

@@ -1,4 +1,4 @@
-"""What `interlock doctor` says of the store: who rules in it, what is frozen, whether its audit chain is signed."""
+"""What `interlock doctor` says of the store: who rules in it, what is frozen, is its audit chain signed, is it full."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -48,6 +48,7 @@ async def store_checks(store: Store, settings: Settings, now: datetime) -> list[
         "checkpoints": lambda: _checkpoints(store, settings, now),
         "notices": lambda: _notices(store, now),
         "orphans": lambda: _orphans(store),
+        "load": lambda: _load(store, settings),
     }
     return [await _tried(name, look) for name, look in looks.items()]
 
@@ -175,3 +176,12 @@ async def _orphans(store: Store) -> Check:
     if effects:
         return Check(name="orphans", ok=False, found=f"{told}; see `interlock runs orphans`")
     return Check(name="orphans", ok=True, found=told if found else "no run has left anything behind")
+
+
+async def _load(store: Store, settings: Settings) -> Check:
+    load, most = await store.starts.load(), settings.most_active_runs
+    told = f"{load.active} runs are active{f' of at most {most}' if most else ''}, {load.waiting} wait for people"
+    if most and load.active >= most:
+        found = f"{told}; new ones are refused until some have ended; more at once: INTERLOCK_MOST_ACTIVE_RUNS"
+        return Check(name="load", ok=False, found=found)
+    return Check(name="load", ok=True, found=told)

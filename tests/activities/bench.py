@@ -92,6 +92,7 @@ class Bench:
     chains: NamedChains = field(default_factory=NamedChains)
     ledger: Ledger | None = None
     contexts: ContextFiles | None = None
+    most_active_runs: int = 0
     heartbeats: int = 0
 
     def gate(self) -> ToolActivities:
@@ -110,6 +111,7 @@ class Bench:
             "clock": self.clock,
             "deployment": self.deployment,
             "default_model": "scripted",
+            "most_active_runs": self.most_active_runs,
             "owner_roles": {"refund": "finance_manager"},
             "contexts": self.contexts or ContextFiles([self.prompts]),
         }

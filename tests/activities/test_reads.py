@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
@@ -34,6 +35,7 @@ from tests.activities.standing import RememberedDecisions, RememberedTaints
 from tests.authority import FixedAuthority
 from tests.stores import new_store
 from workers.resources.store import Store
+from workers.resources.store.schema import CONTENTS
 
 HERE = Deployment(id="here", namespace="default", mode=Mode.PRODUCTION)
 PEOPLE = roster(
@@ -98,6 +100,7 @@ class Desk:
             self.audit,
             NoonClock(),
             self.deployment,
+            most_active_runs=0,
         )
 
     async def asked(self, entry: InboxEntry, requester: str = "rita") -> InboxEntry:
@@ -334,6 +337,20 @@ async def test_what_is_not_there_is_refused_for_good_and_not_recorded(desk: Desk
         await ActivityEnvironment().run(desk.reads().read_content, ContentQuery(address=missing.action_digest))
 
     assert desk.audit.records == []
+
+
+async def test_of_what_was_erased_people_are_told_so_and_shown_the_rest(desk: Desk) -> None:
+    entry = await desk.asked(asks())
+    emptied = update(CONTENTS).values(content=b"", erased_at=NOON)
+    desk.store._database.write_now(lambda connection: connection.execute(emptied).rowcount)
+
+    shown = await desk.shown(entry, reader="dana")
+    query = ContentQuery(address=entry.display_digest)
+
+    assert (shown.entry.request_id, shown.shown) == (entry.request_id, {})
+    with pytest.raises(ApplicationError, match=r"was erased at 2026-.* and cannot be had any more") as refused:
+        await ActivityEnvironment().run(desk.reads().read_content, query)
+    assert refused.value.non_retryable
 
 
 async def test_a_command_learns_which_installation_it_talks_to(desk: Desk) -> None:

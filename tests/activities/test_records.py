@@ -107,6 +107,24 @@ async def test_a_business_case_is_begun_once_and_anew_only_with_a_reason(bench: 
     assert (await second.run(starts(bench).register_run, wanted(again="the first was lost"))).refused == ""
 
 
+async def test_a_start_past_the_load_is_refused_in_words_and_said_to_those_who_ask_before(bench: Bench) -> None:
+    bench.most_active_runs = 1
+    said = (
+        "1 runs are under way, which is the most this deployment takes (INTERLOCK_MOST_ACTIVE_RUNS); "
+        "start it again later"
+    )
+    other = bench.environment("run-9")
+    other.info = dataclasses.replace(other.info, workflow_id="refund/A-18")
+    lookup = CaseLookup(automation="refund", business_key="A-18", request=dict(REQUEST))
+
+    assert (await bench.environment().run(starts(bench).register_run, wanted())).refused == "", "it is registered"
+    assert (await other.run(starts(bench).register_run, wanted(business_key="A-18"))).refused == said
+    assert (await bench.environment().run(reads(bench).look_up_case, lookup)).no_room == said
+    bench.most_active_runs = 2
+    assert (await bench.environment().run(reads(bench).look_up_case, lookup)).no_room == ""
+    assert (await other.run(starts(bench).register_run, wanted(business_key="A-18"))).refused == ""
+
+
 async def test_an_ending_is_found_by_its_business_key(bench: Bench) -> None:
     await bench.environment().run(starts(bench).record_ending, RunEnded(state="refunded"))
     lookup = CaseLookup(automation="refund", business_key="A-17", request=dict(REQUEST))

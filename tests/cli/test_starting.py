@@ -5,12 +5,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from temporalio.testing import WorkflowEnvironment
 
 from cli.automations import find_automation
-from cli.starting import make_order
+from cli.exits import Refused
+from cli.server import Server
+from cli.starting import make_order, start
+from contracts.runs import KnownCase
 from tests.cli.conftest import CommandLine
 from tests.cli.shop import Shop
 from tests.cli.test_following import waiting_run
@@ -30,6 +35,42 @@ async def test_a_small_refund_is_started_followed_and_ends_well(shop: Shop, inte
     assert f"ended: refunded, 40.00 EUR credited for order {order}" in done.out
     assert f"next: interlock runs show refund/{order}" in done.out
     assert shop.books[order].credits == [4000]
+
+
+class Full(Server):
+    """A server whose workers take no other run; of Temporal nothing can be asked, or started."""
+
+    def __init__(self, known: KnownCase) -> None:
+        self.known = known
+
+    async def read(self, activity: str, question: BaseModel, answer: type[Any]) -> Any:
+        """What is known of the case."""
+        assert activity == "look_up_case"
+        return self.known
+
+    async def describe(self, run: str) -> Any:
+        """Temporal has forgotten it."""
+        raise Refused(f"no run {run!r}")
+
+
+@pytest.mark.parametrize(
+    ("known", "again"), [(KnownCase(), ""), (KnownCase(workflow_id="refund/A-17", ending="refunded"), "lost")]
+)
+async def test_where_there_is_no_room_nothing_is_even_started(known: KnownCase, again: str) -> None:
+    entry = find_automation("refund")
+    request = entry.request.model_validate({"order_id": "A-17"})
+    server = Full(known.model_copy(update={"no_room": "1000 runs are under way"}))
+
+    with pytest.raises(Refused, match="1000 runs are under way"):
+        await start(server, make_order(entry, request, "rita", again))
+
+
+async def test_an_ended_case_is_attached_to_whether_there_is_room_or_not() -> None:
+    entry = find_automation("refund")
+    request = entry.request.model_validate({"order_id": "A-17"})
+    known = KnownCase(workflow_id="refund/A-17", same_input=True, ending="refunded", no_room="1000 runs are under way")
+
+    assert (await start(Full(known), make_order(entry, request, "rita", ""))).ending == "refunded"
 
 
 async def test_json_output_is_one_document(shop: Shop, interlock: CommandLine, order: str) -> None:

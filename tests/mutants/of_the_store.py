@@ -9,6 +9,8 @@ TOTALS = In("workers/resources/store/totals.py", "tests/workers/store/test_total
 TAINTS = In("workers/resources/store/taints.py", "tests/workers/store/test_taints.py")
 DOCUMENTS = In("workers/resources/store/documents.py", "tests/workers/resources/test_authority.py")
 STARTS = In("workers/resources/store/starts.py", "tests/workers/store/test_starts.py")
+ROOM = In("workers/resources/store/load.py", "tests/workers/store/test_load.py")
+LOAD = ROOM.tests
 CONTENTS = In("workers/resources/store/contents.py", "tests/workers/store/test_conversations.py")
 INBOX = In("workers/resources/store/inbox.py", "tests/workers/store/test_inbox.py")
 STORE = In("workers/resources/store/store.py", "tests/workers/store/test_opening.py")
@@ -18,7 +20,7 @@ VERIFYING = "tests/workers/store/test_audit_verification.py"
 OF_AUTHORITY = "tests/workers/store/test_audit_of_authority.py"
 GENUINE = "tests/workers/store/test_genuine_checkpoints.py"
 LINKS = In("workers/resources/audit/links.py", VERIFYING)
-READ_ROWS = In("workers/resources/audit/rows.py", OF_AUTHORITY)
+ERASABLE = In("workers/resources/store/erasure_records.py", OF_AUTHORITY)
 TOLD = In("workers/resources/audit/told.py", VERIFYING)
 SIGNED_HEADS = In("workers/resources/audit/signed_heads.py", VERIFYING)
 VERIFICATION = In("workers/resources/audit/verification.py", VERIFYING)
@@ -137,14 +139,34 @@ ROWS = (
         "test_a_document_that_was_changed_in_the_database_is_not_in_force",
     ),
     STARTS.off(
+        "load: past the limit no run is registered",
+        "if most_active and not has_room(connection, most_active):",
+        "if False:",
+        f"{LOAD}::test_past_the_limit_a_start_is_refused_and_holds_nothing[sqlite]",
+        "tests/activities/test_records.py::"
+        "test_a_start_past_the_load_is_refused_in_words_and_said_to_those_who_ask_before",
+    ),
+    STARTS.off(
+        "load: a run that is registered is not refused",
+        "            if standing is not None:\n",
+        "            if standing is not None and has_room(connection, most_active):\n",
+        f"{LOAD}::test_a_run_that_is_registered_is_never_refused_however_full_it_is[sqlite]",
+    ),
+    ROOM.off(
+        "load: of two starts at once one takes the last place",
+        "    alone(connection, _REGISTERING)\n",
+        "",
+        f"{LOAD}::test_whoever_asks_for_a_place_waits_until_the_one_before_has_taken_or_left_it[postgresql]",
+    ),
+    STARTS.off(
         "store: a statement starts one run",
-        "                _use_nonce(connection, record)\n",
+        "        _use_nonce(connection, record)\n",
         "",
         "test_a_statement_that_started_one_run_starts_no_other[sqlite]",
     ),
     STARTS.off(
         "store: a name names one run",
-        "                _take_name(connection, record.run)\n",
+        "        _take_name(connection, record.run)\n",
         "",
         "test_no_two_runs_are_ever_registered_under_one_name[sqlite]",
     ),
@@ -247,7 +269,7 @@ THE_CHAIN = (
     ),
     VERIFICATION.off(
         "verify: requests to people",
-        '        *compared("request", accounts.requests, rows.requests(connection)),\n',
+        '        *compared("request", accounts.requests, left.besides("request", rows.requests(connection))),\n',
         "",
         f"{OF_AUTHORITY}::test_rows_that_were_taken_out_are_missed_where_the_chain_tells_of_them[sqlite-requests]",
     ),
@@ -287,17 +309,17 @@ THE_CHAIN = (
         "",
         f"{OF_AUTHORITY}::test_a_running_total_that_is_not_what_is_reserved_of_it_is_found[sqlite]",
     ),
-    READ_ROWS.off(
+    ERASABLE.off(
         "verify: the whole statement of a start",
-        '            "statement": json_digest(start),\n',
-        "",
+        ', "statement": json_digest(row["start"])}',
+        "}",
         f"{OF_AUTHORITY}::test_any_change_of_a_row_is_found_and_named[sqlite-starts-start-value0-statement]",
     ),
     VERIFICATION.off(
         "verify: contents are what their address says",
         "if place is not None and digest(content) != address:",
         "if False:",
-        "test_a_content_that_was_changed_is_found_and_one_that_was_erased_is_said",
+        "test_a_content_that_was_changed_is_found_and_one_that_is_not_there_is_said",
     ),
     SIGNED_HEADS.off(
         "checkpoints: a genuine signature",

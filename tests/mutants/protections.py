@@ -2,6 +2,7 @@
 
 from tests.mutants.of_decisions import OF_DECISIONS
 from tests.mutants.of_documents import OF_DOCUMENTS
+from tests.mutants.of_erasure import OF_ERASURE
 from tests.mutants.of_freezes import OF_FREEZES
 from tests.mutants.of_lost_answers import OF_LOST_ANSWERS
 from tests.mutants.of_results import OF_RESULTS
@@ -19,6 +20,7 @@ PROTECTIONS = (
     *OF_FREEZES,
     *OF_SERVERS,
     *OF_THE_STORE,
+    *OF_ERASURE,
     *OF_THE_SWEEPER,
     *OF_RUNS,
     *OF_RESULTS,

@@ -40,6 +40,7 @@ def test_every_setting_is_an_environment_variable(monkeypatch: pytest.MonkeyPatc
         "audit_checkpoints": str(tmp_path / "checkpoints.jsonl"),
         "notices": str(tmp_path),
         "concurrency": "7",
+        "most_active_runs": "500",
         "sweep_every": "PT30S",
     }
     assert set(given) == set(Settings.model_fields)
@@ -68,6 +69,7 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
         ("INTERLOCK_STORE_PASSWORD_FILE", "/nowhere/password", "'/nowhere/password' does not exist"),
         ("INTERLOCK_CONCURRENCY", "0", "greater than or equal to 1"),
         ("INTERLOCK_CONCURRENCY", "many", "valid integer"),
+        ("INTERLOCK_MOST_ACTIVE_RUNS", "-1", "greater than or equal to 0"),
         ("INTERLOCK_SWEEP_EVERY", "PT0.1S", "give between PT1S and P1D"),
         ("INTERLOCK_SWEEP_EVERY", "often", "valid timedelta"),
     ],

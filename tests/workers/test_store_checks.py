@@ -17,7 +17,7 @@ from contracts.roster import Roster
 from tests.authority import Signer, roster_of
 from tests.stores import new_store
 from tests.workers.desk import OPERATOR, RULES, Desk
-from tests.workers.store.samples import NINE, RUN, claim
+from tests.workers.store.samples import NINE, RUN, claim, started
 from workers.resources.checkpoints import Checkpoints
 from workers.resources.store import Store
 from workers.settings import Settings
@@ -225,3 +225,16 @@ async def test_effects_of_which_nobody_knows_are_counted_until_an_operator_has_s
 
     await store.orphans.acknowledge(RUN.workflow_id, "omar", "sha256:why", AN_HOUR_LATER)
     assert await found(desk, settings, "orphans") == (True, "no run has left anything behind")
+
+
+async def test_the_load_is_told_and_that_new_runs_are_refused_where_it_is_full(desk: Desk, settings: Settings) -> None:
+    assert await found(desk, settings, "load") == (True, "0 runs are active of at most 1000, 0 wait for people")
+    await desk.store.starts.register(started(), NINE)
+
+    assert await found(desk, settings.model_copy(update={"most_active_runs": 1}), "load") == (
+        False,
+        "1 runs are active of at most 1, 0 wait for people; new ones are refused until some have ended; "
+        "more at once: INTERLOCK_MOST_ACTIVE_RUNS",
+    )
+    unlimited = settings.model_copy(update={"most_active_runs": 0})
+    assert await found(desk, unlimited, "load") == (True, "1 runs are active, 0 wait for people")

@@ -7,7 +7,7 @@ from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Barrier
 
 from activities.conversations import RunKey
-from activities.inbox import CaseTaken
+from activities.inbox import CaseTaken, TooManyActive
 from activities.totals import Spending
 from contracts.audit import AuditKind, AuditRecord
 from contracts.canonical import digest
@@ -19,6 +19,8 @@ from workers.resources.store import Store
 CREDITED = Share(total="requester", of="rita on 2026-11-20", amount=999)
 KILLED = 9
 APPENDS = 10
+MOST = 2
+"""Runs that may be active at once."""
 
 
 def spending(key: str) -> Spending:
@@ -44,6 +46,16 @@ async def register(store: Store, me: str) -> str:
     except CaseTaken as taken:
         return f"taken by {taken.first_run_id}"
     return f"taken by {me}"
+
+
+async def register_if_there_is_room(store: Store, me: str) -> str:
+    """Whether this process's run, of a case of its own, was registered."""
+    run = RunKey(workflow_id=f"refund/{me}", first_run_id=me)
+    try:
+        await store.starts.register(started(run, business_key=me), NINE, MOST)
+    except TooManyActive:
+        return "refused"
+    return "taken"
 
 
 async def pseudonym(store: Store, me: str) -> str:
@@ -91,7 +103,7 @@ async def look(store: Store, me: str) -> str:
 
 
 ON_RUNS = (mark_sent, answer, register, pseudonym, reserve, reserve_and_die, lease, append, append_once)
-DEEDS = {deed.__name__: deed for deed in (*ON_RUNS, look)}
+DEEDS = {deed.__name__: deed for deed in (*ON_RUNS, look, register_if_there_is_room)}
 
 
 def done(deed: str, url: str) -> str:

@@ -226,7 +226,7 @@ def test_a_start_record_that_was_changed_is_found(audited: Audited, column: str,
     assert column in report.findings[0].problem
 
 
-def test_a_content_that_was_changed_is_found_and_one_that_was_erased_is_said(audited: Audited) -> None:
+def test_a_content_that_was_changed_is_found_and_one_that_is_not_there_is_said(audited: Audited) -> None:
     def change(connection: Connection) -> None:
         address = connection.scalar(select(LEDGER.c.content).where(LEDGER.c.key == "key-4"))
         connection.execute(update(CONTENTS).where(CONTENTS.c.address == address).values(content=b"other"))
@@ -234,7 +234,7 @@ def test_a_content_that_was_changed_is_found_and_one_that_was_erased_is_said(aud
     assert [(found.stream, found.seq) for found in audited.verify(change).findings] == [(LEDGER_STREAM, 14)]
     untouched = audited.verify()
     assert untouched.found == 0
-    assert any(f"{digest(b'something')} was erased" in note for note in untouched.notes)
+    assert any(f"{digest(b'something')} is not there" in note for note in untouched.notes)
 
 
 @pytest.mark.parametrize("line", [1, 2, 4])

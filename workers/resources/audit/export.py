@@ -84,7 +84,7 @@ def write_export(
             accounts.take(link, record)
     if with_content:
         for address, content in rows.contents(connection):
-            if address in accounts.contents:
+            if address in accounts.contents and content is not None:
                 encoded = base64.b64encode(content).decode()
                 _put(out, ExportLine(content=Content(address=address, base64=encoded)))
     end = End(links=check.records, checkpoints=len(checkpoints))
@@ -110,9 +110,9 @@ def verify_export(path: Path, keys: Mapping[str, str]) -> tuple[Header, Report]:
         elif line.link is not None and (record := check.take(line.link)) is not None:
             accounts.take(line.link, record)
     check.finish()
-    erased: list[str] = []
-    damaged = list(contents_changed(accounts, _contents(path), erased))
-    report = report_of(check, damaged, header.exported_at, tuple(erased) if has_contents else ())
+    notes: list[str] = []
+    damaged = list(contents_changed(accounts, _contents(path), notes)) if has_contents else []
+    report = report_of(check, damaged, header.exported_at, tuple(notes))
     counted = End(links=check.records, checkpoints=sum(map(len, files.values())))
     return header, report.model_copy(update={"cut_off": _cut_off(end, counted)})
 

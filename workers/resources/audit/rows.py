@@ -11,8 +11,9 @@ from contracts.canonical import canonical_json, digest
 from contracts.model import rfc3339
 from workers.resources.audit.links import Repeated
 from workers.resources.audit.told import Row
+from workers.resources.store.erasure_records import of_entry, of_request, of_start
 from workers.resources.store.ledger import RECORDABLE
-from workers.resources.store.ledger_records import NAMED, is_told_in_full, json_digest, outcome_digest
+from workers.resources.store.ledger_records import NAMED, is_told_in_full, json_digest
 from workers.resources.store.schema import (
     ACTIVATIONS,
     AUDIT,
@@ -56,16 +57,18 @@ def ledger(connection: Connection) -> Iterator[Row]:
     for row in _each(connection, select(LEDGER)):
         values: dict[str, JsonValue] = {name: row[name] for name in NAMED}
         values |= {name: row[name] for name in ("workflow_id", "first_run_id", "action_digest")}
+        erasable, run = of_entry(row), f"{row['workflow_id']} ({row['first_run_id']})"
         in_full, has_outcome = is_told_in_full(row["effect_class"]), row["state"] in _OUTCOMES
         if in_full or has_outcome:
             values |= {"state": row["state"], "generation": row["generation"], "content": row["content"]}
-            values |= {"outcome": outcome_digest(row["outcome"]), "finished_at": _moment(row["finished_at"])}
+            values |= {"outcome": erasable["outcome"], "finished_at": _moment(row["finished_at"])}
         if in_full:
-            values |= {"arguments": json_digest(row["arguments"]), "sends": row["sends"], "owner": row["owner"]}
+            values |= {"arguments": erasable["arguments"], "sends": row["sends"], "owner": row["owner"]}
             values |= {name: row[name] for name in ("resource", "question", "lookups")}
             moments = ("claimed_at", "first_sent_at", "last_sent_at", "looked_up_at")
             values |= {name: _moment(row[name]) for name in moments}
-        yield Row(row["key"], stream_of(row["workflow_id"]), values, optional=not (in_full or has_outcome))
+        optional = not (in_full or has_outcome)
+        yield Row(row["key"], stream_of(row["workflow_id"]), values, optional, run, erasable)
 
 
 def decisions(connection: Connection) -> Iterator[Row]:
@@ -119,20 +122,21 @@ def freezes(connection: Connection) -> Iterator[Row]:
 def starts(connection: Connection) -> Iterator[Row]:
     """Start records."""
     for row in _each(connection, select(STARTS)):
-        start = row["start"]
+        start, erasable = row["start"], of_start(row)
+        run = f"{row['workflow_id']} ({row['first_run_id']})"
         values: dict[str, JsonValue] = {
             "automation": row["automation"],
             "business_key": digest(row["business_key"].encode("utf-8", "surrogatepass")),
             "input": start.get("input_digest"),
-            "request": json_digest(row["request"]),
-            "statement": json_digest(start),
+            **erasable,
             "key_id": start.get("key_id", ""),
             "nonce": start.get("nonce", ""),
             "requester": start.get("requester"),
             "registered_at": _moment(row["registered_at"]),
             "ending": row["ending"],
+            "erased_at": _moment(row["erased_at"]),
         }
-        yield Row(f"{row['workflow_id']} ({row['first_run_id']})", stream_of(row["workflow_id"]), values)
+        yield Row(run, stream_of(row["workflow_id"]), values, run=run, erasable=erasable)
 
 
 def cases(connection: Connection) -> Iterator[Row]:
@@ -153,9 +157,10 @@ def start_nonces(connection: Connection) -> Iterator[Row]:
 def requests(connection: Connection) -> Iterator[Row]:
     """Requests to people, open and closed."""
     for row in _each(connection, select(REQUESTS)):
-        closing = row["closing"] or {}
+        closing, erasable = row["closing"] or {}, of_request(row)
+        run = f"{row['workflow_id']} ({row['first_run_id']})"
         values: dict[str, JsonValue] = {
-            "entry": json_digest(row["entry"]),
+            **erasable,
             "opened_at": _moment(row["opened_at"]),
             "deadline": _moment(row["deadline"]),
             "passed": row["passed"] or {},
@@ -163,7 +168,8 @@ def requests(connection: Connection) -> Iterator[Row]:
             "outcome": closing.get("outcome"),
             "by": closing.get("by"),
         }
-        yield Row(f"{row['request_id']} ({row['first_run_id']})", stream_of(row["workflow_id"]), values)
+        name = f"{row['request_id']} ({row['first_run_id']})"
+        yield Row(name, stream_of(row["workflow_id"]), values, run=run, erasable=erasable)
 
 
 def taints(connection: Connection) -> Iterator[Row]:
@@ -197,10 +203,10 @@ def totals_that_differ(connection: Connection) -> Iterator[tuple[str, int, int]]
             yield key[0], amounts.get(key, 0), sums.get(key, 0)
 
 
-def contents(connection: Connection) -> Iterator[tuple[str, bytes]]:
-    """Everything that is kept by content address."""
+def contents(connection: Connection) -> Iterator[tuple[str, bytes | None]]:
+    """Everything that is kept by content address; None where it is said to be erased."""
     for row in _each(connection, select(CONTENTS)):
-        yield row["address"], row["content"]
+        yield row["address"], row["content"] if row["erased_at"] is None else None
 
 
 def records_of_run(connection: Connection, workflow_id: str, first_run_id: str = "") -> Iterator[ChainLink]:

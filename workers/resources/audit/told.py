@@ -40,6 +40,10 @@ class Row:
     values: Mapping[str, JsonValue]
     optional: bool = False
     """The chain need not tell of it."""
+    run: str = ""
+    """The run it is of, where an erasure may have emptied it."""
+    erasable: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Digests of the fields that an erasure empties."""
 
 
 @dataclass
@@ -64,6 +68,11 @@ class Accounts:
     reservations: dict[str, Told] = field(default_factory=dict)
     contents: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Content address -> the first record that names it."""
+    stored: set[str] = field(default_factory=set)
+    """Contents that were written together with their record, so that they must be there."""
+    erased: dict[str, Told] = field(default_factory=dict)
+    """Run -> what its last erasure has left of it."""
+    erased_contents: set[str] = field(default_factory=set)
     _governed_at: datetime | None = None
 
     def take(self, link: ChainLink, record: AuditRecord) -> None:
@@ -71,6 +80,8 @@ class Accounts:
         place = (link.stream, link.seq)
         for address in _addresses(record):
             self.contents.setdefault(address, place)
+        if record.kind is AuditKind.OUTCOME and (result := _text(record, "result")):
+            self.stored.add(result)
         if (taking := _TAKING.get(record.kind)) is not None:
             taking(self, place, record)
 
@@ -123,6 +134,15 @@ class Accounts:
     def _run_ended(self, _: Place, record: AuditRecord) -> None:
         if (standing := self.starts.get(_run(record))) is not None:
             standing.values["ending"] = record.facts.get("state")
+
+    def _erased(self, place: Place, record: AuditRecord) -> None:
+        if not record.workflow_id:
+            return
+        run, contents = _run(record), record.facts.get("contents")
+        self.erased[run] = Told(*place, {"left": record.facts.get("left")})
+        self.erased_contents.update(map(str, contents if isinstance(contents, list) else ()))
+        if (standing := self.starts.get(run)) is not None:
+            standing.values["erased_at"] = rfc3339(record.at)
 
     def _tainted(self, place: Place, record: AuditRecord) -> None:
         told: dict[str, JsonValue] = {"tool": record.about, "tainted_at": rfc3339(record.at)}
@@ -192,6 +212,7 @@ _TAKING: dict[AuditKind, Callable[[Accounts, Place, AuditRecord], None]] = {
     AuditKind.RUN_STARTED: Accounts._run_started,
     AuditKind.RUN_ENDED: Accounts._run_ended,
     AuditKind.TAINTED: Accounts._tainted,
+    AuditKind.ERASED: Accounts._erased,
 }
 """Kind -> what it tells of; the others tell of no row."""
 
@@ -262,7 +283,8 @@ def _addresses(record: AuditRecord) -> Iterator[str]:
 def _started(record: AuditRecord) -> dict[str, JsonValue]:
     facts = {name: record.facts.get(name) for name in _STARTED}
     run: dict[str, JsonValue] = {"workflow_id": record.workflow_id, "first_run_id": record.first_run_id}
-    return facts | run | {"requester": record.who, "registered_at": rfc3339(record.at), "ending": None}
+    facts |= {"requester": record.who, "registered_at": rfc3339(record.at)}
+    return facts | run | {"ending": None, "erased_at": None}
 
 
 def _run(record: AuditRecord) -> str:

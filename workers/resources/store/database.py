@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from typing import TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Insert, Table
+from sqlalchemy import URL, Connection, Engine, Insert, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
@@ -18,6 +18,7 @@ from workers.resources.store.errors import StoreUnreachable
 T = TypeVar("T")
 READERS = 4
 POSTGRESQL_WRITERS = 8
+_LOCK = text("SELECT pg_advisory_xact_lock(:lock)")
 
 
 class Database:
@@ -58,6 +59,13 @@ class Database:
         with self._reachable(), self._engine.begin() as connection:
             return work(connection)
 
+    def forget_now(self) -> None:
+        """Take what was overwritten out of SQLite's log too, as far as nobody is reading it. Blocks."""
+        if self._engine.dialect.name != "sqlite":
+            return  # there VACUUM does it, which the server runs by itself
+        with self._reachable(), closing(self._engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Finish what was begun, then let go of every connection."""
         self._writers.shutdown()
@@ -76,6 +84,18 @@ class Database:
             yield
         except (OperationalError, InterfaceError) as error:
             raise StoreUnreachable(self.place, reason_of(error)) from error
+
+
+def alone(connection: Connection, lock: int) -> None:
+    """Wait until nobody else holds `lock`, a number of our own, and hold it until this transaction is over."""
+    if connection.dialect.name == "postgresql":  # on SQLite, BEGIN IMMEDIATE has locked the others out
+        connection.execute(_LOCK, {"lock": lock})
+
+
+def overwrite_what_is_freed(connection: Connection) -> None:
+    """What this transaction takes away is overwritten in SQLite's file, not only left to be used again."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")
 
 
 def reason_of(error: DBAPIError) -> str:

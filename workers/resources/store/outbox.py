@@ -14,6 +14,9 @@ from workers.resources.store.columns import MomentText
 from workers.resources.store.database import Database, insert_new
 from workers.resources.store.schema import OUTBOX
 
+ERASED = "it was erased, because it was about somebody who was"
+"""The problem of a notice that will never be sent."""
+
 # Built once: that costs more than running them.
 _AT = bindparam("at", type_=MomentText)
 _IS_DUE = and_(
@@ -60,7 +63,11 @@ _NOT_SENT = (
 )
 _AGAIN = (
     update(OUTBOX)
-    .where(OUTBOX.c.id == bindparam("of_id"), OUTBOX.c.state != NoticeState.SENT.value)
+    .where(
+        OUTBOX.c.id == bindparam("of_id"),
+        OUTBOX.c.state != NoticeState.SENT.value,
+        OUTBOX.c.last_problem != ERASED,
+    )
     .values(
         state=NoticeState.WAITING.value,
         attempts=0,

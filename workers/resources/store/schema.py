@@ -139,6 +139,7 @@ STARTS = Table(
     Column("registered_at", MomentText, nullable=False),
     Column("ending", Text),
     Column("ended_at", MomentText),
+    Column("erased_at", MomentText),
 )
 
 UNENDED = Index(

@@ -4,7 +4,7 @@ from pydantic import JsonValue
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, or_, select, update
 
 from activities.conversations import RunKey
-from activities.inbox import CaseTaken, NameUsed, NonceUsed, StartRecord
+from activities.inbox import CaseErased, CaseTaken, Load, NameUsed, NonceUsed, StartRecord, TooManyActive
 from contracts.audit import AuditKind, AuditRecord
 from contracts.canonical import canonical_json, digest
 from contracts.model import Moment
@@ -12,6 +12,7 @@ from contracts.runs import KnownCase, StartStatement
 from workers.resources.store.audit import append
 from workers.resources.store.database import Database, insert_new
 from workers.resources.store.ledger_records import json_digest
+from workers.resources.store.load import has_room, load_of
 from workers.resources.store.pseudonyms import Pseudonyms
 from workers.resources.store.schema import CASES, START_NONCES, STARTS
 
@@ -23,27 +24,36 @@ class SqlStarts:
         self._database = database
         self._pseudonyms = Pseudonyms(database)
 
-    async def register(self, record: StartRecord, at: Moment) -> StartRecord:
+    async def register(self, record: StartRecord, at: Moment, most_active: int = 0) -> StartRecord:
         """Register a run and take its business key; when it is registered already, return that record.
 
         Raises CaseTaken when another run holds the key and `start.again` is empty, NonceUsed when another run was
-        started with this statement, NameUsed when another run had this workflow id; nothing is kept then.
+        started with this statement, NameUsed when another run had this workflow id; nothing is kept then. Raises
+        TooManyActive when `most_active` runs are active (0: no limit); the audit chain has that, and nothing else.
+        Raises CaseErased when the run was erased.
         """
 
-        def work(connection: Connection) -> StartRecord:
-            if insert_new(connection, STARTS, _row(record, at)):
-                _use_nonce(connection, record)
-                holding = _take_case(connection, record, at)
-                _take_name(connection, record.run)
-                append(connection, _started(record, holding, at))
-                return record
-            return _record(connection.execute(_start_of(record.run)).mappings().one())
+        def work(connection: Connection) -> StartRecord | None:
+            standing = connection.execute(_start_of(record.run)).mappings().one_or_none()
+            if standing is not None:
+                return _not_erased(standing)
+            if most_active and not has_room(connection, most_active):
+                append(connection, _too_many(record, most_active, at))
+                return None
+            return _registered(connection, record, at)
 
-        return await self._database.write(work)
+        registered = await self._database.write(work)
+        if registered is None:
+            raise TooManyActive(most_active)
+        return registered
+
+    async def load(self) -> Load:
+        """How many runs are under way now."""
+        return await self._database.read(load_of)
 
     async def find(self, run: RunKey) -> StartRecord | None:
-        """The start record of a run, or None."""
-        query = _start_of(run)
+        """The start record of a run, or None; also when it was erased."""
+        query = _start_of(run).where(STARTS.c.erased_at.is_(None))
         row = await self._database.read(lambda connection: connection.execute(query).mappings().one_or_none())
         return None if row is None else _record(row)
 
@@ -64,13 +74,24 @@ class SqlStarts:
         """What is known of a business case, and which top-level fields of its input differ from `request`."""
         same_run = and_(STARTS.c.workflow_id == CASES.c.workflow_id, STARTS.c.first_run_id == CASES.c.first_run_id)
         query = _holder_of(automation, business_key).join(STARTS, same_run)
-        query = query.add_columns(STARTS.c.request, STARTS.c.ending)
+        query = query.add_columns(STARTS.c.request, STARTS.c.ending, STARTS.c.start, STARTS.c.erased_at)
         row = await self._database.read(lambda connection: connection.execute(query).mappings().one_or_none())
-        return KnownCase() if row is None else _known(row, _differing(row["request"], request))
+        return KnownCase() if row is None else _known(row, request)
 
     async def pseudonym(self, requester: str) -> str:
         """A stable name for a requester that does not reveal it (HMAC under a key kept in the store)."""
         return f"r-{(await self._pseudonyms.of(requester))[:16]}"
+
+
+def _registered(connection: Connection, record: StartRecord, at: Moment) -> StartRecord:
+    """What stands afterwards: this record, or the one that an attempt at the same moment has put in."""
+    if insert_new(connection, STARTS, _row(record, at)):
+        _use_nonce(connection, record)
+        holding = _take_case(connection, record, at)
+        _take_name(connection, record.run)
+        append(connection, _started(record, holding, at))
+        return record
+    return _record(connection.execute(_start_of(record.run)).mappings().one())
 
 
 def _take_case(connection: Connection, record: StartRecord, at: Moment) -> int:
@@ -122,6 +143,13 @@ def _started(record: StartRecord, holding: int, at: Moment) -> AuditRecord:
     return AuditRecord(kind=AuditKind.RUN_STARTED, at=at, **record.run.model_dump(), who=start.requester, facts=facts)
 
 
+def _too_many(record: StartRecord, most: int, at: Moment) -> AuditRecord:
+    facts: dict[str, JsonValue] = {"automation": record.start.automation, "most_active": most}
+    named = record.run.model_dump()
+    who = record.start.requester
+    return AuditRecord(kind=AuditKind.RUN_REFUSED, at=at, **named, who=who, facts=facts, once="too many active")
+
+
 def _holder_of(automation: str, business_key: str) -> Select[*tuple[int, str, str]]:
     """The present holder of a case: one row, or none."""
     query = select(CASES.c.holding, CASES.c.workflow_id, CASES.c.first_run_id)
@@ -129,14 +157,19 @@ def _holder_of(automation: str, business_key: str) -> Select[*tuple[int, str, st
     return query.order_by(CASES.c.holding.desc()).limit(1)
 
 
-def _known(row: RowMapping, differing: tuple[str, ...]) -> KnownCase:
+def _known(row: RowMapping, request: dict[str, JsonValue]) -> KnownCase:
+    erased = row["erased_at"] is not None
+    differing = () if erased else _differing(row["request"], request)
+    # Of an input that was erased its digest is left.
+    same = digest(request) == row["start"]["input_digest"] if erased else not differing
     return KnownCase(
         workflow_id=row["workflow_id"],
         first_run_id=row["first_run_id"],
-        same_input=not differing,
+        same_input=same,
         differing_fields=differing,
         ending=row["ending"] or "",
         starts=row["holding"],
+        erased_at=row["erased_at"],
     )
 
 
@@ -158,6 +191,12 @@ def _row(record: StartRecord, at: Moment) -> dict[str, object]:
         "request": record.request,
         "registered_at": at,
     }
+
+
+def _not_erased(row: RowMapping) -> StartRecord:
+    if row["erased_at"] is not None:
+        raise CaseErased(row["erased_at"])
+    return _record(row)
 
 
 def _record(row: RowMapping) -> StartRecord:

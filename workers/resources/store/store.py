@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from activities.breakers import Breakers
 from activities.conversations import Contents, Conversations
 from activities.decided import Decided
+from activities.erasing import Erasing
 from activities.inbox import Inbox, Starts
 from activities.ledger import Ledger
 from activities.notices import Route
@@ -24,6 +25,7 @@ from workers.resources.store.conversations import SqlConversations
 from workers.resources.store.database import Database, reason_of
 from workers.resources.store.decided import SqlDecided
 from workers.resources.store.documents import Documents
+from workers.resources.store.erasing import SqlErasing
 from workers.resources.store.errors import StoreOfAnotherMode, StoreUnreachable
 from workers.resources.store.freezes import SqlFreezes
 from workers.resources.store.inbox import SqlInbox
@@ -62,6 +64,7 @@ class Store:
         self.outbox = SqlOutbox(database, routes)
         self.orphans = SqlUnsettled(database, routes)
         self.leases = SqlLeases(database)
+        self.erasing: Erasing = SqlErasing(database)
 
     @classmethod
     def open(cls, url: str, routes: Sequence[Route] = ()) -> "Store":

@@ -11,6 +11,7 @@ def upgrade() -> None:
     """Add them. Conversations from before are shown in full, and what they cost is not counted again."""
     _add_to_turns()
     op.add_column("contents", sa.Column("erased_at", sa.Text))
+    op.add_column("starts", sa.Column("erased_at", sa.Text))
     op.create_table(
         "spent",
         sa.Column("workflow_id", sa.Text, nullable=False),
