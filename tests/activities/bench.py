@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import inspect
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,13 +14,16 @@ from typing import Any, TypeVar
 from temporalio.testing import ActivityEnvironment
 
 from activities.admission import Admission
+from activities.budgets import Budgeting
 from activities.claude import ClaudeActivities
+from activities.context_files import ContextFiles
 from activities.conversations import RunKey
 from activities.identity import CurrentRun
 from activities.inbox import InboxEntry, StartRecord
 from activities.keys import idempotency_key
 from activities.ledger import Ledger, LedgerEntry
 from activities.notices import Route
+from activities.owners import Owners
 from activities.prompt_files import PromptFiles
 from activities.tools import ToolActivities
 from contracts.canonical import digest
@@ -84,6 +87,7 @@ class Bench:
     authority: FixedAuthority = field(default_factory=lambda: FixedAuthority(ANYTHING_GOES))
     deployment: Deployment = DEVELOPMENT
     prompts: Path = PROMPTS
+    contexts: ContextFiles = field(default_factory=lambda: ContextFiles(()))
     clock: SetClock = field(default_factory=SetClock)
     chains: NamedChains = field(default_factory=NamedChains)
     ledger: Ledger | None = None
@@ -109,7 +113,13 @@ class Bench:
         }
         if self.ledger is not None:
             ports["ledger"] = self.ledger
-        return activities(**{name: ports[name] for name in inspect.signature(activities).parameters})
+        ports["budgeting"] = self.budgeting()
+        ports["owners"] = _with_its_ports(Owners, ports)
+        return _with_its_ports(activities, ports)
+
+    def budgeting(self) -> Budgeting:
+        """How runs stand, by the pages of the bench."""
+        return Budgeting(self.store.budgets, self.contexts, self.in_force())
 
     def in_force(self) -> FixedAuthority:
         """What is in force, as the bench has it at this moment."""
@@ -189,6 +199,10 @@ class Bench:
             display_digest=digest(b"what dana saw"),
         )
         return decision.model_copy(update=changes)
+
+
+def _with_its_ports(made: Callable[..., ActivitiesT], ports: Mapping[str, Any]) -> ActivitiesT:
+    return made(**{name: ports[name] for name in inspect.signature(made).parameters})
 
 
 @asynccontextmanager
