@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError
 from activities.admission import Admission, Held
 from activities.arguments import misfit
 from activities.authority import Authority, NothingInForce
+from activities.budgets import Budgeting, Standing
 from activities.claude_port import Claude, ClaudeAnswer, ClaudeQuestion, ClaudeRejected, ClaudeUnavailable
 from activities.clock import Clock
 from activities.conversations import Contents, Conversations, Delta, RunKey
@@ -25,6 +26,7 @@ from activities.offers import Asker, OfferedTool, as_claude_tools, make_offer, o
 from activities.prompt_files import Prompt, PromptBroken, PromptFiles
 from activities.toolbox import NotSent, UnknownServer
 from activities.tools import held_back
+from contracts.budgets import BUDGET_SPENT
 from contracts.canonical import parse_json
 from contracts.claude import ProposedCall, StopReason, TurnOutcome, TurnRequest
 from contracts.deployment import Deployment
@@ -47,11 +49,13 @@ class ClaudeActivities:
         starts: Starts,
         prompts: PromptFiles,
         authority: Authority,
+        budgeting: Budgeting,
         current: CurrentRun,
         clock: Clock,
         deployment: Deployment,
         default_model: str,
     ) -> None:
+        self._budgeting = budgeting
         self._claude, self._admission, self._authority = claude, admission, authority
         self._conversations, self._contents, self._ledger, self._starts = (
             conversations,
@@ -73,6 +77,7 @@ class ClaudeActivities:
             return await self._take_turn(run, request, standing)
 
     async def _take_turn(self, run: RunKey, request: TurnRequest, standing: Delta | None) -> TurnOutcome:
+        budget = await self._budget(run)
         earlier = await self._conversations.read(run, request.conversation, before_turn=request.turn)
         prompt = self._filled(request, earlier)
         delta = standing or await self._append(run, request, prompt, earlier)
@@ -83,9 +88,22 @@ class ClaudeActivities:
         answer = await self._asked(question)
         outcome = await self._outcome(request, answer, offer)
         stored = await self._conversations.answer(
-            run, request.conversation, request.turn, answer.content, outcome, await self._clock.now()
+            run, request.conversation, request.turn, answer.content, outcome, await self._clock.now(), budget.spender
         )
         return stored.outcome or outcome
+
+    async def _budget(self, run: RunKey) -> Standing:
+        """How the run stands with its budget, which has something left for this turn."""
+        start = await self._starts.find(run)
+        if start is None:
+            raise ApplicationError("this run has no start record", type="NoStartRecord", non_retryable=True)
+        try:
+            standing = await self._budgeting.standing(run, start, await self._clock.now())
+        except NothingInForce as nothing:
+            raise ApplicationError(str(nothing), type="NothingInForce") from nothing
+        if standing.exhausted:
+            raise ApplicationError(standing.exhausted, type=BUDGET_SPENT, non_retryable=True)
+        return standing
 
     # Composing what Claude sees.
 

@@ -4,11 +4,13 @@ from pydantic import JsonValue
 from sqlalchemy import Connection, RowMapping, bindparam, select, update
 
 from activities.conversations import Delta, RunKey
+from contracts.budgets import Spender
 from contracts.claude import TurnOutcome
 from contracts.model import Moment
 from workers.resources.store.columns import JsonText, MomentText
 from workers.resources.store.database import Database, insert_new
 from workers.resources.store.schema import TURNS
+from workers.resources.store.spending import count_turn
 
 # Built once: that costs more than running them.
 _CONVERSATION = (
@@ -76,17 +78,25 @@ class SqlConversations:
         return _standing(await self._database.write(work), run, name, delta.turn)
 
     async def answer(
-        self, run: RunKey, name: str, turn: int, assistant: list[JsonValue], outcome: TurnOutcome, at: Moment
+        self,
+        run: RunKey,
+        name: str,
+        turn: int,
+        assistant: list[JsonValue],
+        outcome: TurnOutcome,
+        at: Moment,
+        spender: Spender | None = None,
     ) -> Delta:
         """Add the answer to a turn; when one stands already, the first one wins and is returned.
 
-        Raises TurnNeverAsked.
+        What is added is counted as spent in the same transaction. Raises TurnNeverAsked.
         """
         values = {**_of(run, name), "of_turn": turn}
         values |= {"blocks": assistant, "their_outcome": outcome, "at": at}
 
         def work(connection: Connection) -> Delta | None:
-            connection.execute(_ANSWER, values)
+            if connection.execute(_ANSWER, values).rowcount == 1 and spender is not None:
+                count_turn(connection, run, spender, outcome.usage, at)
             return _find(connection, run, name, turn)
 
         return _standing(await self._database.write(work), run, name, turn)
