@@ -12,6 +12,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.arguments import misfit
+from activities.authority import NothingInForce
+from activities.budgets import Budgeting, Standing
 from activities.claude_port import Claude, ClaudeAnswer, ClaudeQuestion, ClaudeRejected, ClaudeUnavailable
 from activities.clock import Clock
 from activities.composing import composed, objects
@@ -20,11 +22,13 @@ from activities.conversations import Contents, Conversations, Delta, RunKey
 from activities.folding import Folded
 from activities.heartbeat import heartbeating
 from activities.identity import CurrentRun
+from activities.inbox import Starts
 from activities.offers import OfferedTool, as_claude_tools, offer_from, proposed
 from activities.prompt_files import Prompt, PromptBroken, PromptFiles, PromptSettings
 from activities.results.requests import READ_RESULT_NAME
-from activities.summaries import Summaries
+from activities.summaries import Kept, Summaries
 from activities.turns import Turns, closing
+from contracts.budgets import BUDGET_SPENT, Spender
 from contracts.canonical import parse_json
 from contracts.claude import ProposedCall, StopReason, TurnOutcome, TurnRequest, Usage
 
@@ -44,6 +48,8 @@ class ClaudeActivities:
         contexts: ContextFiles,
         turns: Turns,
         summaries: Summaries,
+        starts: Starts,
+        budgeting: Budgeting,
         current: CurrentRun,
         clock: Clock,
         default_model: str,
@@ -52,6 +58,7 @@ class ClaudeActivities:
         self._prompts, self._contexts = prompts, contexts
         self._turns, self._summaries = turns, summaries
         self._current, self._clock, self._default_model = current, clock, default_model
+        self._starts, self._budgeting = starts, budgeting
 
     @activity.defn
     async def ask_claude(self, request: TurnRequest) -> TurnOutcome:
@@ -64,14 +71,30 @@ class ClaudeActivities:
             return await self._take_turn(run, request, standing)
 
     async def _take_turn(self, run: RunKey, request: TurnRequest, standing: Delta | None) -> TurnOutcome:
+        budget = await self._budget(run)
         turn = await self._begun(run, request, standing)
-        folded, summing_up = await self._folded(turn)
-        answer = await self._asked(await self._question(turn, folded))
+        folded, summing_up = await self._folded(turn, budget.spender)
+        answer = await self._asked(await self._question(turn, folded, budget.told))
         outcome = await self._outcome(request, answer, turn.offer)
         now = await self._clock.now()
-        stored = await self._conversations.answer(run, request.conversation, request.turn, answer.content, outcome, now)
+        stored = await self._conversations.answer(
+            run, request.conversation, request.turn, answer.content, outcome, now, budget.spender
+        )
         taken = stored.outcome or outcome
         return taken.model_copy(update={"usage": taken.usage.plus(summing_up)})
+
+    async def _budget(self, run: RunKey) -> Standing:
+        """How the run stands with its budget, which has something left for this turn."""
+        start = await self._starts.find(run)
+        if start is None:
+            raise ApplicationError("this run has no start record", type="NoStartRecord", non_retryable=True)
+        try:
+            standing = await self._budgeting.standing(run, start, await self._clock.now())
+        except NothingInForce as nothing:
+            raise ApplicationError(str(nothing), type="NothingInForce") from nothing
+        if standing.exhausted:
+            raise ApplicationError(standing.exhausted, type=BUDGET_SPENT, non_retryable=True)
+        return standing
 
     # Composing what Claude sees.
 
@@ -87,7 +110,7 @@ class ClaudeActivities:
         offer = offer_from(await self._content(deltas[0].offered))
         return _Turn(run, request, context, prompt.settings, model, deltas, offer)
 
-    async def _question(self, turn: "_Turn", folded: str) -> ClaudeQuestion:
+    async def _question(self, turn: "_Turn", folded: str, budget: str) -> ClaudeQuestion:
         seen = composed(turn.deltas, turn.model, folded)
         return ClaudeQuestion(
             model=turn.model,
@@ -95,7 +118,7 @@ class ClaudeActivities:
             system=(await self._content(turn.deltas[0].system)).decode(),
             messages=seen.messages,
             settled=seen.settled,
-            closing=closing(turn.request, turn.deltas[-1], turn.context.shown.facts_bytes),
+            closing=closing(turn.request, turn.deltas[-1], budget, turn.context.shown.facts_bytes),
             clear_at_input_tokens=turn.context.editing.clear_at_input_tokens,
             keep_tool_uses=turn.context.editing.keep_tool_uses,
             tools=as_claude_tools(turn.offer),
@@ -111,7 +134,7 @@ class ClaudeActivities:
         except PromptBroken as broken:
             raise ApplicationError(str(broken), type="PromptBroken", non_retryable=True) from broken
 
-    async def _folded(self, turn: "_Turn") -> tuple[str, Usage]:
+    async def _folded(self, turn: "_Turn", spender: Spender) -> tuple[str, Usage]:
         """What stands in the place of turns that are not shown, and what a summary of them has cost just now."""
         address = turn.deltas[-1].folded
         if not address:
@@ -119,8 +142,8 @@ class ClaudeActivities:
         folded = Folded.model_validate_json(await self._content(address))
         if not folded.summarised:
             return folded.words(), Usage()
-        name, settings = turn.request.conversation, turn.context.summary
-        summary, usage = await self._summaries.of(self._asked, turn.run, name, turn.deltas, settings)
+        kept = Kept(turn.run, turn.request.conversation, spender)
+        summary, usage = await self._summaries.of(self._asked, kept, turn.deltas, turn.context.summary)
         return folded.words(summary), usage
 
     async def _content(self, address: str) -> bytes:

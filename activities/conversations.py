@@ -4,6 +4,7 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
+from contracts.budgets import Spender
 from contracts.claude import TurnOutcome
 from contracts.model import Model, Moment
 
@@ -59,11 +60,18 @@ class Conversations(Protocol):
         """Append the user side of a turn; when it stands already (a retry), return the one that stands."""
 
     async def answer(
-        self, run: RunKey, name: str, turn: int, assistant: list[JsonValue], outcome: TurnOutcome, at: Moment
+        self,
+        run: RunKey,
+        name: str,
+        turn: int,
+        assistant: list[JsonValue],
+        outcome: TurnOutcome,
+        at: Moment,
+        spender: Spender | None = None,
     ) -> Delta:
         """Add the answer to a turn; when one stands already, the first one wins and is returned.
 
-        Auditors are told of the answer in the same transaction, by its address.
+        Auditors are told of the answer by its address, and `spender` is charged, in the same transaction.
         """
 
 

@@ -8,6 +8,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.audit import Audit
 from activities.authority import Authority, NothingInForce
+from activities.budgets import Budgeting, BudgetLine
 from activities.candidates import Candidate, Circle
 from activities.clock import Clock
 from activities.conversations import ContentErased, Contents, RunKey
@@ -91,6 +92,12 @@ class ContentQuery(Model):
     """Who looks, as they say; the audit chain keeps it."""
 
 
+class BudgetOfRun(Model):
+    """Every limit a run has, and what is spent of it."""
+
+    lines: tuple[BudgetLine, ...] = ()
+
+
 class Nothing(Model):
     """The input of a read that takes none."""
 
@@ -107,6 +114,7 @@ class ReadActivities:
         taints: Taints,
         authority: Authority,
         audit: Audit,
+        budgeting: Budgeting,
         clock: Clock,
         deployment: Deployment,
         most_active_runs: int,
@@ -114,6 +122,7 @@ class ReadActivities:
         self._inbox, self._contents, self._starts, self._decided = inbox, contents, starts, decided
         self._taints, self._authority, self._audit = taints, authority, audit
         self._clock, self._deployment, self._most_active = clock, deployment, most_active_runs
+        self._budgeting = budgeting
 
     @activity.defn
     async def look_up_case(self, lookup: CaseLookup) -> KnownCase:
@@ -189,6 +198,21 @@ class ReadActivities:
             raise ApplicationError(f"nothing is stored under {query.address}", type="NoContent", non_retryable=True)
         await self._record(query.reader, query.address)
         return content[:MAX_READ_BYTES].decode(errors="replace")
+
+    @activity.defn
+    async def budget_of_run(self, run: RunKey) -> BudgetOfRun:
+        """What is spent of each limit; nothing for a run that was never registered.
+
+        Raises ApplicationError(type="NothingInForce") when nobody can tell whose budget it is.
+        """
+        start = await self._starts.find(run)
+        if start is None:
+            return BudgetOfRun()
+        try:
+            standing = await self._budgeting.standing(run, start, await self._clock.now())
+        except NothingInForce as unknown:
+            raise ApplicationError(str(unknown), type="NothingInForce", non_retryable=True) from unknown
+        return BudgetOfRun(lines=standing.lines)
 
     async def _circle(self, now: Moment) -> Circle:
         try:

@@ -6,6 +6,7 @@ It is made and read within one run, so what the run has read taints whatever com
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
@@ -15,6 +16,7 @@ from activities.composing import OLDER, objects, text_block
 from activities.context_files import Summary
 from activities.conversations import Conversations, Delta, RunKey
 from activities.prompt_files import PromptFiles
+from contracts.budgets import Spender
 from contracts.claude import StopReason, TurnOutcome, Usage
 
 PROMPT = "context/summary"
@@ -23,43 +25,54 @@ TURNS_BYTES = 256 * 1024
 Ask = Callable[[ClaudeQuestion], Awaitable[ClaudeAnswer]]
 
 
+class Kept(NamedTuple):
+    """Where the summaries of a conversation are kept, and who is charged for them."""
+
+    run: RunKey
+    conversation: str
+    spender: Spender
+
+    @property
+    def name(self) -> str:
+        """Of the conversation that summaries are: its turns have the number of the first turn that is shown still."""
+        return f"{self.conversation}/summary"
+
+
 class Summaries:
     """Makes and keeps summaries."""
 
     def __init__(self, conversations: Conversations, prompts: PromptFiles, clock: Clock) -> None:
         self._conversations, self._prompts, self._clock = conversations, prompts, clock
 
-    async def of(
-        self, ask: Ask, run: RunKey, conversation: str, deltas: Sequence[Delta], settings: Summary
-    ) -> tuple[str, Usage]:
+    async def of(self, ask: Ask, kept: "Kept", deltas: Sequence[Delta], settings: Summary) -> tuple[str, Usage]:
         """The summary of what is not shown at the last of `deltas`, and what it has cost at just this turn.
 
         `deltas`: as they were read for that turn. Raises whatever `ask` and the prompt files raise.
         """
-        delta, name = deltas[-1], f"{conversation}/summary"
+        delta = deltas[-1]
         made_here = delta.folded_before > deltas[-2].folded_before
-        standing = await self._conversations.find(run, name, delta.folded_before)
+        standing = await self._conversations.find(kept.run, kept.name, delta.folded_before)
         if standing is None or standing.outcome is None:
             if not settings.model:  # it was taken off the page meanwhile
                 return "", Usage()
-            standing = await self._make(ask, run, name, deltas, settings)
+            standing = await self._make(ask, kept, deltas, settings)
         usage = standing.outcome.usage if made_here and standing.outcome is not None else Usage()
         return _text(standing.assistant or []), usage
 
-    async def _make(self, ask: Ask, run: RunKey, name: str, deltas: Sequence[Delta], settings: Summary) -> Delta:
+    async def _make(self, ask: Ask, kept: "Kept", deltas: Sequence[Delta], settings: Summary) -> Delta:
         delta, since = deltas[-1], deltas[-2].folded_before
-        earlier = await self._conversations.find(run, name, since) if since else None
+        earlier = await self._conversations.find(kept.run, kept.name, since) if since else None
         turns = [each for each in deltas[:-1] if since <= each.turn < delta.folded_before]
         variables = {"before": _text((earlier and earlier.assistant) or []) or "none", "turns": _written(turns)}
         prompt = self._prompts.fill(PROMPT, variables)
         asked = Delta(turn=delta.folded_before, user=[text_block(prompt.user)], asked_of=settings.model)
-        standing = await self._conversations.ask(run, name, asked, await self._clock.now())
+        standing = await self._conversations.ask(kept.run, kept.name, asked, await self._clock.now())
         question = ClaudeQuestion(
             model=settings.model,
             max_tokens=settings.max_tokens,
             system=prompt.system,
             messages=[{"role": "user", "content": standing.user}],
-            conversation_id=run.workflow_id,
+            conversation_id=kept.run.workflow_id,
         )
         answer = await ask(question)
         outcome = TurnOutcome(
@@ -69,7 +82,9 @@ class Summaries:
             request_id=answer.request_id[:100],
         )
         now = await self._clock.now()
-        return await self._conversations.answer(run, name, delta.folded_before, answer.content, outcome, now)
+        return await self._conversations.answer(
+            kept.run, kept.name, delta.folded_before, answer.content, outcome, now, kept.spender
+        )
 
 
 def _text(blocks: list[JsonValue]) -> str:

@@ -123,14 +123,18 @@ class Turns:
             raise ApplicationError(f"a server cannot be reached: {not_sent}", type="NotSent") from not_sent
 
 
-def closing(request: TurnRequest, delta: Delta, most: int) -> str:
+def closing(request: TurnRequest, delta: Delta, budget: str, most: int) -> str:
     """What the machine knows, as one JSON object of at most about `most` bytes; empty when it says nothing.
+
+    `budget`: what is left of it, in words.
 
     Facts come from outside too: nothing in them can end the element they stand in.
     """
     known: dict[str, JsonValue] = {**(delta.facts or {})}
     if request.turns_left is not None:
         known["turns left after this one"] = str(request.turns_left)
+    if budget:
+        known["budget"] = budget
     if not known:
         return ""
     while len(_element(request.state, known)) > most and len(known) > 1:

@@ -9,6 +9,7 @@ import typer
 from activities.reads import InboxPage, InboxQuery
 from cli import exits
 from cli.automations import find_automation, is_good
+from cli.budgets import EXAMPLE, read_more
 from cli.connection import with_server
 from cli.deciding import Wish, decide, doubts, find_request, read_value, send, signal_command, written
 from cli.durations import read_duration
@@ -33,6 +34,10 @@ LookOption = Annotated[str, typer.Option("--as", help="Who looks.", envvar="INTE
 WaitOption = Annotated[bool, typer.Option("--wait", help="Follow the run to its ending; 0 when it is a good one.")]
 TimeoutOption = Annotated[str, typer.Option("--timeout", help="With --wait: at most so long, for example 10m.")]
 ValueOption = Annotated[str, typer.Option("--value", help="The value that is missing, as JSON.")]
+SignedValueOption = Annotated[
+    str, typer.Option("--value", help=f"With supply: the missing value, as JSON. With extend: such as {EXAMPLE}.")
+]
+MoreOption = Annotated[str, typer.Option("--by", help=f"How much more, such as {EXAMPLE}; else as much again.")]
 
 _MEANING = {
     Verdict.APPROVE: "Approve a request: exactly what it shows may happen.",
@@ -42,6 +47,7 @@ _MEANING = {
     Verdict.SUPPLY: "Answer an escalation: supply the missing value.",
     Verdict.SKIP: "Answer an escalation: go on without the failed step.",
     Verdict.TAKE_OVER: "Answer an escalation: it was done by hand, go on.",
+    Verdict.EXTEND: "Answer an escalation: the run may spend more, and goes on.",
     Verdict.ABANDON: "Answer an escalation: undo what was done, and end.",
     Verdict.HAPPENED: "Say of a call without an answer: it happened, and how you know.",
     Verdict.DID_NOT_HAPPEN: "Say of a call without an answer: it did not happen.",
@@ -105,7 +111,7 @@ async def sign_command(
     verdict: Annotated[Verdict, typer.Option("--verdict", help="The answer.")],
     printed: Annotated[bool, typer.Option("--print", help="Print the decision, send nothing.")] = False,
     note: NoteOption = "",
-    value: ValueOption = "",
+    value: SignedValueOption = "",
     valid_for: Annotated[
         str, typer.Option("--valid-for", help="How long it may be used; else until the deadline.")
     ] = "",
@@ -120,7 +126,7 @@ async def sign_command(
         verdict=verdict,
         approver=person,
         note=_needed(verdict, note),
-        value=read_value(value) if verdict is Verdict.SUPPLY else "",
+        value=_value(verdict, value),
         valid_for=read_duration("--valid-for", valid_for) if valid_for else None,
     )
     request = await find_request(server, request_id, person)
@@ -177,8 +183,24 @@ def _command(verdict: Verdict) -> Callable[..., int]:
             return with_server(with_note)
         case Verdict.SUPPLY:
             return with_server(with_value)
+        case Verdict.EXTEND:
+            return with_server(_extend)
         case _:
             return with_server(plainly)
+
+
+async def _extend(
+    server: Server,
+    request_id: IdArgument,
+    more: MoreOption = "",
+    note: NoteOption = "",
+    approver: AsOption = "",
+    wait: WaitOption = False,
+    timeout: TimeoutOption = "",
+) -> int:
+    within, given = _patience(wait, timeout), read_more("--by", more)
+    wish = Wish(verdict=Verdict.EXTEND, approver=someone("--as", approver), note=note, value=given)
+    return await _decide(server, request_id, wish, wait, within)
 
 
 async def _decide(server: Server, request_id: str, wish: Wish, wait: bool, within: timedelta | None) -> int:
@@ -208,6 +230,17 @@ def _needed(verdict: Verdict, note: str) -> str:
     if verdict in _NEEDED and not note.strip():
         raise WrongInput(f"--note is empty; {_NEEDED[verdict]}")
     return note
+
+
+def _value(verdict: Verdict, value: str) -> str:
+    """What a decision of this verdict carries as its value. Raises WrongInput."""
+    match verdict:
+        case Verdict.SUPPLY:
+            return read_value(value)
+        case Verdict.EXTEND:
+            return read_more("--value", value)
+        case _:
+            return ""
 
 
 for _verdict in Verdict:

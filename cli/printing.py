@@ -70,10 +70,9 @@ def money(micros: int) -> str:
 
 
 def usage_line(usage: Usage) -> str:
-    """Tokens and cost."""
-    tokens = f"{usage.input_tokens} in, {usage.output_tokens} out"
-    cached = f"{usage.cache_read_tokens} from cache, {usage.cache_write_tokens} into it"
-    return f"tokens {tokens}, {cached}; cost {money(usage.cost_micros)}"
+    """Tokens, the share of those in that came from the cache, and cost."""
+    tokens = f"{usage.all_input_tokens} in, {usage.cached_percent} % of them from the cache, {usage.output_tokens} out"
+    return f"tokens {tokens}; cost {money(usage.cost_micros)}"
 
 
 def _span(span: timedelta) -> str:

@@ -25,6 +25,7 @@ MEANING: Final = {
     Verdict.SUPPLY: "the run goes on with the value that you supply",
     Verdict.SKIP: "the run goes on without the failed step",
     Verdict.TAKE_OVER: "it was done by hand; the run goes on",
+    Verdict.EXTEND: "the run may spend more, by as much again or by what you say with --by, and goes on",
     Verdict.ABANDON: "what was done is undone, and the run ends",
     Verdict.HAPPENED: "the call did happen, and your note says how you know; the run goes on",
     Verdict.DID_NOT_HAPPEN: "the call did not happen; it is ruled on anew, and made if that permits it",

@@ -9,6 +9,7 @@ from activities.orphans import Acknowledgement
 from activities.reads import ContentQuery
 from cli import exits
 from cli.automations import find_automation, is_good, load_catalog
+from cli.budgets import budget_lines, budget_of
 from cli.connection import AddressOption, NamespaceOption, ask_server, with_server
 from cli.deciding import Wish, decide, find_request, send
 from cli.diagnosis import explain, find_stuck
@@ -135,10 +136,12 @@ async def show_command(
     """Show where a run stands, or how it ended, with its answer."""
     view = await server.view(run)
     answer = await _answer(server, view.answer_ref, someone("--as", reader)) if view.answer_ref else ""
+    budget = await budget_of(server, view)
     if as_json:
-        say_json({**view.model_dump(mode="json"), "answer": answer or None})
+        told = None if isinstance(budget, str) else budget.model_dump(mode="json")["lines"]
+        say_json({**view.model_dump(mode="json"), "answer": answer or None, "budget": told})
         return exits.DONE
-    for line in run_lines(view):
+    for line in (*run_lines(view), *budget_lines(budget)):
         say(line)
     say(f"state: {view.state}" + (f", {view.reason}" if view.reason else ""))
     say(f"requester: {view.requester}")

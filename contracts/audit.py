@@ -42,6 +42,8 @@ class AuditKind(StrEnum):
     """An effect counts in a running total from now on."""
     GIVEN_BACK = "given_back"
     """It had none, and no longer does."""
+    EXTENDED = "extended"
+    """Somebody has added to the budget of a run."""
     BREAKER = "breaker"
     """A server's breaker opened or closed, or somebody may look whether the server is back."""
     TURN = "turn"

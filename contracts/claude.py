@@ -31,6 +31,16 @@ class Usage(Model):
         """What was read, from the cache or not."""
         return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
 
+    @property
+    def cached_percent(self) -> int:
+        """The share of the input that was read from the cache, in whole percent."""
+        return 100 * self.cache_read_tokens // (self.all_input_tokens or 1)
+
+    @property
+    def all_tokens(self) -> int:
+        """Input, cached or not, and output together."""
+        return self.all_input_tokens + self.output_tokens
+
     def plus(self, other: "Usage") -> "Usage":
         """The sum, field by field."""
         return Usage(**{name: getattr(self, name) + getattr(other, name) for name in type(self).model_fields})

@@ -29,6 +29,7 @@ class Verdict(StrEnum):
     SUPPLY = "supply"
     SKIP = "skip"
     TAKE_OVER = "take_over"
+    EXTEND = "extend"
     ABANDON = "abandon"
 
     HAPPENED = "happened"
@@ -58,7 +59,7 @@ class Decision(Model):
     display_digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
     note: str = Field(default="", max_length=1000)
     value: str = Field(default="", max_length=1000)
-    """Only with `supply`: the value the run asked for, as JSON."""
+    """With `supply`: the value the run asked for, as JSON. With `extend`: how much more it may spend, as JSON."""
     signature: str | None = Field(default=None, max_length=200)
 
     def statement_digest(self) -> str:

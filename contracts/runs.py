@@ -120,6 +120,8 @@ class Escalation(Model):
     renew: bool = False
     value_hint: str = ""
     """With `supply`: what value is wanted, and in which form."""
+    extends: str = ""
+    """With `extend`: how people say how much more may be spent."""
     undoing: bool = False
     """An undo failed; abandoning then ends in UNDO_INCOMPLETE."""
     unanswered: Unanswered | None = None
@@ -178,6 +180,8 @@ class Case(Model):
     """The run was cancelled or abandoned: it undoes what it did, and nothing else."""
     usage: Usage = Usage()
     turns: int = 0
+    counted: dict[str, int] = {}
+    """Conversation -> how many of its turns are in `usage` and `turns`: one that is read again counts once."""
     tool_calls: int = 0
     taint: tuple[str, ...] = ()
     """What the run has read, as the gate says: `private`, `untrusted`. Shown, never trusted."""

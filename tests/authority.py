@@ -94,6 +94,7 @@ def store_ports(store: Store, authority: FixedAuthority, deployment: Deployment)
         "outbox",
         "breakers",
         "rates",
+        "budgets",
         "orphans",
     )
     ports = {name: getattr(store, name) for name in names}

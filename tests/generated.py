@@ -188,6 +188,7 @@ def _ways_out(machine: Machine[Any]) -> Iterator[str]:
     for state in machine.transitions:
         options = [f"{_words(option)} (goes on in {target.value})" for option, target in machine.escapes(state).items()]
         yield f"| {state.value} | {', '.join([*options, 'abandon (undoes what was done, ends in cancelled)'])} |"
+    yield "| any, as the budget is spent | beside these: extend (goes on in the same state) |"
     yield "| any, as an undo failed | retry, take over (it was undone by hand), abandon (ends in undo_incomplete) |"
     yield ""
 

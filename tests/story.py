@@ -29,6 +29,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from activities.claude_port import Claude
+from activities.context_files import ContextFiles
 from activities.freezes import Freezes
 from activities.prompt_files import PromptFiles
 from activities.toolbox import Toolbox
@@ -320,6 +321,7 @@ async def a_story(
     on_sight: Callable[[Decision], str] | None = None,
     cached_runs: int = 1000,
     freezes: Freezes | None = None,
+    contexts: ContextFiles | None = None,
 ) -> AsyncIterator[Story]:
     """A worker on a task queue of its own, with a store of its own."""
     settings = Settings(mode=Mode.DEVELOPMENT, automations=outside)
@@ -340,6 +342,7 @@ async def a_story(
                 **(from_store | ({"freezes": freezes} if freezes else {})),
                 authority=authority,
                 prompts=PromptFiles(settings.prompt_folders()),
+                contexts=contexts or ContextFiles(settings.prompt_folders()),
                 clock=RunsClock(environment),
                 chains=TemporalChains(environment.client),
                 deployment=deployment,

@@ -18,6 +18,7 @@ from activities.admission import Admission
 from activities.audit import Audit
 from activities.authority import Authority
 from activities.breakers import Breakers
+from activities.budgets import Budgeting, Budgets
 from activities.claude import ClaudeActivities
 from activities.claude_port import Claude
 from activities.clock import Clock
@@ -25,17 +26,19 @@ from activities.context_files import ContextFiles
 from activities.conversations import Contents, Conversations
 from activities.decided import Decided
 from activities.deciding import DecisionActivities
+from activities.extending import ExtendingActivities
 from activities.freezes import Freezes
 from activities.identity import Chains, CurrentRun
 from activities.inbox import Inbox, Starts
 from activities.ledger import Ledger
 from activities.notices import Outbox
 from activities.orphans import OrphanActivities, Orphans
+from activities.owners import OwnerRoles, Owners
 from activities.people import PeopleActivities
 from activities.prompt_files import PromptFiles
 from activities.rates import Rates
 from activities.reads import ReadActivities
-from activities.resolving import OwnerRoles, ResolvingActivities
+from activities.resolving import ResolvingActivities
 from activities.starts import StartActivities
 from activities.summaries import Summaries
 from activities.taints import Taints
@@ -122,6 +125,7 @@ class Ports:
     outbox: Outbox
     breakers: Breakers
     rates: Rates
+    budgets: Budgets
     orphans: Orphans
     prompts: PromptFiles
     clock: Clock
@@ -141,6 +145,8 @@ def activities_of(ports: Ports) -> list[Callable[..., Any]]:
     made: dict[str, object] = {
         "current": CurrentRun(ports.chains),
         "admission": Admission(ports.toolbox, ports.breakers, ports.rates, ports.clock),
+        "budgeting": Budgeting(ports.budgets, ports.contexts, ports.authority),
+        "owners": _bind(Owners, ports, {}),
     }
     made["results"] = _bind(TurnResults, ports, made)
     made["turns"] = _bind(Turns, ports, made)
@@ -150,6 +156,7 @@ def activities_of(ports: Ports) -> list[Callable[..., Any]]:
     people = _bind(PeopleActivities, ports, made)
     deciding = _bind(DecisionActivities, ports, made)
     resolving = _bind(ResolvingActivities, ports, made)
+    extending = _bind(ExtendingActivities, ports, made)
     starts = _bind(StartActivities, ports, made)
     reads = _bind(ReadActivities, ports, made)
     orphans = _bind(OrphanActivities, ports, made)
@@ -162,6 +169,7 @@ def activities_of(ports: Ports) -> list[Callable[..., Any]]:
         people.close_request,
         deciding.check_decisions,
         resolving.resolve_call,
+        extending.extend_budget,
         starts.register_run,
         starts.record_ending,
         reads.look_up_case,
@@ -169,6 +177,7 @@ def activities_of(ports: Ports) -> list[Callable[..., Any]]:
         reads.waiting_requests,
         reads.show_request,
         reads.read_content,
+        reads.budget_of_run,
         orphans.list_orphans,
         orphans.acknowledge_orphan,
     ]
@@ -229,6 +238,7 @@ async def open_ports(settings: Settings, client: Client, store: Store) -> AsyncI
             outbox=store.outbox,
             breakers=store.breakers,
             rates=store.rates,
+            budgets=store.budgets,
             orphans=store.orphans,
             prompts=PromptFiles(settings.prompt_folders()),
             contexts=ContextFiles(settings.prompt_folders()),

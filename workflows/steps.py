@@ -23,7 +23,7 @@ from contracts.policy import Ruling, RulingEffect
 from contracts.runs import Case, CaseT, Refusal, Unanswered
 from contracts.tools import CallStatus, ChosenByClaude, Purpose, ToolCall, ToolOutcome, WhenHeld
 from workflows.machine.situation import bounded
-from workflows.machine.unanswered import cause_of, held_to_the_last
+from workflows.machine.unanswered import cause_of, held_to_the_last, spent_by
 from workflows.reading import read_at_once
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=5)
@@ -57,6 +57,7 @@ class StepFailed(Exception):
         ask_people: bool = False,
         by_policy: bool = False,
         unanswered: Unanswered | None = None,
+        extendable: bool = False,
     ) -> None:
         super().__init__(problem)
         self.step = step
@@ -64,11 +65,13 @@ class StepFailed(Exception):
         self.renew = renew
         """A retry is a new intention, with a new idempotency key (the old one has a final answer)."""
         self.value_hint = value_hint
-        self.ask_people = ask_people or unanswered is not None or self.ask_people
+        self.ask_people = ask_people or unanswered is not None or extendable or self.ask_people
         self.by_policy = by_policy
         """A rule stands against it; trying again by itself would only ask the same rule."""
         self.unanswered = unanswered
         """The call of which nobody knows whether it happened: people must find out."""
+        self.extendable = extendable
+        """The budget is spent: people may extend it, and nothing is undone before they have looked."""
 
 
 class Run(Protocol[CaseT]):
@@ -133,9 +136,18 @@ async def ask_claude(
         start_to_close=timedelta(minutes=15),
         schedule_to_close=timedelta(hours=6),
     )
-    run.note(usage=run.case.usage.plus(outcome.usage), turns=run.case.turns + 1, told=told)
+    _count(run, request, outcome)
+    run.note(told=told)
     heed_cancellation(run)
     return outcome
+
+
+def _count(run: Run[Any], request: TurnRequest, outcome: TurnOutcome) -> None:
+    """Each turn once: a state that is acted in again reads answers that were paid for before."""
+    known = run.case.counted.get(request.conversation, 0)
+    if request.turn >= known:
+        counted = {**run.case.counted, request.conversation: request.turn + 1}
+        run.note(usage=run.case.usage.plus(outcome.usage), turns=run.case.turns + 1, counted=counted)
 
 
 async def ask_policy(run: Run[Any], call: ToolCall) -> Ruling:
@@ -362,6 +374,8 @@ async def _attempt(
             if isinstance(error.cause, CancelledError):
                 raise
             heed_cancellation(run)
+            if spent := spent_by(error):
+                raise StepFailed(step, spent, extendable=True) from error
             if not held_to_the_last(error):
                 sends = method is ToolActivities.call_tool  # an attempt before the last one may have sent it
                 raise StepFailed(step, f"{step}: {cause_of(error)}", ask_people=sends) from error

@@ -8,11 +8,14 @@ from pydantic import JsonValue
 from temporalio import workflow
 
 from activities.deciding import DecisionActivities
+from activities.extending import ExtendingActivities
 from activities.people import PeopleActivities
 from activities.resolving import ResolvingActivities
 from activities.starts import StartActivities
+from contracts.budgets import BudgetExtended, BudgetToExtend
 from contracts.decisions import (
     CheckedDecisions,
+    Decision,
     DecisionsToCheck,
     OpenedRequest,
     RequestToClose,
@@ -71,6 +74,13 @@ async def resolve_call(resolution: Resolution) -> ToolOutcome:
     said = resolution.decision.verdict.value.replace("_", " ")
     summary = f"{resolution.decision.approver[:60]} says of {described(resolution.unanswered.call)}: {said}"
     return await _record(ResolvingActivities.resolve_call, resolution, summary)
+
+
+async def extend_budget(decision: Decision) -> BudgetExtended:
+    """Have the store take a person's word for how much more the run may spend; refused when it does not count."""
+    more = decision.value or "as much again"
+    summary = f"{decision.approver[:60]} extends the budget: {more}"
+    return await _record(ExtendingActivities.extend_budget, BudgetToExtend(decision=decision), summary)
 
 
 async def _record(method: Callable[[Any, InputT], Awaitable[OutputT]], request: InputT, summary: str) -> OutputT:

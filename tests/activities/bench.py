@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import inspect
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from temporalio.testing import ActivityEnvironment
 
 from activities.admission import Admission
+from activities.budgets import Budgeting
 from activities.claude import ClaudeActivities
 from activities.context_files import ContextFiles
 from activities.conversations import RunKey
@@ -22,6 +23,7 @@ from activities.inbox import InboxEntry, StartRecord
 from activities.keys import idempotency_key
 from activities.ledger import Ledger, LedgerEntry
 from activities.notices import Route
+from activities.owners import Owners
 from activities.prompt_files import PromptFiles
 from activities.summaries import Summaries
 from activities.tools import ToolActivities
@@ -117,9 +119,19 @@ class Bench:
         }
         if self.ledger is not None:
             ports["ledger"] = self.ledger
-        for name, part in (("results", TurnResults), ("turns", Turns), ("summaries", Summaries)):
-            ports[name] = _bound(part, ports)
-        return _bound(activities, ports)
+        ports["budgeting"] = self.budgeting()
+        for name, part in (
+            ("results", TurnResults),
+            ("turns", Turns),
+            ("summaries", Summaries),
+            ("owners", Owners),
+        ):
+            ports[name] = _with_its_ports(part, ports)
+        return _with_its_ports(activities, ports)
+
+    def budgeting(self) -> Budgeting:
+        """How runs stand, by the pages of the bench."""
+        return Budgeting(self.store.budgets, self.contexts or ContextFiles([self.prompts]), self.in_force())
 
     def in_force(self) -> FixedAuthority:
         """What is in force, as the bench has it at this moment."""
@@ -201,8 +213,8 @@ class Bench:
         return decision.model_copy(update=changes)
 
 
-def _bound(part: Callable[..., ActivitiesT], ports: dict[str, Any]) -> ActivitiesT:
-    return part(**{name: ports[name] for name in inspect.signature(part).parameters})
+def _with_its_ports(made: Callable[..., ActivitiesT], ports: Mapping[str, Any]) -> ActivitiesT:
+    return made(**{name: ports[name] for name in inspect.signature(made).parameters})
 
 
 @asynccontextmanager

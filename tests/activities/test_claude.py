@@ -81,7 +81,7 @@ async def test_the_first_turn_shows_the_prompt_and_the_tools() -> None:
     assert "at most 5 turns" in question.system
     assert question.messages == [{"role": "user", "content": [{"type": "text", "text": "goal:\nFind order A-17"}]}]
     assert [tool.name for tool in question.tools] == ["orders__find", "crm__add_note", "read_result"]
-    assert question.closing == ""
+    assert question.closing.startswith('<task_state>{"state": "thinking", "budget": "Left of this run')
     assert (question.model, question.max_tokens, question.conversation_id) == ("scripted", 8192, "refund/A-17")
     assert (outcome.stop_reason, outcome.answer_bytes, outcome.calls) == (StopReason.ANSWERED, 5, ())
 

@@ -13,6 +13,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.authority import NothingInForce
+from activities.budgets import Budgeting
+from activities.context_files import ContextFiles
 from activities.conversations import RunKey
 from activities.inbox import InboxEntry, StartRecord
 from activities.reads import (
@@ -98,6 +100,7 @@ class Desk:
             self.taints,
             self.authority,
             self.audit,
+            Budgeting(self.store.budgets, ContextFiles(()), self.authority),
             NoonClock(),
             self.deployment,
             most_active_runs=0,
@@ -355,3 +358,23 @@ async def test_of_what_was_erased_people_are_told_so_and_shown_the_rest(desk: De
 
 async def test_a_command_learns_which_installation_it_talks_to(desk: Desk) -> None:
     assert await ActivityEnvironment().run(desk.reads().deployment_facts, Nothing()) == HERE
+
+
+async def test_a_budget_is_told_of_a_run_that_was_registered(desk: Desk) -> None:
+    entry = await desk.asked(asks())
+    run = RunKey(workflow_id=entry.workflow_id, first_run_id=entry.first_run_id)
+    reads = desk.reads()
+
+    told = await ActivityEnvironment().run(reads.budget_of_run, run)
+    nothing = await ActivityEnvironment().run(reads.budget_of_run, run.model_copy(update={"first_run_id": "run-9"}))
+    desk.authority.missing = NothingInForce("no roster is in force")
+    with pytest.raises(ApplicationError, match="no roster is in force"):
+        await ActivityEnvironment().run(reads.budget_of_run, run)
+
+    assert [(line.whose.value, line.unit.value, line.spent) for line in told.lines] == [
+        ("this run", "turns", 0),
+        ("this run", "tokens", 0),
+        ("this run", "cost_micros", 0),
+        ("this requester today", "cost_micros", 0),
+    ]
+    assert nothing.lines == ()

@@ -74,7 +74,7 @@ async def test_show_prints_where_a_waiting_run_stands(shop: Shop, interlock: Com
     assert f"{run}  Refund for order {order}\n" in shown
     assert "path: intake → assessing → ruling → awaiting_approval\n" in shown
     assert "1 turns, " in shown
-    assert "tokens 100 in, 20 out, 0 from cache, 0 into it; cost 0.0005\n" in shown
+    assert "tokens 100 in, 0 % of them from the cache, 20 out; cost 0.0005\n" in shown
     assert f"  read it: interlock approvals show {run}#1\n" in shown
     assert f"requester: {requester_of(order)}\n" in shown
 

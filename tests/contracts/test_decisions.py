@@ -99,4 +99,4 @@ def test_approvals_and_calls_without_an_answer_have_verdicts_of_their_own_and_es
     assert APPROVAL_VERDICTS == (Verdict.APPROVE, Verdict.REJECT, Verdict.RETURN)
     assert OUTCOME_VERDICTS == (Verdict.HAPPENED, Verdict.DID_NOT_HAPPEN, Verdict.ABANDON)
     others = set(Verdict) - set(APPROVAL_VERDICTS) - {Verdict.HAPPENED, Verdict.DID_NOT_HAPPEN}
-    assert others == {Verdict.RETRY, Verdict.SUPPLY, Verdict.SKIP, Verdict.TAKE_OVER, Verdict.ABANDON}
+    assert others == {Verdict.RETRY, Verdict.SUPPLY, Verdict.SKIP, Verdict.TAKE_OVER, Verdict.EXTEND, Verdict.ABANDON}

@@ -8,6 +8,8 @@ LOOKED_FOR = In("activities/lost_answers.py", "tests/activities/test_lookups.py"
 LOOKUPS = In("activities/looking_up.py", "tests/activities/test_lookups.py")
 SENDING = In("activities/sending.py", "tests/activities/test_lookups.py")
 RESOLVING = In("activities/resolving.py", "tests/activities/test_resolving.py")
+OWNERS = In("activities/owners.py", "tests/activities/test_resolving.py")
+EXTENDING = "tests/activities/test_extending.py"
 LEDGER = In("workers/resources/store/ledger.py", "tests/workers/store/test_ledger.py")
 STORIES = "tests/workflows/test_unknown_outcomes.py"
 
@@ -162,20 +164,20 @@ OF_LOST_ANSWERS = (
         "",
         "test_a_look_that_found_nothing_is_counted_once_and_the_outcome_is_unknown",
     ),
-    RESOLVING.off(
-        "resolving: the word is verified",
+    OWNERS.off(
+        "owners: the word is verified",
         "if problem := problem_with(decision, replace(about, taken_at=taken_at)):",
         "if problem := (taken_at and problem_with(decision, replace(about, taken_at=taken_at))):",
         "test_a_word_that_was_changed_after_signing_does_not_count",
     ),
-    RESOLVING.off(
-        "resolving: an answer to just this question",
-        "if request is None or request.kind is not RequestKind.OUTCOME:",
+    OWNERS.off(
+        "owners: an answer to just this question",
+        "if request is None or request.kind is not kind:",
         "if request is None:",
         "test_an_answer_to_another_kind_of_request_says_nothing_of_what_happened",
     ),
-    RESOLVING.off(
-        "resolving: who may say so is not for the run to say",
+    OWNERS.off(
+        "owners: who may say so is not for the run to say",
         '"obligations": (owner,), ',
         "",
         "test_who_may_say_so_is_the_workers_knowledge_whatever_the_request_says",
@@ -192,10 +194,16 @@ OF_LOST_ANSWERS = (
         "if False:",
         "test_what_is_under_way_again_is_waited_for",
     ),
-    RESOLVING.off(
-        "resolving: a withdrawn request takes no answer",
-        "if request.outcome == decision.verdict.value:",
+    OWNERS.off(
+        "owners: a withdrawn request takes no answer",
+        "if (request.outcome, request.by) == (decision.verdict.value, decision.approver):",
         "if request.outcome:",
         "test_a_request_that_was_withdrawn_is_answered_by_nothing_any_more",
+    ),
+    OWNERS.off(
+        "owners: a nonce counts once",
+        "if not await self._decided.use(decision, approver, about.now):",
+        "if await self._decided.use(decision, approver, about.now) is None:",
+        f"{EXTENDING}::test_a_nonce_that_another_decision_has_used_extends_nothing",
     ),
 )

@@ -1,5 +1,6 @@
 """Every named protection of authority and effects, from a signature to the chain that tells of what came of it."""
 
+from tests.mutants.of_budgets import OF_BUDGETS
 from tests.mutants.of_decisions import OF_DECISIONS
 from tests.mutants.of_documents import OF_DOCUMENTS
 from tests.mutants.of_erasure import OF_ERASURE
@@ -24,4 +25,5 @@ PROTECTIONS = (
     *OF_THE_SWEEPER,
     *OF_RUNS,
     *OF_RESULTS,
+    *OF_BUDGETS,
 )

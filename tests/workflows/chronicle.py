@@ -10,7 +10,7 @@ from contracts.decisions import Verdict
 from contracts.runs import BuiltIn, RunView
 from tests.story import StoryRun
 
-CHOICES = {Verdict.RETRY, Verdict.SUPPLY, Verdict.SKIP, Verdict.TAKE_OVER, Verdict.ABANDON}
+CHOICES = {Verdict.RETRY, Verdict.SUPPLY, Verdict.SKIP, Verdict.TAKE_OVER, Verdict.EXTEND, Verdict.ABANDON}
 
 
 class Chronicle(BaseModel):

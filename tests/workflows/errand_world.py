@@ -8,8 +8,11 @@ from typing import Any
 from pydantic import JsonValue
 from temporalio.testing import WorkflowEnvironment
 
+from activities.context_files import ContextFiles
 from activities.freezes import Freezes
+from contracts.roster import Roster
 from contracts.tools import EffectClass
+from tests.authority import NOBODY
 from tests.doubles import RecordingToolbox, ScriptedClaude, asks_for, says
 from tests.story import Story, StoryRun, a_story
 
@@ -69,10 +72,13 @@ async def an_errand(
     turns: int = 12,
     cached_runs: int = 1000,
     freezes: Freezes | None = None,
+    contexts: ContextFiles | None = None,
+    roster: Roster = NOBODY,
 ) -> AsyncIterator[Errand]:
     """A story of one errand: Claude answers from the script, in which a tuple of calls stands for asking for them."""
     toolbox = toolbox or tools()
     claude = claude or ScriptedClaude([asks_for(*said) if isinstance(said, tuple) else said for said in script])
-    async with a_story(temporal, claude, toolbox, cached_runs=cached_runs, freezes=freezes) as story:
+    around: dict[str, Any] = {"cached_runs": cached_runs, "freezes": freezes, "contexts": contexts, "roster": roster}
+    async with a_story(temporal, claude, toolbox, **around) as story:
         run = await story.start("errand", goal="Answer Dana about order A-17.", servers=servers, turns=turns)
         yield Errand(run, story, claude, toolbox)

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import JsonValue
 from temporalio.testing import WorkflowEnvironment
 
+from activities.context_files import ContextFiles
 from contracts.roster import Roster
 from contracts.tools import EffectClass, Undoes
 from policies.engine import CedarRules, PolicyEngine
@@ -120,12 +121,14 @@ async def a_refund(
     limit_cents: int = 500_000,
     cached_runs: int = 1000,
     roster: Roster = NOBODY,
+    contexts: ContextFiles | None = None,
 ) -> AsyncIterator[Refund]:
     """A story of one refund for order A-17: Claude reads, and advises these amounts one after the other."""
     books = books or Books()
     toolbox = toolbox or books.toolbox()
     claude = claude or claude_advising(*advised_cents)
-    async with a_story(temporal, claude, toolbox, policy=policy, cached_runs=cached_runs, roster=roster) as story:
+    around: dict[str, Any] = {"policy": policy, "cached_runs": cached_runs, "roster": roster, "contexts": contexts}
+    async with a_story(temporal, claude, toolbox, **around) as story:
         run = await story.start("refund", order_id="A-17", limit_cents=limit_cents, requester=requester)
         yield Refund(run, story, claude, toolbox, books)
 

@@ -113,13 +113,15 @@ class DecidedByPeople(TakesDecisions[CaseT]):
             )
         if escalation.value_hint:
             lines = (*lines, DisplayLine(label="value to supply", text=escalation.value_hint))
+        if escalation.extends:
+            lines = (*lines, DisplayLine(label="how to extend", text=escalation.extends))
         options = tuple(escalation.options)
         if (unanswered := escalation.unanswered) is not None:
             kind, title = RequestKind.OUTCOME, escalation.problem
             await self._open(kind, title, unanswered.action_digest, (owner,), options, lines)
             return
         named: dict[str, Any] = {"run": workflow.info().first_execution_run_id, "number": self.case.request_count + 1}
-        about = digest(named | escalation.model_dump(mode="json", exclude={"unanswered"}))
+        about = digest(named | escalation.model_dump(mode="json", exclude={"unanswered", "extends"}))
         await self._open(RequestKind.ESCALATION, escalation.problem, about, (owner,), options, lines)
 
     async def _open(

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, cast
 from temporalio import workflow
 from temporalio.exceptions import is_cancelled_exception
 
+from contracts.budgets import WAY_TO_EXTEND
 from contracts.decisions import Verdict
 from contracts.runs import BuiltIn, Case, CaseT, Ending, Escalation, Resolution, RunView, Visit
 from contracts.tools import CallStatus, ToolOutcome
@@ -183,6 +184,7 @@ class Automation(DecidedByPeople[CaseT]):
             step=failure.step,
             renew=failure.renew,
             value_hint=failure.value_hint,
+            extends=WAY_TO_EXTEND if failure.extendable else "",
             unanswered=failure.unanswered,
         )
         self.note(escalation=escalation, reason=escalation.problem)
@@ -195,17 +197,16 @@ class Automation(DecidedByPeople[CaseT]):
             return {Verdict.HAPPENED: self._state(), Verdict.DID_NOT_HAPPEN: again}
         if not failure.value_hint:
             escapes.pop(Verdict.SUPPLY, None)
-        return escapes
+        return {Verdict.EXTEND: self._state(), **escapes} if failure.extendable else escapes
 
     async def _await_choice(self) -> str:
         escalation = self._escalation()
         choice = await self.ask_for_choice(escalation, self.owner_role)
         resolved = await self._resolved(escalation, choice)
         if resolved is not None and resolved.status is CallStatus.UNKNOWN:
-            problem = resolved.message
-            problem = f"{problem[:200]}; still: {escalation.problem.rpartition('; still: ')[2]}"[:400]
-            self.note(escalation=escalation.model_copy(update={"problem": problem}), reason=problem)
-            return BuiltIn.ESCALATED.value
+            return self._escalate_still(escalation, resolved.message)
+        if refused := await self._not_extended(choice):
+            return self._escalate_still(escalation, refused)
         if choice.verdict is Verdict.ABANDON:
             return await self._abandon(escalation, choice.approver)
         again = choice.verdict is Verdict.RETRY if resolved is None else resolved.status is CallStatus.NOT_HAPPENED
@@ -213,7 +214,8 @@ class Automation(DecidedByPeople[CaseT]):
             self.note(occurrences=steps.renew(self.case, escalation.step))
         if choice.verdict is Verdict.TAKE_OVER and escalation.undoing:
             compensation.undone_by_hand(self)
-        self.note(escalation=None, reason="", supplied=choice.value, doubts=())
+        supplied = choice.value if choice.verdict is Verdict.SUPPLY else ""
+        self.note(escalation=None, reason="", supplied=supplied, doubts=())
         if self.case.cancelling:
             return await self._undo_everything()
         if resolved is not None and not again:  # the ledger answers the call, whatever was said
@@ -228,6 +230,19 @@ class Automation(DecidedByPeople[CaseT]):
         if escalation.unanswered is None or choice.decision is None:
             return None
         return await store_steps.resolve_call(Resolution(unanswered=escalation.unanswered, decision=choice.decision))
+
+    @staticmethod
+    async def _not_extended(choice: Choice) -> str:
+        """Why a choice to extend the budget does not count; empty when it does, and for every other choice."""
+        if choice.verdict is not Verdict.EXTEND or choice.decision is None:
+            return ""
+        return (await store_steps.extend_budget(choice.decision)).refused
+
+    def _escalate_still(self, escalation: Escalation, why: str) -> str:
+        """A word did not count: people are asked again, and told why."""
+        problem = f"{why[:200]}; still: {escalation.problem.rpartition('; still: ')[2]}"[:400]
+        self.note(escalation=escalation.model_copy(update={"problem": problem}), reason=problem)
+        return BuiltIn.ESCALATED.value
 
     async def _abandon(self, escalation: Escalation, by: str) -> str:
         reason = f"abandoned by {by}: {escalation.problem}"[:400]

@@ -14,6 +14,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
+from contracts.budgets import read_extension
 from contracts.decisions import MAX_DECISION_BYTES, ApprovalRequest, Decision, Receipt, Verdict
 from contracts.policy import people_demanded
 from contracts.runs import MAX_INBOX, CaseT, RefusedDecision
@@ -103,6 +104,8 @@ class TakesDecisions(Generic[CaseT]):
         if decision.verdict not in request.options:
             options = ", ".join(option.value for option in request.options)
             return f"verdict {decision.verdict.value!r} is no answer to this request; answer one of: {options}"
+        if problem := _problem_with_value(decision):
+            return problem
         if decision.expires_at <= workflow.now():
             return f"the decision expired at {decision.expires_at:%Y-%m-%d %H:%M:%S} UTC; decide again"
         if len(self.case.inbox) >= MAX_INBOX:
@@ -154,6 +157,17 @@ class TakesDecisions(Generic[CaseT]):
             refused_count=self.case.refused_count + 1,
         )
         self._publish_details()
+
+
+def _problem_with_value(decision: Decision) -> str:
+    """What is wrong with how much more a decision would let the run spend."""
+    if decision.verdict is not Verdict.EXTEND:
+        return ""
+    try:
+        read_extension(decision.value)
+    except ValueError as problem:
+        return str(problem)
+    return ""
 
 
 def on_sight(decision: Decision) -> str:

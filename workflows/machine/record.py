@@ -85,6 +85,7 @@ def _table(case: Case, facts: Mapping[str, str]) -> Iterable[str]:
     yield f"| requester | {markdown(case.start.requester)} |"
     yield f"| turns with Claude, tool calls | {case.turns}, {case.tool_calls} |"
     yield f"| tokens in, out | {case.usage.all_input_tokens}, {case.usage.output_tokens} |"
+    yield f"| read from the cache | {case.usage.cached_percent} % of the tokens in |"
     yield f"| cost | {case.usage.cost_micros / 1_000_000:.4f} |"
     if case.taint:
         yield f"| has read | {markdown(' and '.join(case.taint))} content |"

@@ -4,6 +4,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.exceptions import TimeoutError as OutOfTime
 
 from activities.freezes import FROZEN
+from contracts.budgets import BUDGET_SPENT
 
 
 def cause_of(error: ActivityError) -> str:
@@ -13,6 +14,12 @@ def cause_of(error: ActivityError) -> str:
         last = f"; the last attempt: {cause.cause}" if cause.cause else ""
         return f"no result in time{last}"
     return str(cause)
+
+
+def spent_by(error: ActivityError) -> str:
+    """What of a budget is spent, in one sentence, when that is why; else empty."""
+    cause = error.cause
+    return cause.message if isinstance(cause, ApplicationError) and cause.type == BUDGET_SPENT else ""
 
 
 def held_to_the_last(error: ActivityError) -> bool:

@@ -14,13 +14,14 @@ from activities.inbox import Passing, StartRecord
 from activities.totals import Spending
 from contracts.audit import GOVERNANCE, stream_of
 from contracts.authority import BreakGlass, DocumentKind, Endorsement
+from contracts.budgets import Amounts
 from contracts.canonical import digest
 from contracts.decisions import RequestEvent
 from contracts.freezing import FreezeScope
 from contracts.tools import Share, Taint
 from tests.authority import Signer
 from tests.workers.desk import OPERATOR, PRODUCTION, RULES, Desk
-from tests.workers.store.audited import DEPLOYMENT, Audited, new_store
+from tests.workers.store.audited import DEPLOYMENT, Audited, decision, new_store
 from tests.workers.store.samples import NINE, RUN, asked, at, started
 from workers.resources.audit.findings import Verdict
 from workers.resources.audit.signed_heads import SignedHeads
@@ -34,6 +35,7 @@ from workers.resources.store.schema import (
     AUDIT,
     CASES,
     ENDORSEMENTS,
+    EXTENSIONS,
     FREEZES,
     GRANTS,
     META,
@@ -70,6 +72,7 @@ async def fill(audited: Audited) -> None:
     await store.documents.propose(activation, rules, signed, at(7))
     await store.documents.activate(activation, rules, "olga", at(7))
     await store.documents.grant(emergency(), at(8))
+    await store.budgets.extend(RUN, decision(), Amounts(turns=20), "dana", at(8))
     for number in (1, 2):
         freeze = OLGA.freezes(DEPLOYMENT, at(8), FreezeScope.SERVER, "payments", nonce=f"{NONCE}-{number}")
         await store.freezes.freeze(freeze, (), at(8))
@@ -153,6 +156,10 @@ CHANGES: tuple[tuple[Table, str, Any, str], ...] = (
     (FREEZES, "thaw", OLGA.thaws(OLGA.freezes(DEPLOYMENT, NINE), NINE).model_dump(mode="json"), "thaw"),
     (FREEZES, "thawed_at", at(9), "thawed_at"),
     (FREEZES, "nonce", "n-of-an-earlier-freeze", "which is not in the store"),
+    (EXTENSIONS, "extension", {"turns": 20_000}, "extension"),
+    (EXTENSIONS, "first_run_id", "run-9", "run"),
+    (EXTENSIONS, "approver", "mallory", "approver"),
+    (EXTENSIONS, "extended_at", at(30), "extended_at"),
 )
 
 
@@ -173,7 +180,7 @@ def test_any_change_of_a_row_is_found_and_named(
     assert {finding.stream for finding in report.findings} & {HERE, GOVERNANCE}
 
 
-OF_RUNS = (STARTS, START_NONCES, CASES, TAINTS, REQUESTS, RESERVATIONS, TOTALS)
+OF_RUNS = (STARTS, START_NONCES, CASES, TAINTS, REQUESTS, RESERVATIONS, TOTALS, EXTENSIONS)
 OF_THE_DEPLOYMENT = (ENDORSEMENTS, ACTIVATIONS, GRANTS, FREEZES, META)
 
 
@@ -218,6 +225,7 @@ def test_whatever_record_is_taken_out_the_verification_comes_to_its_end_and_says
         (START_NONCES, {"nonce": "n-9"}),
         (ENDORSEMENTS, {"signer": "mallory"}),
         (FREEZES, {"nonce": "n-of-an-earlier-freeze"}),
+        (EXTENSIONS, {"nonce": "n-9"}),
     ],
     ids=lambda each: each.name if isinstance(each, Table) else "",
 )

@@ -8,7 +8,9 @@ from sqlalchemy import select
 
 from activities.conversations import Delta, RunKey
 from contracts.audit import AuditKind, AuditRecord
+from contracts.budgets import Amounts
 from contracts.canonical import digest
+from contracts.claude import Usage
 from tests.workers.store.samples import RUN, answered, at
 from workers.resources.store import ContentDamaged, Store
 from workers.resources.store.conversations import TurnNeverAsked, address_of
@@ -60,6 +62,26 @@ async def test_a_second_answer_does_not_replace_the_first(store: Store) -> None:
     first = await store.conversations.answer(RUN, "assessing", 0, [], answered("one"), at(1))
 
     assert await store.conversations.answer(RUN, "assessing", 0, ["late"], answered("two"), at(2)) == first
+
+
+async def test_an_answer_is_counted_as_spent_once_however_often_it_is_given(store: Store) -> None:
+    spender = (await store.budgets.account(RUN, "ada", "refund", "2026-11-20")).spender
+    await store.conversations.ask(RUN, "assessing", question(0), at(0))
+    paid = answered().model_copy(update={"usage": Usage(input_tokens=100, output_tokens=20, cost_micros=500)})
+
+    rivals = (store.conversations.answer(RUN, "assessing", 0, [n], paid, at(n), spender) for n in range(10))
+    await asyncio.gather(*rivals)
+
+    spent = (await store.budgets.account(RUN, "ada", "refund", "2026-11-20")).run
+    assert spent == Amounts(turns=1, tokens=120, cost_micros=500)
+
+
+async def test_an_answer_to_a_turn_that_was_never_asked_is_not_counted(store: Store) -> None:
+    spender = (await store.budgets.account(RUN, "ada", "refund", "2026-11-20")).spender
+    with pytest.raises(TurnNeverAsked):
+        await store.conversations.answer(RUN, "assessing", 0, ["hi"], answered(), at(1), spender)
+
+    assert (await store.budgets.account(RUN, "ada", "refund", "2026-11-20")).run == Amounts()
 
 
 async def test_an_answer_to_a_turn_that_was_never_asked_says_so(store: Store) -> None:

@@ -154,6 +154,7 @@ async def test_what_was_done_stays_and_cannot_happen_again(store: Store) -> None
     assert (entry.state, entry.sends, entry.outcome.done) == (LedgerState.DONE, 1, True)
     assert await store.ledger.mark_sent("pay-1", 1, "worker-2", at(50)) is None
     delta = await store.conversations.find(run, "assessing", 0)
+    assert delta is not None and delta.address
     assert delta == Delta(
         turn=0,
         user=[],
@@ -161,6 +162,7 @@ async def test_what_was_done_stays_and_cannot_happen_again(store: Store) -> None
         outcome=TurnOutcome(stop_reason=StopReason.ANSWERED, model="a-model"),
         offered=digest(b"[]"),
         system=digest(b"You are of use."),
+        address=delta.address,
     )
     assert await store.decided.deciders(run.first_run_id, f"{run.workflow_id}#1") == ("dana",)
     request = await store.inbox.find(f"{run.workflow_id}#1")

@@ -22,6 +22,7 @@ from workers.resources.store.schema import (
     CONTENTS,
     DECISIONS,
     ENDORSEMENTS,
+    EXTENSIONS,
     FREEZES,
     GRANTS,
     LEDGER,
@@ -117,6 +118,18 @@ def freezes(connection: Connection) -> Iterator[Row]:
             "thawed_at": _moment(row["thawed_at"]),
         }
         yield Row(row["nonce"], GOVERNANCE, values)
+
+
+def extensions(connection: Connection) -> Iterator[Row]:
+    """What people added to the budgets of runs."""
+    for row in _each(connection, select(EXTENSIONS)):
+        values: dict[str, JsonValue] = {
+            "extension": row["extension"],
+            "approver": row["approver"],
+            "run": f"{row['workflow_id']} ({row['first_run_id']})",
+            "extended_at": _moment(row["extended_at"]),
+        }
+        yield Row(row["nonce"], stream_of(row["workflow_id"]), values)
 
 
 def starts(connection: Connection) -> Iterator[Row]:

@@ -56,6 +56,7 @@ class Accounts:
     endorsements: dict[str, Told] = field(default_factory=dict)
     grants: dict[str, Told] = field(default_factory=dict)
     freezes: dict[str, Told] = field(default_factory=dict)
+    extensions: dict[str, Told] = field(default_factory=dict)
     kept: dict[str, Told] = field(default_factory=dict)
     cases: dict[str, Told] = field(default_factory=dict)
     dated_back: list[Finding] = field(default_factory=list)
@@ -122,6 +123,11 @@ class Accounts:
         told.stream, told.seq = place
         told.values |= {"thaw": record.about, "thawed_at": rfc3339(record.at)}
         self._in_order(place, record)
+
+    def _extended(self, place: Place, record: AuditRecord) -> None:
+        told: dict[str, JsonValue] = {"extension": record.facts.get("extension"), "approver": record.who}
+        told |= {"run": _run(record), "extended_at": rfc3339(record.at)}
+        self.extensions[_text(record, "nonce")] = Told(*place, told)
 
     def _run_started(self, place: Place, record: AuditRecord) -> None:
         run = _run(record)
@@ -209,6 +215,7 @@ _TAKING: dict[AuditKind, Callable[[Accounts, Place, AuditRecord], None]] = {
     AuditKind.BREAK_GLASS: Accounts._granted,
     AuditKind.FROZEN: Accounts._frozen,
     AuditKind.THAWED: Accounts._thawed,
+    AuditKind.EXTENDED: Accounts._extended,
     AuditKind.RUN_STARTED: Accounts._run_started,
     AuditKind.RUN_ENDED: Accounts._run_ended,
     AuditKind.TAINTED: Accounts._tainted,

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, func, or_, select, upd
 
 from activities.conversations import Delta, RunKey
 from contracts.audit import AuditKind, AuditRecord
+from contracts.budgets import Spender
 from contracts.canonical import digest
 from contracts.claude import TurnOutcome
 from contracts.model import Moment
@@ -14,6 +15,7 @@ from workers.resources.store.audit import append
 from workers.resources.store.columns import JsonText, MomentText
 from workers.resources.store.database import Database, insert_new
 from workers.resources.store.schema import TURNS
+from workers.resources.store.spending import count_turn
 
 # Built once: that costs more than running them.
 _CONVERSATION = (
@@ -116,11 +118,19 @@ class SqlConversations:
         return _standing(await self._database.write(work), run, name, delta.turn)
 
     async def answer(
-        self, run: RunKey, name: str, turn: int, assistant: list[JsonValue], outcome: TurnOutcome, at: Moment
+        self,
+        run: RunKey,
+        name: str,
+        turn: int,
+        assistant: list[JsonValue],
+        outcome: TurnOutcome,
+        at: Moment,
+        spender: Spender | None = None,
     ) -> Delta:
         """Add the answer to a turn; when one stands already, the first one wins and is returned.
 
-        Auditors are told of the answer in the same transaction, by its address. Raises TurnNeverAsked.
+        Auditors are told of the answer by its address, and `spender` is charged, in the same transaction.
+        Raises TurnNeverAsked.
         """
         values = {**_of(run, name), "of_turn": turn}
         values |= {"blocks": assistant, "their_outcome": outcome, "at": at}
@@ -133,6 +143,8 @@ class SqlConversations:
             address = address_of(before or "", asked.user, assistant)
             if connection.execute(_ANSWER, {**values, "own_address": address}).rowcount != 1:
                 return _find(connection, run, name, turn)  # a rival was faster
+            if spender is not None:
+                count_turn(connection, run, spender, outcome.usage, at)
             append(connection, _told(run, name, turn, address, outcome, at))
             answer = {"assistant": assistant, "outcome": outcome, "address": address}
             return asked.model_copy(update=answer)

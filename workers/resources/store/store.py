@@ -7,6 +7,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from activities.breakers import Breakers
+from activities.budgets import Budgets
 from activities.conversations import Contents, Conversations
 from activities.decided import Decided
 from activities.erasing import Erasing
@@ -34,6 +35,7 @@ from workers.resources.store.ledger import SqlLedger
 from workers.resources.store.meta import kept, standing
 from workers.resources.store.migrate import bring_up_to_date, revision_of
 from workers.resources.store.outbox import SqlOutbox
+from workers.resources.store.spending import SqlBudgets
 from workers.resources.store.starts import SqlStarts
 from workers.resources.store.taints import SqlTaints
 from workers.resources.store.totals import SqlTotals
@@ -57,6 +59,7 @@ class Store:
         self.taints: Taints = SqlTaints(database)
         self.breakers: Breakers = SqlBreakers(database)
         self.rates: Rates = SqlRates(database)
+        self.budgets: Budgets = SqlBudgets(database)
         self.documents = Documents(database)
         self.freezes = SqlFreezes(database, routes)
         self.decided: Decided = SqlDecided(database)
