@@ -56,9 +56,11 @@ def abridged(value: Value, room: int) -> str:
         return written
     match value.parsed:
         case dict() if room > 2 * _STUB_ROOM:
-            return _fields(list(members(value)), room)
-        case Number() as number:
-            return f"<a number of {len(number)} digits>"
+            return _fields(members(value), room)
+        case bool() | None:
+            return value.raw
+        case int() | Number():
+            return f"<a number of {len(value.raw)} digits>"
         case str() as text:
             return _beginning_of_string(text, room)
         case _:
@@ -83,7 +85,7 @@ def _beginning_of_string(text: str, room: int) -> str:
     return f"<{quoted(shown)[:-1]}{mark}"
 
 
-def _fields(fields: list[Member], room: int) -> str:
+def _fields(fields: tuple[Member, ...], room: int) -> str:
     """In their order; where not all fit, containers are left out first."""
     shown = _chosen(fields, room - _STUB_ROOM)
     left = room - _STUB_ROOM - sum(_name_cost(fields[index]) for index in shown)
@@ -99,7 +101,7 @@ def _fields(fields: list[Member], room: int) -> str:
     return "{" + ",".join(texts) + "}"
 
 
-def _chosen(fields: list[Member], room: int) -> list[int]:
+def _chosen(fields: tuple[Member, ...], room: int) -> list[int]:
     """The fields of which at least a stub fits: first scalars, then containers."""
     chosen: list[int] = []
     for index in sorted(range(len(fields)), key=lambda index: isinstance(fields[index].value.parsed, dict | list)):

@@ -40,6 +40,8 @@ def equals(found: Parsed, wanted: Asked) -> bool:
 
     What is asked for as text also finds a number that is written so; what is asked for as a number, text that is one.
     """
+    if isinstance(found, int) and not isinstance(found, bool):
+        found = str(found)
     match wanted:
         case bool() | None:
             word = "null" if wanted is None else str(wanted).lower()

@@ -102,7 +102,7 @@ def _rows_of(value: Value, at: str) -> Rows:
             return Fields(value, at)
         case list():
             return Items(value, at)
-        case Number() | bool() | None:
+        case Number() | int() | None:
             return Lines(value.raw)
         case str():
             return text_rows(_characters(value))

@@ -59,7 +59,8 @@ class Items:
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for row in self._parsed for name in row)) if self.is_table else ()
+        rows = self._parsed if self.is_table else []
+        return tuple(dict.fromkeys(name for row in rows if isinstance(row, dict) for name in row))
 
     def __len__(self) -> int:
         return len(self._parsed)
@@ -95,7 +96,7 @@ class Fields:
 
     def __init__(self, record: Value, pointer: str) -> None:
         self._pointer = pointer
-        self._members = list(members(record))
+        self._members = members(record)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -166,6 +167,8 @@ def holds(value: Parsed, needle: str) -> bool:
             return needle in "null"
         case bool():
             return needle in ("true" if value else "false")
+        case int():
+            return needle in str(value)
 
 
 def _in_item(item: Parsed, needle: str) -> bool:

@@ -11,25 +11,33 @@ MOST_NESTED = 64
 
 
 class Number(str):
-    """A number as it was written, NaN and Infinity included; never rounded."""
+    """A number with a fraction or an exponent as it was written, NaN and Infinity included; never rounded."""
 
     __slots__ = ()
 
 
-Parsed: TypeAlias = "dict[str, Parsed] | list[Parsed] | Number | str | bool | None"
+Parsed: TypeAlias = "dict[str, Parsed] | list[Parsed] | int | Number | str | bool | None"
 _CONTAINERS = (dict, list)
-_DECODER = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=Number)
-_SPACE = re.compile(r"[ \t\r\n]*")
-_STRING_OR_SPACE = re.compile(r'("[^"\\]*+(?:\\.[^"\\]*+)*+")|[ \t\r\n]++')
+_DECODER = json.JSONDecoder(parse_float=Number, parse_constant=Number)
+_SPACE = re.compile(r"[ \t\r\n]*+")
+_STRING = r'"[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+"'
+_STRING_OR_SPACE = re.compile(rf"({_STRING})|[ \t\r\n]++")
+_NAME = re.compile(rf"({_STRING})[ \t\r\n]*+:[ \t\r\n]*+")
+_BEHIND_FIELD = re.compile(r"[ \t\r\n]*+([,}])[ \t\r\n]*+")
+_BEHIND_ITEM = re.compile(r"[ \t\r\n]*+([,\]])[ \t\r\n]*+")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
-class Value(NamedTuple):
+class Value:
     """A JSON value: as it was written, and read. Of a name given twice the last one is read; both are written."""
 
-    raw: str
-    parsed: Parsed
+    __slots__ = ("fields", "parsed", "raw")
+
+    def __init__(self, raw: str, parsed: Parsed, fields: "tuple[Member, ...] | None" = None) -> None:
+        self.raw, self.parsed = raw, parsed
+        self.fields = fields
+        """Of an object, once they were asked for."""
 
 
 class Member(NamedTuple):
@@ -44,33 +52,27 @@ def json_in(text: str) -> Value | None:
     """The one JSON document that `text` is; None when it is none, or is nested deeper than MOST_NESTED."""
     raw = text.strip(" \t\r\n")
     try:
-        parsed, end = _DECODER.raw_decode(raw)
+        value, end = _read(raw)
     except (ValueError, RecursionError):
         return None
-    return Value(raw, parsed) if end == len(raw) and _flat_enough(parsed) else None
+    return value if end == len(raw) and _flat_enough(value.parsed) else None
 
 
 def items(array: Value) -> Iterator[Value]:
     """The items of an array, in order; each is read when it is asked for."""
-    raw = array.raw
-    at = _behind_space(raw, 1)
-    while raw[at] != "]":
+    raw, at = array.raw, _behind_space(array.raw, 1)
+    while at < len(raw) and raw[at] != "]":
         parsed, end = _DECODER.raw_decode(raw, at)
         yield Value(raw[at:end], parsed)
-        at = _behind_comma(raw, end)
+        behind = _BEHIND_ITEM.match(raw, end)
+        at = behind.end() if behind is not None and behind[1] == "," else len(raw)
 
 
-def members(record: Value) -> Iterator[Member]:
+def members(record: Value) -> tuple[Member, ...]:
     """The fields of an object, in order; a name that was given twice comes twice."""
-    raw = record.raw
-    at = _behind_space(raw, 1)
-    while raw[at] != "}":
-        name, end = _DECODER.raw_decode(raw, at)
-        written = raw[at:end]
-        at = _behind_space(raw, _behind_space(raw, end) + 1)
-        parsed, end = _DECODER.raw_decode(raw, at)
-        yield Member(name, written, Value(raw[at:end], parsed))
-        at = _behind_comma(raw, end)
+    if record.fields is None:
+        record.fields, _ = _members_in(record.raw)
+    return record.fields
 
 
 def inner(value: Value, name: str) -> Value | None:
@@ -107,6 +109,34 @@ def sayable(text: str) -> bool:
     return text.isascii() or _LONE_SURROGATE.search(text) is None
 
 
+def _read(raw: str) -> tuple[Value, int]:
+    """The value at the beginning, and where it ends. Raises ValueError, and RecursionError."""
+    if raw.startswith("{"):
+        fields, end = _members_in(raw)
+        return Value(raw, {member.name: member.value.parsed for member in fields}, fields), end
+    parsed, end = _DECODER.raw_decode(raw)
+    return Value(raw, parsed), end
+
+
+def _members_in(raw: str) -> tuple[tuple[Member, ...], int]:
+    found: list[Member] = []
+    at = _behind_space(raw, 1)
+    if raw.startswith("}", at):
+        return (), at + 1
+    while (name := _NAME.match(raw, at)) is not None:
+        written, at = name[1], name.end()
+        parsed, end = _DECODER.raw_decode(raw, at)
+        plain = written[1:-1] if "\\" not in written else json.loads(written)
+        found.append(Member(plain, written, Value(raw[at:end], parsed)))
+        behind = _BEHIND_FIELD.match(raw, end)
+        if behind is None:
+            break
+        if behind[1] == "}":
+            return tuple(found), behind.end(1)
+        at = behind.end()
+    raise ValueError("this is no JSON object")
+
+
 def _flat_enough(parsed: Parsed) -> bool:
     level = [parsed] if isinstance(parsed, _CONTAINERS) else []
     for _ in range(MOST_NESTED):
@@ -125,9 +155,3 @@ def _inside(container: Parsed) -> Iterable[Parsed]:
 def _behind_space(raw: str, at: int) -> int:
     match = _SPACE.match(raw, at)
     return match.end() if match else at
-
-
-def _behind_comma(raw: str, at: int) -> int:
-    """Where the next part begins, or the container ends."""
-    at = _behind_space(raw, at)
-    return _behind_space(raw, at + 1) if raw[at] == "," else at

@@ -118,7 +118,7 @@ def anything(chance: random.Random) -> bytes:
 
 def test_no_content_makes_a_preview_fail_or_exceed_its_limit_and_it_is_always_the_same() -> None:
     chance = random.Random(5)
-    for _ in range(400):
+    for _ in range(200):
         content, limit = anything(chance), chance.choice((0, 1, 40, 130, 512, 1024, 8192))
         shown = preview(content, "r12.3", limit)
         assert len(shown.encode()) <= limit
@@ -128,7 +128,7 @@ def test_no_content_makes_a_preview_fail_or_exceed_its_limit_and_it_is_always_th
 @pytest.mark.parametrize("limit", [512, 1024, 8192])
 def test_every_row_that_is_shown_whole_is_as_it_was_written(limit: int) -> None:
     chance = random.Random(limit)
-    for _ in range(40):
+    for _ in range(15):
         rows = table(chance, 60)
         for content in (f"[{', '.join(rows)}]", wrapped(rows)):
             for number, text in numbered(preview(content.encode(), "r0.0", limit)):
@@ -138,7 +138,7 @@ def test_every_row_that_is_shown_whole_is_as_it_was_written(limit: int) -> None:
 @pytest.mark.parametrize("limit", [512, 1024, 8192])
 def test_the_last_line_always_says_how_to_see_the_next_row(limit: int) -> None:
     chance = random.Random(limit)
-    for _ in range(40):
+    for _ in range(15):
         content = wrapped(table(chance, 60)).encode()
         shown = preview(content, "r4.1", limit)
         following = next_call(shown)

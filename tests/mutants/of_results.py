@@ -17,8 +17,8 @@ SEARCHES = In("activities/results/searching.py", SEARCHING)
 OF_RESULTS = (
     VALUES.off(
         "results: numbers are not rounded",
-        "parse_float=Number, parse_int=Number",
-        "parse_float=lambda text: Number(float(text)), parse_int=Number",
+        "parse_float=Number, parse_constant",
+        "parse_float=lambda text: Number(float(text)), parse_constant",
         "test_a_value_is_equal_by_what_it_is",
     ),
     VALUES.off(
@@ -29,13 +29,13 @@ OF_RESULTS = (
     ),
     VALUES.off(
         "results: space within strings stays",
-        """re.compile(r'("[^"\\\\]*+(?:\\\\.[^"\\\\]*+)*+")|[ \\t\\r\\n]++')""",
-        """re.compile(r'(^)|[ \\t\\r\\n]++')""",
+        'rf"({_STRING})|[ \\t\\r\\n]++"',
+        'r"(^)|[ \\t\\r\\n]++"',
         "test_every_row_of_any_table_is_reached_once_and_exactly",
     ),
     VALUES.off(
         "results: nesting is bounded",
-        "end == len(raw) and _flat_enough(parsed)",
+        "end == len(raw) and _flat_enough(value.parsed)",
         "end == len(raw)",
         f"{SHAPES}::test_what_is_nested_beyond_measure_is_text",
     ),
