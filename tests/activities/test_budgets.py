@@ -135,6 +135,11 @@ def test_as_much_again_is_as_much_as_the_page_allows_from_now_on_of_what_is_spen
     }
 
 
+def test_where_nothing_is_spent_any_more_as_much_again_is_nothing() -> None:
+    """Over midnight a requester has a new day's budget."""
+    assert to_add(standing(FORTY, run=Amounts(turns=39)), None) == Amounts()
+
+
 def test_what_would_not_let_the_run_go_on_is_too_little_and_people_are_told_what_it_takes() -> None:
     spent = standing(FORTY, run=Amounts(turns=41))
 

@@ -1,17 +1,21 @@
 """Budgets on the command line: what is left of them, and how people say how much more a run may spend."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
-from activities.budgets import BudgetLine, Whose
+from activities.budgets import BudgetLine, Whose, day_of
+from activities.conversations import RunKey
 from activities.reads import BudgetOfRun
 from cli.budgets import budget_lines, read_more
 from cli.exits import WrongInput
 from contracts.budgets import Unit
+from contracts.claude import Usage
 from tests.cli.conftest import CommandLine
 from tests.cli.shop import Shop
-from tests.cli.test_following import waiting_run
+from tests.cli.test_following import requester_of, until, waiting_run
+from workers.resources.store.spending import count_turn
 
 
 @pytest.mark.parametrize(
@@ -79,6 +83,34 @@ async def test_show_tells_what_is_left_of_the_budget(shop: Shop, interlock: Comm
         "added": 0,
         "spent": 1,
     }
+
+
+async def test_a_run_that_has_spent_its_budget_goes_on_with_what_is_added(
+    shop: Shop, interlock: CommandLine, order: str
+) -> None:
+    await spend_everything(shop, requester_of(order))
+    run = await waiting_run(interlock, order)
+    shown = await interlock("approvals", "show", f"{run}#1", "--as", "dana")
+    extended = await interlock("approvals", "extend", f"{run}#1", "--by", "money=5", "--as", "dana")
+    view = await until(lambda: interlock("runs", "show", run, "--json"), lambda view: len(view["path"]) > 4)
+    left = await interlock("runs", "show", run)
+
+    spent = "the budget is spent: 200.0000 of 200.0000 in money for this requester today"
+    assert f"| {spent}" in shown.out
+    assert "| how to extend: by JSON such as" in shown.out
+    assert "  extend: the run may spend more, by as much again or by what you say with --by, and goes on" in shown.out
+    assert extended.out.splitlines()[0] == f"{run}#1 was answered with extend"
+    assert [visit["state"] for visit in view["path"]][1:4] == ["assessing", "escalated", "assessing"]
+    requester = "left for this requester today: 4.9995 of 205.0000 in money (5.0000 of it added by people)"
+    assert requester in left.out
+
+
+async def spend_everything(shop: Shop, requester: str) -> None:
+    """Another run of this requester has spent what they may today."""
+    earlier, now = RunKey(workflow_id=f"refund/earlier for {requester}", first_run_id="run-1"), datetime.now(UTC)
+    spender = (await shop.store.budgets.account(earlier, requester, "refund", day_of(now))).spender
+    usage = Usage(cost_micros=200_000_000)
+    await shop.store._database.write(lambda connection: count_turn(connection, earlier, spender, usage, now))
 
 
 async def test_what_does_not_ask_for_more_cannot_be_extended(shop: Shop, interlock: CommandLine, order: str) -> None:

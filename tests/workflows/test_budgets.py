@@ -12,6 +12,7 @@ from contracts.roster import Roster
 from tests.activities.people import person
 from tests.workflows.errand_world import DONE, FIND, READ, an_errand
 from tests.workflows.refund_world import a_refund
+from workflows.steps import StepFailed
 
 SPENT = "the budget is spent: 2 of 2 turns for this run"
 
@@ -71,6 +72,10 @@ async def test_a_state_that_is_acted_in_again_pays_for_no_turn_twice_and_counts_
     assert view.usage.all_tokens == 240
     assert "| tokens in, out | 200, 40 |" in details
     assert "| read from the cache | 0 % of the tokens in |" in details
+
+
+def test_whatever_a_state_says_of_failed_steps_a_spent_budget_is_put_to_people_first() -> None:
+    assert StepFailed("Claude errand/thinking", SPENT, extendable=True).ask_people
 
 
 async def test_a_run_whose_budget_nobody_extends_may_be_abandoned(

@@ -76,6 +76,17 @@ async def test_an_answer_is_counted_as_spent_once_however_often_it_is_given(stor
     assert spent == Amounts(turns=1, tokens=120, cost_micros=500)
 
 
+async def test_an_answer_that_cannot_be_counted_is_not_kept_either(store: Store) -> None:
+    spender = (await store.budgets.account(RUN, "ada", "refund", "2026-11-20")).spender
+    await store.conversations.ask(RUN, "assessing", question(0), at(0))
+    store._database.write_now(lambda connection: connection.exec_driver_sql("DROP TABLE spent").close())
+
+    with pytest.raises(Exception, match="spent"):
+        await store.conversations.answer(RUN, "assessing", 0, ["hi"], answered(), at(1), spender)
+
+    assert await store.conversations.find(RUN, "assessing", 0) == question(0)
+
+
 async def test_an_answer_to_a_turn_that_was_never_asked_is_not_counted(store: Store) -> None:
     spender = (await store.budgets.account(RUN, "ada", "refund", "2026-11-20")).spender
     with pytest.raises(TurnNeverAsked):
