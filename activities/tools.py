@@ -98,6 +98,9 @@ class ToolActivities:
         As a local activity it makes reads alone. Raises ApplicationError while trying again is allowed by the effect
         class, and for good where a local activity would call what is no read.
         """
+        return briefly(await self._outcome(call), call)
+
+    async def _outcome(self, call: ToolCall) -> ToolOutcome:
         prepared: Prepared | None = None
         async with heartbeating():
             try:
@@ -244,6 +247,12 @@ class ToolActivities:
             },
         )
         await self._audit.append(record)
+
+
+def briefly(outcome: ToolOutcome, call: ToolCall) -> ToolOutcome:
+    """Of what Claude asked to read at once the run learns that it was read; Claude finds the result by its key."""
+    needless = call.chosen is not None and activity.info().is_local
+    return outcome.model_copy(update={"result": None}) if needless else outcome
 
 
 def held_back(held: Held) -> ApplicationError:

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 from temporalio.exceptions import TimeoutError as OutOfTime
 
 from activities.preparing import NOT_LOCALLY
@@ -48,14 +48,17 @@ async def read_at_once(run: Reader, call: ToolCall, summary: str) -> ToolOutcome
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             summary=summary[:200],
         )
-    except ActivityError as error:
+    except FailureError as error:
         if _in_vain(error):
             run.note(not_at_once=(*run.case.not_at_once, tool)[-KEPT_TRIES:])
         return None
     return None if outcome.status is CallStatus.HELD else outcome
 
 
-def _in_vain(error: ActivityError) -> bool:
-    """Whether the next read of this tool will hardly fare better: it took too long, or is no read."""
-    cause = error.cause
+def _in_vain(error: FailureError) -> bool:
+    """Whether the next read of this tool will hardly fare better: it took too long, or is no read.
+
+    The SDK wraps a failure in an ActivityError when it happens, and not when it is replayed.
+    """
+    cause = error.cause if isinstance(error, ActivityError) else error
     return isinstance(cause, OutOfTime) or (isinstance(cause, ApplicationError) and cause.type == NOT_LOCALLY)
