@@ -47,8 +47,8 @@ class Suite:
 
     async def loops(self, outside: Outside) -> None:
         """Both contestants, all cells."""
-        cells = loops.QUICK if self.options.quick else loops.CELLS
-        cells = tuple(cell._replace(rounds=min(cell.rounds, self.options.rounds)) for cell in cells)
+        wanted = loops.QUICK if self.options.quick else loops.CELLS
+        cells = [cell._replace(rounds=min(cell.rounds, self.options.rounds)) for cell in wanted]
         async with self._both("loops", outside) as contestants:
             await measure_loops(contestants, outside, self.records, self.clock, cells, self.options.seed)
 

@@ -7,6 +7,7 @@ from benchmarks.measuring.numbers import ratio
 from benchmarks.records import Records
 
 Number = Callable[[Records], float | None]
+About = dict[str, int | str]
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ class Verdict:
         return {"promise": promise.name, "measured": self.measured, "verdict": self.says, **wanted}
 
 
-def of(number: str, scenario: str, contestant: str = "interlock", **about: int | str) -> Number:
-    """A number as it is, the median of its rounds."""
-    return lambda records: records.median(number, scenario, contestant, **about)
+def of(number: str, scenario: str, **about: int | str) -> Number:
+    """A number of Interlock's as it is, the median of its rounds."""
+    return lambda records: records.median(number, scenario, "interlock", **about)
 
 
 def beside(number: str, scenario: str, **about: int | str) -> Number:
@@ -82,8 +83,8 @@ def _memory_growth(records: Records) -> float | None:
     return None if at[25] is None or not later else ratio(max(later), at[25])
 
 
-SHORT = {"turns": 5, "page_kb": 1}
-HEAVY = {"turns": 50, "page_kb": 20, "concurrency": 1}
+SHORT: About = {"turns": 5, "page_kb": 1}
+HEAVY: About = {"turns": 50, "page_kb": 20, "concurrency": 1}
 KIB = 1024
 CROWDS = (1, 100, 1000)
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
 from temporalio.exceptions import TemporalError
 
@@ -13,6 +14,7 @@ from benchmarks.scenarios.work import watched
 from benchmarks.world.contestant import Run, RunFailed, each_of
 from benchmarks.world.interlock import Interlock
 from benchmarks.world.outside import Outside
+from workers.embedded.polling import until
 from workers.settings import Settings
 
 WORKERS = 4
@@ -85,9 +87,13 @@ async def _look(
 ) -> None:
     """Memory of the workers at each share of the turns."""
     for share in LOOKED_AT:
-        while await outside.requests() - begun < turns * share / 100:
-            await asyncio.sleep(LOOKED_EVERY_SECONDS)
+        await until(partial(_so_far, outside, begun + turns * share // 100))
         memory[share] = contestant.processes.memory()
+
+
+async def _so_far(outside: Outside, requests: int) -> bool:
+    await asyncio.sleep(LOOKED_EVERY_SECONDS)
+    return await outside.requests() >= requests
 
 
 async def _timed_out(contestant: Interlock, runs: Sequence[Run]) -> int:

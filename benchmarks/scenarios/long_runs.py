@@ -28,10 +28,14 @@ async def _flat(contestant: Contestant, outside: Outside, records: Records, turn
     cut = await Turns.read(contestant.client, run.id, run.first_run_id, contestant.asking)
     for turn in (turn for turn in SHOWN_TURNS if turn <= turns):
         size, request = cut.around(turn), seen[min(turn, len(seen)) - 1]
-        measured = {"history_bytes": size.bytes, "history_events": size.events, "sent_bytes": request.sent}
+        measured: dict[str, float] = {
+            "history_bytes": size.bytes,
+            "history_events": size.events,
+            "sent_bytes": request.sent,
+        }
         records.add(Record("long", contestant.name, {"turn": turn}, measured))
     size = await size_of(contestant.client, run.id, run.first_run_id)
-    measured = {
+    whole: dict[str, float] = {
         "wall_s": effort.wall_seconds,
         "history_bytes": size.bytes,
         "history_events": size.events,
@@ -41,7 +45,7 @@ async def _flat(contestant: Contestant, outside: Outside, records: Records, turn
         "recalled": sum(turns > recall for recall in RECALLS),
         "cpu_ms_per_turn": effort.used.both / turns * 1000,
     }
-    records.add(Record("long", contestant.name, {"turns": turns}, measured))
+    records.add(Record("long", contestant.name, {"turns": turns}, whole))
 
 
 async def _longest(contestant: Contestant, outside: Outside, records: Records) -> None:

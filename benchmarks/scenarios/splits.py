@@ -1,6 +1,7 @@
 """Where the time between a yes and its effect goes, as a run's history tells it."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import NamedTuple
 
 from temporalio.api.enums.v1 import EventType
@@ -44,7 +45,7 @@ def split_between(events: list[HistoryEvent], sent: float, effect: float) -> Spl
         event for event in after if event.activity_task_started_event_attributes.scheduled_event_id == ordered.event_id
     )
     moments = (sent, *map(_seconds, (begun, completed, ordered, gate)), effect)
-    return Split(*(later - earlier for earlier, later in zip(moments, moments[1:], strict=False)))
+    return Split(*(later - earlier for earlier, later in pairwise(moments)))
 
 
 def _orders_gate(event: HistoryEvent) -> bool:

@@ -16,7 +16,7 @@ from temporalio.client import Client
 from activities.inbox import InboxEntry
 from benchmarks.goals import RECALLS, Goal, Posting, Reading
 from benchmarks.world.contestant import Decide, Processes, Run, RunFailed, each_of
-from benchmarks.world.outside import Outside, supervised
+from benchmarks.world.outside import Outside, make_folder, supervised
 from benchmarks.world.people import AUTOMATIONS, People
 from contracts.audit import AuditKind
 from contracts.canonical import digest
@@ -177,9 +177,8 @@ async def interlock(
     folder: Path, outside: Outside, workers: int = 1, settings: dict[str, str] | None = None
 ) -> AsyncIterator[Interlock]:
     """Everything of it running; it ends with the block."""
-    folder.mkdir(mode=0o700)
-    servers = folder / "servers.toml"
-    servers.write_text(SERVERS.format(url=outside.mcp_url))
+    make_folder(folder)
+    servers = _servers_file(folder, outside)
     temporal = TemporalServer(choose_ports({"temporal": TEMPORAL_PORT})["temporal"], database=folder / "temporal.db")
     read_or_make_key(environment.audit_key(folder))
     url, people = f"sqlite:///{folder / 'store.db'}", People()
@@ -198,6 +197,12 @@ async def interlock(
             yield Interlock(client, processes, people, store)
     finally:
         await asyncio.to_thread(store.close)
+
+
+def _servers_file(folder: Path, outside: Outside) -> Path:
+    file = folder / "servers.toml"
+    file.write_text(SERVERS.format(url=outside.mcp_url))
+    return file
 
 
 def _temporal(server: TemporalServer) -> Program:

@@ -14,7 +14,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from benchmarks.goals import Goal, Posting
 from benchmarks.loop.messages import TASK_QUEUE, Approval, Entry
 from benchmarks.world.contestant import Decide, Processes, Run, each_of
-from benchmarks.world.outside import Outside, supervised
+from benchmarks.world.outside import Outside, make_folder, supervised
 from workers.embedded import environment
 from workers.embedded.polling import until
 from workers.embedded.ports import choose_ports
@@ -75,7 +75,7 @@ class Loop:
 @asynccontextmanager
 async def loop(folder: Path, outside: Outside) -> AsyncIterator[Loop]:
     """Everything of it running; it ends with the block."""
-    folder.mkdir(mode=0o700)
+    make_folder(folder)
     temporal = TemporalServer(choose_ports({"temporal": TEMPORAL_PORT})["temporal"], database=folder / "temporal.db")
     server = Program(
         "temporal", temporal.argv(), environment.for_temporal(os.environ), ServingTemporal(temporal.address)

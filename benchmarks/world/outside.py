@@ -115,10 +115,15 @@ def _program(name: str, port: int, *more: str) -> Program:
     )
 
 
+def make_folder(folder: Path) -> None:
+    """For us alone, and so that it is there."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 @asynccontextmanager
 async def supervised(logs: Path, *programs: Program) -> AsyncIterator[Supervisor]:
     """These programs, running; they are stopped, the last one first, however the block ends."""
-    logs.mkdir(parents=True, exist_ok=True)
+    make_folder(logs)
     supervisor = Supervisor(logs, report=lambda _: None, restarted=lambda: None)
     try:
         await supervisor.start(programs)
