@@ -31,10 +31,10 @@ def tables(records: Records, verdicts: Sequence[Verdict]) -> Iterator[str]:
 
 def promise_table(verdicts: Iterable[Verdict]) -> Iterator[str]:
     """Each promise, the measured number, the wanted one, and whether it is met."""
-    yield f"{'promise':50}{'measured':>14}{'wanted':>24}  verdict"
+    yield f"{'promise':48}{'measured':>12} {'wanted':>26}  verdict"
     for verdict in verdicts:
-        promise = verdict.promise
-        yield f"{promise.name:50}{_with_unit(verdict.measured, promise.unit):>14}{_wanted(promise):>24}  {verdict.says}"
+        promise, measured = verdict.promise, _with_unit(verdict.measured, verdict.promise.unit)
+        yield f"{promise.name:48}{measured:>12} {_wanted(promise):>26}  {verdict.says}"
 
 
 def _wanted(promise: Promise) -> str:
@@ -56,12 +56,12 @@ def _loops(records: Records) -> Iterator[str]:
     kinds = dict.fromkeys(_kind(record) for record in records.kept if record.scenario == "loops")
     if not kinds:
         return
-    yield f"{'loops (medians)':34}" + "".join(f"{title:>12}" for title in LOOP_COLUMNS.values())
+    yield f"{'loops (medians)':46}" + "".join(f"{title:>12}" for title in LOOP_COLUMNS.values())
     for about in sorted(kinds):
         for contestant in ("interlock", "loop"):
             values = [records.median(name, "loops", contestant, **dict(about)) for name in LOOP_COLUMNS]
-            named = f"{contestant:10}" + " ".join(f"{name[0]}={value}" for name, value in about)
-            yield f"{named:34}" + "".join(f"{_with_unit(value, ''):>12}" for value in values)
+            named = f"{contestant:10}" + " ".join(f"{name}={value}" for name, value in about)
+            yield f"{named:46}" + "".join(f"{_with_unit(value, ''):>12}" for value in values)
     yield ""
 
 

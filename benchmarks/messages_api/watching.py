@@ -85,7 +85,7 @@ def blocks_of(request: Request) -> Iterator[Block]:
 def _block(role: str, block: Json, marked: bool = False) -> Block:
     marked = marked or "cache_control" in block
     plain = {name: value for name, value in block.items() if name != "cache_control"}
-    return Block(json.dumps([role, plain]).encode(), marked)
+    return Block(json.dumps([role, plain], ensure_ascii=False, separators=(",", ":")).encode(), marked)
 
 
 def common_prefix(before: list[Block], now: list[Block]) -> int:
