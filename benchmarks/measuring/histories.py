@@ -5,16 +5,17 @@ from dataclasses import dataclass
 
 from google.protobuf.message import Message
 from temporalio.api.common.v1 import Payload
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, TimeoutType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHistoryEventFilterType
 
-TIMED_OUT = (
+FAILED = (
     EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED,
     EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT,
     EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED,
-    EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED,
 )
+NOT_TAKEN_IN_TIME = TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class Turns:
     largest_payload: int = 0
     timed_out: int = 0
     """Activities and workflow tasks that timed out or failed."""
+    handed_over: int = 0
+    """Workflow tasks that the worker with the cached run did not take in time: another one replays it."""
 
     @classmethod
     async def read(cls, client: Client, run: str, first_run_id: str, asking: str) -> "Turns":
@@ -84,7 +87,9 @@ class Turns:
             self.sizes.append(Size())
         self.sizes[-1] = self.sizes[-1].plus(Size(event.ByteSize(), 1))
         self.largest_payload = max(self.largest_payload, *(payload.ByteSize() for payload in payloads(event)), 0)
-        self.timed_out += event.event_type in TIMED_OUT
+        handed_over = event.workflow_task_timed_out_event_attributes.timeout_type == NOT_TAKEN_IN_TIME
+        self.handed_over += handed_over
+        self.timed_out += event.event_type in FAILED and not handed_over
 
     def around(self, turn: int, width: int = 5) -> Size:
         """An average turn of the `width` turns from `turn` on, or of the last ones before the last. Rounded up."""

@@ -52,7 +52,7 @@ async def measure_load(contestant: Interlock, outside: Outside, records: Records
     await contestant.check_records((await outside.counts()).calls("load-"))
     measured = {
         "runs": len(runs),
-        "timed_out": await _timed_out(contestant, runs),
+        **await _troubles(contestant, runs),
         **{f"memory_at_{share}_mb": sum(each) / 1e6 for share, each in memory.items()},
     }
     if limits(quick):
@@ -73,13 +73,15 @@ async def _all(contestant: Interlock, count: int) -> tuple[list[Run], int]:
 
 async def _more(contestant: Interlock) -> int:
     """How many of the runs that are started beyond the limit are refused."""
-    refused = 0
-    for number in range(MORE_RUNS):
+
+    async def refused(number: int) -> bool:
         try:
             await contestant.ended(await contestant.start(reading_of_turns(f"load-more-{number}", TURNS, PAGE_BYTES)))
         except (RunFailed, TemporalError):
-            refused += 1
-    return refused
+            return True
+        return False
+
+    return sum(await each_of(range(MORE_RUNS), refused))
 
 
 async def _look(
@@ -96,11 +98,11 @@ async def _so_far(outside: Outside, requests: int) -> bool:
     return await outside.requests() >= requests
 
 
-async def _timed_out(contestant: Interlock, runs: Sequence[Run]) -> int:
-    """Activities and workflow tasks that timed out or failed, of all runs."""
+async def _troubles(contestant: Interlock, runs: Sequence[Run]) -> dict[str, float]:
+    """What timed out or failed, and what was handed over, of all runs."""
 
-    async def one(run: Run) -> int:
-        turns = await Turns.read(contestant.client, run.id, run.first_run_id, contestant.asking)
-        return turns.timed_out
+    async def one(run: Run) -> Turns:
+        return await Turns.read(contestant.client, run.id, run.first_run_id, contestant.asking)
 
-    return sum(await each_of(runs, one))
+    read = await each_of(runs, one)
+    return {"timed_out": sum(each.timed_out for each in read), "handed_over": sum(each.handed_over for each in read)}
