@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 
 STORE  ?= both
 
-.PHONY: help demo demo-production test stories forge faults long mutants check lock docs clean
+.PHONY: help demo demo-production test stories forge faults long bench mutants check lock docs clean
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
 
@@ -14,7 +14,7 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	$(BIN)/python -m compileall -q $(VENV)/lib contracts policies workflows activities workers cli demo || true  # processes start sooner
+	$(BIN)/python -m compileall -q $(VENV)/lib contracts policies workflows activities workers cli demo benchmarks || true  # processes start sooner
 	touch $(READY)
 
 demo: $(READY)   ## a refund from request to outcome, with its approval and a worker killed on the way
@@ -37,6 +37,9 @@ faults: $(READY) ## workers, Temporal, stores and servers fail by the hundred; a
 
 long: $(READY)   ## errands of 500 and 2,000 turns, and 400 days without an answer: what they cost; some minutes
 	$(BIN)/python -m tests.long
+
+bench: $(READY)  ## Interlock beside a hand-written Temporal loop, each promise with its number; at most 40 minutes
+	$(BIN)/python -m benchmarks
 
 mutants: $(READY)  ## every named protection switched off in turn, and a test that fails without it; a quarter of an hour
 	$(BIN)/python -m tests.mutants

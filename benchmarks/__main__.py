@@ -1,0 +1,113 @@
+"""Run the benchmark: python -m benchmarks [--only loops] [--quick] [--out results.jsonl]."""
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from benchmarks.promises import verdicts
+from benchmarks.records import Records
+from benchmarks.report import tables
+from benchmarks.scenarios import approvals, loops
+from benchmarks.scenarios.approvals import measure_approvals
+from benchmarks.scenarios.clock import Clock
+from benchmarks.scenarios.load import WORKERS, limits, measure_load
+from benchmarks.scenarios.long_runs import measure_long_runs
+from benchmarks.scenarios.loops import measure_loops
+from benchmarks.world.contestant import Contestant
+from benchmarks.world.interlock import interlock
+from benchmarks.world.loop import loop
+from benchmarks.world.outside import Outside, an_outside
+
+MINUTES = 38.0
+RESULTS = Path("benchmarks/results/latest.jsonl")
+
+
+class Suite:
+    """One run of the benchmark."""
+
+    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+        self.options, self.folder = options, folder
+        self.records, self.clock = Records(), Clock(MINUTES)
+
+    async def run(self) -> None:
+        """Every scenario that was asked for, each in a world of its own."""
+        async with an_outside(self.folder / "outside", self.options.seed) as outside:
+            for name, measure in self._scenarios().items():
+                if self.options.only in ("", name):
+                    say(f"{name}: begun after {self.clock.spent_seconds:.0f} s")
+                    await measure(outside)
+
+    def _scenarios(self) -> dict[str, Callable[[Outside], Awaitable[None]]]:
+        return {"loops": self.loops, "long": self.long, "approvals": self.approvals, "load": self.load}
+
+    async def loops(self, outside: Outside) -> None:
+        """Both contestants, all cells."""
+        wanted = loops.QUICK if self.options.quick else loops.CELLS
+        cells = [cell._replace(rounds=min(cell.rounds, self.options.rounds)) for cell in wanted]
+        async with self._both("loops", outside) as contestants:
+            await measure_loops(contestants, outside, self.records, self.clock, cells, self.options.seed)
+
+    async def long(self, outside: Outside) -> None:
+        """Interlock alone."""
+        async with interlock(self.folder / "long", outside) as contestant:
+            await measure_long_runs(contestant, outside, self.records, self.options.quick)
+
+    async def approvals(self, outside: Outside) -> None:
+        """Both contestants, all crowds."""
+        crowds = approvals.QUICK if self.options.quick else approvals.CROWDS
+        async with self._both("approvals", outside) as contestants:
+            await measure_approvals(contestants, outside, self.records, crowds, self.options.seed)
+
+    async def load(self, outside: Outside) -> None:
+        """Interlock alone, over several workers."""
+        settings = limits(self.options.quick)
+        async with interlock(self.folder / "load", outside, WORKERS, settings) as contestant:
+            await measure_load(contestant, outside, self.records, self.options.quick)
+
+    @asynccontextmanager
+    async def _both(self, name: str, outside: Outside) -> AsyncIterator[tuple[Contestant, ...]]:
+        async with (
+            interlock(self.folder / f"{name}-interlock", outside) as first,
+            loop(self.folder / f"{name}-loop", outside) as second,
+        ):
+            yield first, second
+
+
+def main() -> int:
+    """Measure, show the tables, write the lines; 0 when every promise that was measured is met."""
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="interlock-bench-") as folder:
+        suite = Suite(options, Path(folder))
+        asyncio.run(suite.run())
+    found = verdicts(suite.records)
+    for line in tables(suite.records, found):
+        say(line)
+    suite.records.write(options.out, (verdict.line() for verdict in found))
+    say(f"{suite.clock.spent_seconds / 60:.1f} minutes; JSON lines in {options.out}")
+    return int(any(verdict.says == "missed" for verdict in found))
+
+
+def say(line: str) -> None:
+    """For whoever looks on."""
+    print(line, flush=True)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", default="", choices=["", "loops", "long", "approvals", "load"])
+    parser.add_argument("--rounds", type=int, default=3, help="at most so many rounds of each loop")
+    parser.add_argument("--seed", type=int, default=20261130, help="what the books hold, and who begins")
+    parser.add_argument("--quick", action="store_true", help="a minute: a few small ones of everything")
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="FILE", help="where the JSON lines go")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # the SDK's runtime may crash an exiting interpreter (sdk-python 300)

@@ -1,0 +1,1 @@
+"""What is measured, and how: processor time, memory, histories, and the numbers made of them."""

@@ -1,0 +1,1 @@
+"""What is measured: loops side by side, long runs, approvals, and many runs at once."""

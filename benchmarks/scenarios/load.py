@@ -1,0 +1,108 @@
+"""A thousand runs at once over four workers: none times out, memory is flat, and past a limit starts are refused."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+
+from temporalio.exceptions import TemporalError
+
+from benchmarks.goals import reading_of_turns
+from benchmarks.measuring.histories import Turns
+from benchmarks.records import Record, Records
+from benchmarks.scenarios.work import watched
+from benchmarks.world.contestant import Run, RunFailed, each_of
+from benchmarks.world.interlock import Interlock
+from benchmarks.world.outside import Outside
+from workers.embedded.polling import until
+from workers.settings import Settings
+
+WORKERS = 4
+ACTIVE_RUNS, QUICK_RUNS = 1000, 40
+TURNS, PAGE_BYTES = 6, 1024
+MORE_RUNS = 20
+"""Started beyond the limit."""
+LIMIT = "most_active_runs"
+LOOKED_AT = (25, 50, 75, 100)
+"""Per cent of the turns, at which memory is looked at."""
+LOOKED_EVERY_SECONDS = 0.5
+WITHIN_SECONDS = 540
+
+
+def limits(quick: bool = False) -> dict[str, str]:
+    """What the workers are told; nothing where there is no such setting."""
+    runs = QUICK_RUNS if quick else ACTIVE_RUNS
+    return {f"INTERLOCK_{LIMIT.upper()}": str(runs)} if LIMIT in Settings.model_fields else {}
+
+
+async def measure_load(contestant: Interlock, outside: Outside, records: Records, quick: bool = False) -> None:
+    """All started at once, and then some more."""
+    count = QUICK_RUNS if quick else ACTIVE_RUNS
+    begun = await outside.requests()
+    memory: dict[int, tuple[int, ...]] = {}
+    looking = asyncio.create_task(_look(contestant, outside, begun, count * TURNS, memory))
+    try:
+        runs, refused = await watched(contestant, outside, _all(contestant, count), WITHIN_SECONDS)
+    finally:
+        looking.cancel()
+        with suppress(asyncio.CancelledError):
+            await looking
+    memory.setdefault(LOOKED_AT[-1], contestant.processes.memory())
+    await outside.take()
+    await contestant.check_records((await outside.counts()).calls("load-"))
+    measured = {
+        "runs": len(runs),
+        **await _troubles(contestant, runs),
+        **{f"memory_at_{share}_mb": sum(each) / 1e6 for share, each in memory.items()},
+    }
+    if limits(quick):
+        measured["refused_of_more"] = refused / MORE_RUNS
+    else:
+        records.notes.append(f"INTERLOCK_{LIMIT.upper()} is not built: nothing is refused past a load")
+    records.add(Record("load", contestant.name, {"active": count, "workers": WORKERS, "turns": TURNS}, measured))
+
+
+async def _all(contestant: Interlock, count: int) -> tuple[list[Run], int]:
+    """All runs, once they have ended well; where there is a limit, also how many of some more were refused."""
+    goals = [reading_of_turns(f"load-{number}", TURNS, PAGE_BYTES) for number in range(count)]
+    runs = await each_of(goals, contestant.start, at_once=50)
+    refused = await _more(contestant) if LIMIT in Settings.model_fields else 0
+    await each_of(runs, contestant.ended, at_once=len(runs))
+    return runs, refused
+
+
+async def _more(contestant: Interlock) -> int:
+    """How many of the runs that are started beyond the limit are refused."""
+
+    async def refused(number: int) -> bool:
+        try:
+            await contestant.ended(await contestant.start(reading_of_turns(f"load-more-{number}", TURNS, PAGE_BYTES)))
+        except (RunFailed, TemporalError):
+            return True
+        return False
+
+    return sum(await each_of(range(MORE_RUNS), refused))
+
+
+async def _look(
+    contestant: Interlock, outside: Outside, begun: int, turns: int, memory: dict[int, tuple[int, ...]]
+) -> None:
+    """Memory of the workers at each share of the turns."""
+    for share in LOOKED_AT:
+        await until(partial(_so_far, outside, begun + turns * share // 100))
+        memory[share] = contestant.processes.memory()
+
+
+async def _so_far(outside: Outside, requests: int) -> bool:
+    await asyncio.sleep(LOOKED_EVERY_SECONDS)
+    return await outside.requests() >= requests
+
+
+async def _troubles(contestant: Interlock, runs: Sequence[Run]) -> dict[str, float]:
+    """What timed out or failed, and what was handed over, of all runs."""
+
+    async def one(run: Run) -> Turns:
+        return await Turns.read(contestant.client, run.id, run.first_run_id, contestant.asking)
+
+    read = await each_of(runs, one)
+    return {"timed_out": sum(each.timed_out for each in read), "handed_over": sum(each.handed_over for each in read)}
