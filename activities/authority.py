@@ -22,6 +22,9 @@ class Authority(Protocol):
     async def roster(self) -> Roster:
         """The roster in force; empty in development when there is none. Raises NothingInForce."""
 
+    async def rules_and_roster(self) -> tuple[PolicyEngine, Roster]:
+        """Both as they are in force at one moment. Raises NothingInForce."""
+
     async def break_glass(self) -> tuple[BreakGlass, ...]:
         """The emergency grants that were recorded, whether they still count or not."""
 

@@ -25,6 +25,7 @@ from activities.identity import CurrentRun
 from activities.inbox import Starts
 from activities.offers import OfferedTool, as_claude_tools, offer_from, proposed
 from activities.prompt_files import Prompt, PromptBroken, PromptFiles, PromptSettings
+from activities.remembered import Remembered
 from activities.results.requests import READ_RESULT_NAME
 from activities.summaries import Kept, Summaries
 from activities.turns import Turns, closing
@@ -33,6 +34,8 @@ from contracts.canonical import parse_json
 from contracts.claude import ProposedCall, StopReason, TurnOutcome, TurnRequest, Usage
 
 MAX_ADVICE_BYTES = 1024
+REMEMBERED = 200
+"""Offers and system prompts, by address: those of one state are mostly the same in every run."""
 _KNOWN_STOPS = {reason.value: reason for reason in StopReason} | {"stop_sequence": StopReason.ANSWERED}
 
 
@@ -58,6 +61,8 @@ class ClaudeActivities:
         self._prompts, self._contexts = prompts, contexts
         self._turns, self._summaries = turns, summaries
         self._current, self._clock, self._default_model = current, clock, default_model
+        self._offers = Remembered[str, tuple[OfferedTool, ...]](REMEMBERED)
+        self._systems = Remembered[str, str](REMEMBERED)
         self._starts, self._budgeting = starts, budgeting
 
     @activity.defn
@@ -107,7 +112,7 @@ class ClaudeActivities:
         model = asked or prompt.settings.model or self._default_model
         delta = standing or await self._turns.append(run, request, prompt, model, earlier, context)
         deltas = (*earlier, delta)
-        offer = offer_from(await self._content(deltas[0].offered))
+        offer = await self._offer(deltas[0].offered)
         return _Turn(run, request, context, prompt.settings, model, deltas, offer)
 
     async def _question(self, turn: "_Turn", folded: str, budget: str) -> ClaudeQuestion:
@@ -115,7 +120,7 @@ class ClaudeActivities:
         return ClaudeQuestion(
             model=turn.model,
             max_tokens=turn.settings.max_tokens,
-            system=(await self._content(turn.deltas[0].system)).decode(),
+            system=await self._system(turn.deltas[0].system),
             messages=seen.messages,
             settled=seen.settled,
             closing=closing(turn.request, turn.deltas[-1], budget, turn.context.shown.facts_bytes),
@@ -145,6 +150,14 @@ class ClaudeActivities:
         kept = Kept(turn.run, turn.request.conversation, spender)
         summary, usage = await self._summaries.of(self._asked, kept, turn.deltas, turn.context.summary)
         return folded.words(summary), usage
+
+    async def _offer(self, address: str) -> tuple[OfferedTool, ...]:
+        known = self._offers.get(address)
+        return known if known is not None else self._offers.keep(address, offer_from(await self._content(address)))
+
+    async def _system(self, address: str) -> str:
+        known = self._systems.get(address)
+        return known if known is not None else self._systems.keep(address, (await self._content(address)).decode())
 
     async def _content(self, address: str) -> bytes:
         content = await self._contents.get(address)

@@ -58,6 +58,8 @@ class Claim(Model):
     """Digest of what it changes; None for reads."""
     question: str | None = None
     """Digest of what it asks, whoever asks; None for effects."""
+    action: bytes = b""
+    """What `action_digest` names, kept with the claim."""
 
 
 class LedgerEntry(Model):

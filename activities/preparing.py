@@ -20,7 +20,7 @@ from activities.ledger import Ledger
 from activities.manifest import difference
 from activities.toolbox import NotSent, Toolbox, UnknownServer
 from contracts.authority import PinnedTool
-from contracts.canonical import canonical_json, parse_json
+from contracts.canonical import canonical_json, digest, parse_json
 from contracts.deployment import Deployment
 from contracts.model import Model
 from contracts.tools import Action, EffectClass, Purpose, ToolCall, ToolDefinition
@@ -105,9 +105,13 @@ class Preparation:
             call=call,
             definition=definition,
             action=action,
-            action_digest=await self._contents.put(canonical_json(action)),
+            action_digest=digest(action),
             undoes_recorded_effect=undoes,
         )
+
+    async def keep(self, prepared: Prepared) -> None:
+        """Keep what people will be asked about; what is claimed is kept with its claim."""
+        await self._contents.put(canonical_json(prepared.action))
 
     async def _undoes(self, run: RunKey, definition: ToolDefinition, arguments: dict[str, JsonValue]) -> bool:
         """Whether this run has sent an effect that the call takes back. Raises Refused when it takes back another's."""

@@ -64,7 +64,7 @@ class Rulings:
         is about to send.
         """
         try:
-            in_force = _InForce(await self._authority.policy(), await self._authority.roster(), await self._clock.now())
+            in_force = _InForce(*await self._authority.rules_and_roster(), await self._clock.now())
         except NothingInForce as nothing:
             raise Refused(str(nothing)) from nothing
         question = await self._question(prepared, in_force)

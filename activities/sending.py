@@ -20,7 +20,7 @@ from activities.preparing import Prepared, Refused, try_later
 from activities.taints import Taints
 from activities.toolbox import Health, NotSent, OutcomeUnknown, ServerRefused, Toolbox
 from activities.totals import Spending, Totals
-from contracts.canonical import digest
+from contracts.canonical import canonical_json, digest
 from contracts.model import Model
 from contracts.policy import Ruling
 from contracts.tools import CallStatus, Delivered, EffectClass, ToolCall, ToolOutcome
@@ -162,6 +162,7 @@ class Sending:
             credential=prepared.definition.credential,
             resource=_resource(prepared),
             question=question_of(prepared),
+            action=canonical_json(action),
         )
         return await self._ledger.claim(claim, await self._clock.now())
 

@@ -84,6 +84,7 @@ class ToolActivities:
                 async with self._held_rather_than_failing(call), self._admitted(call, calls=False) as admitted:
                     prepared = await self._preparation.prepare(call, admitted)
                     ruling = (await self._rulings.rule(prepared, spending=False)).ruling
+                    await self._preparation.keep(prepared)
             except Refused as refused:
                 raise ApplicationError(str(refused), type="Refused", non_retryable=True) from refused
             except Held as held:
@@ -211,6 +212,8 @@ class ToolActivities:
             changed = f"it was sent, and then policy changed: {ruling.reason}"
             return await self._sending.find_out(prepared, standing, changed, admitted)
         waiting = ruling.effect is RulingEffect.NEEDS_APPROVAL
+        if waiting:
+            await self._preparation.keep(prepared)
         return ToolOutcome(
             status=CallStatus.NEEDS_APPROVAL if waiting else CallStatus.FORBIDDEN,
             action_digest=prepared.action_digest,

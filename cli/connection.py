@@ -45,6 +45,11 @@ class Target:
         return str(self.arguments["target_host"])
 
     @property
+    def is_local(self) -> bool:
+        """Whether the server is on this machine."""
+        return self.address.rpartition(":")[0].strip("[]") in ("127.0.0.1", "localhost", "::1")
+
+    @property
     def namespace(self) -> str:
         """The namespace all runs of this deployment are in."""
         return str(self.arguments["namespace"])
@@ -117,6 +122,7 @@ def find_development(folder: Path) -> tuple[RunningDevelopment, str]:
 async def connect(target: Target, service: str = "interlock-cli") -> "Client":
     """A client with our data converter and tracing under the name `service`. Raises NotReachable."""
     from temporalio.client import Client
+    from temporalio.service import GrpcCompression
 
     from contracts.wire import DATA_CONVERTER
 
@@ -127,6 +133,7 @@ async def connect(target: Target, service: str = "interlock-cli") -> "Client":
             plugins=[_tracing(service)],
             connect_timeout=CONNECTED_WITHIN,
             runtime=_silent_runtime(),
+            grpc_compression=GrpcCompression.NONE if target.is_local else GrpcCompression.GZIP,
         )
     except (RuntimeError, ValueError) as error:  # RuntimeError is how the SDK tells that nobody answers
         where = f"{target.address!r} (named by {target.said_by})"

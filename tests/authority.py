@@ -58,6 +58,10 @@ class FixedAuthority:
             raise self.missing
         return self.people
 
+    async def rules_and_roster(self) -> tuple[PolicyEngine, Roster]:
+        """Both."""
+        return await self.policy(), await self.roster()
+
     async def roster_at(self, at: Moment) -> Roster:
         """The roster that was in force then."""
         return self.before or await self.roster()

@@ -41,7 +41,7 @@ from contracts.runs import WORKFLOW_TASK_TIMEOUT, Ending, RunView, StartStatemen
 from policies.engine import CedarRules, PolicyEngine
 from tests.authority import NOBODY, FixedAuthority, Signer, store_ports
 from tests.stores import new_store
-from workers.assembly import Ports, activities_of, interceptors_of, make_worker
+from workers.assembly import Ports, activities_of, interceptors_of, make_worker, sandbox
 from workers.resources.chains import TemporalChains
 from workers.resources.store import Store
 from workers.settings import Settings
@@ -276,11 +276,20 @@ class Story:
         without: str = "",
         on_sight: Callable[[Decision], str] | None = None,
     ) -> Worker:
-        """A worker with the story's ports, as production makes it; `without` names an activity it does not know."""
+        """A worker with the story's ports, as production makes it, but in the sandbox.
+
+        `without` names an activity it does not know.
+        """
         activities = [known for known in activities_of(self.ports) if known.__name__ != without]
         around = interceptors_of(self.ports, on_sight or self.on_sight)
         return make_worker(
-            self.client, self.catalog, activities, task_queue=task_queue, cached_runs=cached_runs, interceptors=around
+            self.client,
+            self.catalog,
+            activities,
+            task_queue=task_queue,
+            cached_runs=cached_runs,
+            interceptors=around,
+            runner=sandbox(self.catalog),
         )
 
     async def fast_forward(self, run: StoryRun, by: timedelta) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pydantic
 from temporalio.client import Client
-from temporalio.worker import Interceptor, Worker
+from temporalio.worker import Interceptor, UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.admission import Admission
@@ -70,6 +70,7 @@ from workers.resources.servers_file import ServerDeclaration, load_servers
 from workers.resources.store import Store
 from workers.settings import Settings
 from workers.sweeping import Sweeper
+from workers.telemetry import is_collected
 from workers.visits import VisitRecorder
 from workflows.catalog import Catalog
 from workflows.machine.audit_trail import AuditTrail
@@ -217,7 +218,7 @@ async def open_ports(settings: Settings, client: Client, store: Store) -> AsyncI
     async with AsyncExitStack() as opened:
         toolbox = McpConnections(_servers(settings), private_dir=settings.data, log_dir=settings.data / "logs")
         opened.push_async_callback(toolbox.aclose)
-        claude = await AnthropicClaude.connect(load_prices(settings.prices))
+        claude = await AnthropicClaude.connect(load_prices(settings.prices), traced=is_collected())
         opened.push_async_callback(claude.aclose)
         deployment = Deployment(id=settings.deployment, namespace=client.namespace, mode=settings.mode)
         authority = await _authority(settings, store, deployment)
@@ -284,8 +285,8 @@ async def running_worker(settings: Settings, client: Client) -> AsyncIterator[Wo
             yield worker
 
 
-def workflow_runner(catalog: Catalog) -> SandboxedWorkflowRunner:
-    """The sandbox, with what need not be imported anew for every run passed through."""
+def sandbox(catalog: Catalog) -> SandboxedWorkflowRunner:
+    """The sandbox, with what need not be imported anew for every run passed through: for stories and replays."""
     passed = (*PASSED_THROUGH, *HEAVY, *catalog.outside_modules())
     return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*passed))
 
@@ -300,9 +301,11 @@ def make_worker(
     cached_runs: int = 1000,
     graceful: timedelta = timedelta(seconds=10),
     interceptors: Sequence[Interceptor] = (),
+    runner: WorkflowRunner | None = None,
 ) -> Worker:
     """A worker for every automation of `catalog`; `interceptors` are those of `interceptors_of`, or a replayer's.
 
+    Without a `runner` workflows are not sandboxed (docs/decisions/0032): stories have run them so.
     A shutdown cancels activities after `graceful`; what is sent by then is awaited all the same, and recorded.
     """
     return Worker(
@@ -310,7 +313,7 @@ def make_worker(
         task_queue=task_queue,
         workflows=[entry.workflow for entry in catalog.entries()],
         activities=list(activities),
-        workflow_runner=workflow_runner(catalog),
+        workflow_runner=runner or UnsandboxedWorkflowRunner(),
         interceptors=list(interceptors or WORKFLOW_INTERCEPTORS),
         build_id=build_id(),
         workflow_failure_exception_types=[pydantic.ValidationError],

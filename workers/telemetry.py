@@ -18,10 +18,15 @@ _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT
 def start_tracing(service: str) -> SimplePlugin:
     """Set up the process's tracer once, before any client is made; the plugin to give to the client."""
     provider = create_tracer_provider(resource=Resource.create({"service.name": service}))
-    if any(os.environ.get(name) for name in _ENDPOINTS):
+    if is_collected():
         provider.add_span_processor(BatchSpanProcessor(_exporter()))
     trace.set_tracer_provider(provider)
     return OpenTelemetryPlugin(add_temporal_spans=True)
+
+
+def is_collected() -> bool:
+    """Whether somebody collects the spans of this process."""
+    return any(os.environ.get(name) for name in _ENDPOINTS)
 
 
 def stop_tracing() -> None:

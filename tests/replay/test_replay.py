@@ -12,7 +12,7 @@ from contracts.wire import DATA_CONVERTER
 from tests.replay.histories import as_history, recorded
 from tests.story import DEPLOYMENT
 from tests.workflows.trip_world import OUTSIDE
-from workers.assembly import WORKFLOW_INTERCEPTORS, workflow_runner
+from workers.assembly import WORKFLOW_INTERCEPTORS, sandbox
 from workflows.catalog import Catalog, CatalogEntry
 
 CATALOG = Catalog.load(OUTSIDE)
@@ -26,7 +26,7 @@ def replayer() -> Replayer:
     return Replayer(
         workflows=[entry.workflow for entry in CATALOG.entries()],
         namespace=DEPLOYMENT.namespace,  # a decision that came as a signal is compared with it again
-        workflow_runner=workflow_runner(CATALOG),
+        workflow_runner=sandbox(CATALOG),
         data_converter=DATA_CONVERTER,
         interceptors=list(WORKFLOW_INTERCEPTORS),
         workflow_failure_exception_types=[pydantic.ValidationError],

@@ -13,7 +13,7 @@ from temporalio.client import Client
 from contracts.deployment import Mode
 from contracts.wire import DATA_CONVERTER
 from policies.engine import PolicyBroken
-from workers.assembly import HEAVY, PASSED_THROUGH, activities_of, open_ports, open_store, workflow_runner
+from workers.assembly import HEAVY, PASSED_THROUGH, activities_of, open_ports, open_store, sandbox
 from workers.office import open_office
 from workers.resources.store import StoreOfAnotherMode
 from workers.settings import REPOSITORY, Settings
@@ -101,7 +101,7 @@ async def test_rules_that_are_broken_stop_a_worker_before_it_begins(
 
 def test_only_what_is_pure_or_heavy_passes_the_sandbox_and_never_an_automation() -> None:
     catalog = Catalog.load()
-    passed = workflow_runner(catalog).restrictions.passthrough_modules
+    passed = sandbox(catalog).restrictions.passthrough_modules
     assert {*PASSED_THROUGH, *HEAVY} <= set(passed)
     for entry in catalog.entries():
         assert entry.module not in passed

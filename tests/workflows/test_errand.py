@@ -75,7 +75,7 @@ async def test_a_tool_policy_can_never_permit_is_not_offered(temporal: WorkflowE
         ending = await errand.run.ending()
 
     assert ending.state == "answered"
-    assert [tool.name for tool in errand.claude.questions[0].tools] == ["orders__find_order"]
+    assert [tool.name for tool in errand.claude.questions[0].tools] == ["orders__find_order", "read_result"]
     assert errand.toolbox.called == ["orders.find_order"]
     assert errand.told()[0] == ("'payments__issue_credit' was not offered", True)
 

@@ -15,7 +15,7 @@ from contracts.roster import Roster
 from tests.authority import Signer, roster_of
 from tests.story import DEPLOYMENT, StoryRun, a_story
 from tests.workflows.refund_world import Books, claude_advising
-from workers.assembly import workflow_runner
+from workers.assembly import sandbox
 from workers.resources.known_keys import KnownKeys
 from workflows.catalog import Catalog
 from workflows.machine.guard import MessageGuard
@@ -98,7 +98,7 @@ async def test_a_replay_neither_looks_at_signatures_nor_needs_anybody_who_could(
     catalog = Catalog.load()
     replayer = Replayer(
         workflows=[entry.workflow for entry in catalog.entries()],
-        workflow_runner=workflow_runner(catalog),
+        workflow_runner=sandbox(catalog),
         data_converter=data_converter,
         interceptors=[MessageGuard()],
         workflow_failure_exception_types=[pydantic.ValidationError],

@@ -1,6 +1,6 @@
 """What is in force, read from the store and believed only when the right people have signed it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -20,6 +20,7 @@ from policies.engine import CedarRules, PolicyBroken, PolicyEngine
 from workers.resources.store.documents import Amendment, Documents, Overtaken, next_activation
 
 T = TypeVar("T")
+Versions = Mapping[DocumentKind, int]
 _PINS = TypeAdapter(dict[str, PinnedTool])
 
 
@@ -44,14 +45,25 @@ class StoredAuthority:
 
     async def policy(self) -> PolicyEngine:
         """The rules in force. Raises NothingInForce."""
-        self._policy = await self._current(DocumentKind.POLICY, self._policy, CedarRules.from_document)
+        return await self._policy_of(await self._documents.versions())
+
+    async def rules_and_roster(self) -> tuple[PolicyEngine, Roster]:
+        """Both as they are in force at one moment. Raises NothingInForce."""
+        versions = await self._documents.versions()
+        return await self._policy_of(versions), await self._roster_of(versions)
+
+    async def _policy_of(self, versions: Versions) -> PolicyEngine:
+        self._policy = await self._current(DocumentKind.POLICY, self._policy, CedarRules.from_document, versions)
         if self._policy is None:
             raise NothingInForce("no policy is in force; make one active with `interlock policy activate`")
         return self._policy.document
 
     async def roster(self) -> Roster:
         """The roster in force; empty in development when there is none. Raises NothingInForce."""
-        version = await self._documents.version(DocumentKind.ROSTER)
+        return await self._roster_of(await self._documents.versions())
+
+    async def _roster_of(self, versions: Versions) -> Roster:
+        version = versions.get(DocumentKind.ROSTER, 0)
         if self._roster is None or self._roster.version != version:
             chain = await self._documents.chain(DocumentKind.ROSTER)
             believed = self._believed(chain)[-1] if chain else Roster()
@@ -84,16 +96,16 @@ class StoredAuthority:
 
     async def pins(self) -> dict[str, PinnedTool]:
         """`server.tool` -> its accepted definition. Raises NothingInForce."""
-        self._pins = await self._current(DocumentKind.PINS, self._pins, _PINS.validate_python)
+        versions = await self._documents.versions()
+        self._pins = await self._current(DocumentKind.PINS, self._pins, _PINS.validate_python, versions)
         return self._pins.document if self._pins else {}
 
     async def _current(
-        self, kind: DocumentKind, loaded: _Loaded[T] | None, read: Callable[[JsonValue], T]
+        self, kind: DocumentKind, loaded: _Loaded[T] | None, read: Callable[[JsonValue], T], versions: Versions
     ) -> _Loaded[T] | None:
-        version = await self._documents.version(kind)
+        version, rosters = versions.get(kind, 0), versions.get(DocumentKind.ROSTER, 0)
         if version == 0:
             return None
-        rosters = await self._documents.version(DocumentKind.ROSTER)
         if loaded is not None and (loaded.version, loaded.rosters) == (version, rosters):
             return loaded
         found = await self._documents.in_force(kind)

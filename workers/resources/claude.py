@@ -1,18 +1,19 @@
 """The Claude client of a worker: one streamed question, one whole answer, errors translated, costs counted."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Self, cast
 
 import httpx2
 from anthropic import AsyncAnthropic, AsyncStream
-from anthropic.types import RawMessageStreamEvent
-from pydantic import BaseModel, JsonValue
+from anthropic.types import Message, RawMessageStreamEvent
+from pydantic import BaseModel
 
 from activities.claude_port import ClaudeAnswer, ClaudeQuestion, ClaudeRejected
 from workers.resources.claude_answer import StreamedAnswer
-from workers.resources.claude_failures import raise_port_error
-from workers.resources.claude_request import body_of
+from workers.resources.claude_failures import ErrorEvent, raise_port_error
+from workers.resources.claude_request import BETA_FIELDS, Json, body_of, headers_of
 from workers.resources.prices import Prices, cost_micros
 
 _TIMEOUT = httpx2.Timeout(connect=10, write=60, pool=30, read=300)
@@ -22,21 +23,26 @@ _TIMEOUT = httpx2.Timeout(connect=10, write=60, pool=30, read=300)
 class AnthropicClaude:
     """The Messages API. Key and address come from the environment, as the SDK reads them."""
 
-    def __init__(self, client: AsyncAnthropic, prices: Prices) -> None:
-        self._client = client
-        self._prices = prices
+    def __init__(self, client: AsyncAnthropic, prices: Prices, *, traced: bool) -> None:
+        self._client, self._prices, self._traced = client, prices, traced
 
     @classmethod
-    async def connect(cls, prices: Prices, *, base_url: str | None = None, timeout: httpx2.Timeout = _TIMEOUT) -> Self:
-        """A client that is ready at once: what the SDK would load at the first question is loaded now, in a thread."""
+    async def connect(
+        cls, prices: Prices, *, base_url: str | None = None, timeout: httpx2.Timeout = _TIMEOUT, traced: bool = False
+    ) -> Self:
+        """A client that is ready at once: what the SDK would load at the first question is loaded now, in a thread.
+
+        `traced`: each question leaves the SDK's own span. That puts every answer together a second time, so it is
+        for processes whose spans somebody collects.
+        """
         client = AsyncAnthropic(
             base_url=base_url,
             max_retries=0,  # retries are Temporal's
             timeout=timeout,
-            open_telemetry={"traces": {"content_mode": "metadata_only"}},
+            open_telemetry={"traces": {"content_mode": "metadata_only"}} if traced else False,
         )
         await asyncio.to_thread(lambda: client.messages)
-        return cls(client, prices)
+        return cls(client, prices, traced=traced)
 
     async def ask(self, question: ClaudeQuestion) -> ClaudeAnswer:
         """One request, streamed to its end. Raises ClaudeUnavailable, ClaudeRejected."""
@@ -54,19 +60,34 @@ class AnthropicClaude:
         await self._client.close()
 
     async def _begin(self, question: ClaudeQuestion) -> AsyncStream[RawMessageStreamEvent]:
+        body, headers = body_of(question), headers_of(question)
+        if self._traced:
+            return await self._begin_traced(question.conversation_id, body, headers)
+        # The body is JSON of our own: the SDK's parameter types would only be walked through once more.
+        return await self._client.post(
+            "/v1/messages",
+            body=body,
+            options={"headers": headers},
+            cast_to=Message,
+            stream=True,
+            stream_cls=AsyncStream[RawMessageStreamEvent],
+        )
+
+    async def _begin_traced(
+        self, conversation_id: str, body: Json, headers: dict[str, str]
+    ) -> AsyncStream[RawMessageStreamEvent]:
         traced = self._client
-        if question.conversation_id:
-            traced = traced.with_options(
-                open_telemetry={**traced.open_telemetry, "conversation_id": question.conversation_id}
-            )
-        # The body is JSON of our own: the SDK's parameter types would only be casts around it.
-        return await traced.messages.create(**body_of(question))  # type: ignore[call-overload, no-any-return]
+        if conversation_id:
+            traced = traced.with_options(open_telemetry={**traced.open_telemetry, "conversation_id": conversation_id})
+        named = {name: value for name, value in body.items() if name not in BETA_FIELDS}
+        more = {name: value for name, value in body.items() if name in BETA_FIELDS}
+        return await traced.messages.create(**named, extra_headers=headers, extra_body=more)  # type: ignore[call-overload, no-any-return]
 
     async def _answer(
         self, question: ClaudeQuestion, stream: AsyncStream[RawMessageStreamEvent], request_id: str
     ) -> ClaudeAnswer:
         answer = StreamedAnswer()
-        async for event in _raw(stream):
+        async for event in _models(stream) if self._traced else _raw(stream):
             answer.take(event)
         usage = answer.usage()
         model = answer.model or question.model
@@ -80,12 +101,25 @@ class AnthropicClaude:
         )
 
 
-async def _raw(stream: AsyncStream[RawMessageStreamEvent]) -> AsyncIterator[dict[str, JsonValue]]:
-    """The events as JSON. Their models are built without validation, so what is unknown to them survives."""
+async def _raw(stream: AsyncStream[RawMessageStreamEvent]) -> AsyncIterator[Json]:
+    """The events as JSON, as they came. Raises ErrorEvent for one that tells of an error."""
+    async for sent in AsyncStream.raw_events(stream.response):
+        if sent.event in (None, "ping"):
+            continue
+        event = json.loads(sent.data)
+        if sent.event == "error":
+            raise ErrorEvent(event)
+        if not isinstance(event, dict):
+            raise ValueError("an event that is no object")
+        yield event
+
+
+async def _models(stream: AsyncStream[RawMessageStreamEvent]) -> AsyncIterator[Json]:
+    """The same by way of the SDK, whose tracing sees them. Models are built without validation, so nothing is lost."""
     async for event in stream:
         if not isinstance(event, BaseModel):
             raise ValueError("an event that is no object")
-        yield cast(dict[str, JsonValue], event.to_dict(mode="json", warnings=False))
+        yield cast(Json, event.to_dict(mode="json", warnings=False))
 
 
 def _check_content_type(response: httpx2.Response, request_id: str) -> None:

@@ -24,6 +24,18 @@ _SPEND_LIMIT = "spend_limit_reached"
 """How the error codes end that only a person with a budget can lift."""
 
 
+class ErrorEvent(Exception):
+    """An error within a stream that had begun: its status was 200, so only its type says what it is."""
+
+    def __init__(self, event: object) -> None:
+        super().__init__("an error event")
+        described = event.get("error") if isinstance(event, dict) else None
+        described = described if isinstance(described, dict) else {}
+        details = described.get("details")
+        self.type = str(described.get("type") or "")
+        self.error_code = str(details.get("error_code") or "") if isinstance(details, dict) else ""
+
+
 def raise_port_error(error: Exception, request_id: str) -> NoReturn:
     """Raise ClaudeUnavailable or ClaudeRejected for what the SDK raised.
 
@@ -33,6 +45,8 @@ def raise_port_error(error: Exception, request_id: str) -> NoReturn:
         raise ClaudeUnavailable(str(error), error.retry_after_seconds, request_id) from None
     if isinstance(error, ClaudeRejected):
         raise error
+    if isinstance(error, ErrorEvent):
+        _error_event(error, request_id)
     if isinstance(error, APIStatusError):
         _status(error, error.request_id or request_id)
     if isinstance(error, APIConnectionError | httpx2.HTTPError | OSError):
@@ -56,6 +70,13 @@ def _status(error: APIStatusError, request_id: str) -> NoReturn:
         raise ClaudeRejected(f"Claude rejects the request: {where} {said}".rstrip(), request_id) from None
     wait = retry_after_seconds(error.response.headers)
     raise ClaudeUnavailable(f"Claude is not available: {where} {said}".rstrip(), wait, request_id) from None
+
+
+def _error_event(error: ErrorEvent, request_id: str) -> NoReturn:
+    said = " ".join(filter(None, ("an error within the answer", _word(error.type), _word(error.error_code))))
+    if error.type in _FINAL_TYPES or error.error_code.endswith(_SPEND_LIMIT):
+        raise ClaudeRejected(f"Claude rejects the request: {said}", request_id) from None
+    raise ClaudeUnavailable(f"Claude is not available: {said}", None, request_id) from None
 
 
 def _final(error: APIStatusError) -> bool:

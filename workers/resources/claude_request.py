@@ -11,6 +11,8 @@ _SETTLED = 2
 """Breakpoints beside the one after the system prompt and the one after the last message."""
 CONTEXT_EDITING = "context-management-2025-06-27"
 """The beta of the Messages API that clears older results."""
+BETA_FIELDS = ("context_management",)
+"""Fields of a body that the SDK's own parameters do not know."""
 _UNCACHEABLE = ("thinking", "redacted_thinking")
 _ONE_SCHEMA = ("items", "contains", "not", "if", "then", "else", "propertyNames")
 _MANY_SCHEMAS = ("anyOf", "allOf", "oneOf", "prefixItems")
@@ -32,7 +34,7 @@ _NAMED_SCHEMAS = ("properties", "$defs", "definitions", "patternProperties", "de
 
 
 def body_of(question: ClaudeQuestion) -> Json:
-    """The arguments of the SDK: the body of the request. Four cache breakpoints at most (that many the API takes).
+    """The body of the request. Four cache breakpoints at most (that many the API takes).
 
     After tools and system, after what is settled, and after the last message; what closes it stands behind that.
     """
@@ -52,9 +54,13 @@ def body_of(question: ClaudeQuestion) -> Json:
     if output := _output(question):
         body["output_config"] = output
     if question.clear_at_input_tokens:
-        body["extra_headers"] = {"anthropic-beta": CONTEXT_EDITING}
-        body["extra_body"] = {"context_management": _editing(question)}
+        body["context_management"] = _editing(question)
     return body
+
+
+def headers_of(question: ClaudeQuestion) -> dict[str, str]:
+    """What the Messages API must be told beside the body."""
+    return {"anthropic-beta": CONTEXT_EDITING} if question.clear_at_input_tokens else {}
 
 
 def _editing(question: ClaudeQuestion) -> Json:

@@ -179,7 +179,7 @@ async def test_development_has_the_rules_of_its_files_and_an_empty_roster(desk: 
     await activate_files(desk.store.documents, DEVELOPMENT, RULES, NINE)
     assert (await authority.roster()).people == ()
     assert (await authority.policy()).digest
-    assert await desk.store.documents.version(DocumentKind.POLICY) == 1, "the same files change nothing"
+    assert (await desk.store.documents.versions())[DocumentKind.POLICY] == 1, "the same files change nothing"
 
 
 async def test_development_accepts_the_first_definition_of_a_tool_and_no_other(desk: Desk) -> None:

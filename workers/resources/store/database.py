@@ -12,8 +12,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from workers.resources.store.address import is_sqlite, place_of
-from workers.resources.store.engine import for_looking_back, for_reading, open_engine
+from workers.resources.store.engine import for_looking_back, for_reading, for_single_reads, open_engine
 from workers.resources.store.errors import StoreUnreachable
+from workers.resources.store.kept_connections import KeptConnections
 
 T = TypeVar("T")
 READERS = 4
@@ -31,18 +32,26 @@ class Database:
         # SQLite has one writer at a time: queueing here is fair and cheaper than waiting in its busy handler.
         writers = 1 if is_sqlite(url) else POSTGRESQL_WRITERS
         self.place = place_of(url)
-        self._engine = self._open(url, writers + READERS)
+        self._engine = self._open(url, writers + 2 * READERS)
         self._reading_engine = for_reading(self._engine)
+        # On PostgreSQL the pool asks each connection before it is used: an outage costs no read that comes after it.
+        self._kept = KeptConnections(for_single_reads(self._engine)) if is_sqlite(url) else None
         self._writers = ThreadPoolExecutor(writers, thread_name_prefix="store-writer")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """The result of `work`, which makes one statement that only reads."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, work)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """The result of `work`, once its transaction is committed; nothing is, when it raises."""
         return await asyncio.get_running_loop().run_in_executor(self._writers, self.write_now, work)
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        if self._kept is None:
+            return self.read_now(work)
+        with self._reachable(), self._kept.connection() as connection:
+            return work(connection)
 
     def read_now(self, work: Callable[[Connection], T]) -> T:
         """As `read`, in the calling thread."""
@@ -70,6 +79,8 @@ class Database:
         """Finish what was begun, then let go of every connection."""
         self._writers.shutdown()
         self._readers.shutdown()
+        if self._kept is not None:
+            self._kept.close()
         self._engine.dispose()
 
     def _open(self, url: URL, connections: int) -> Engine:

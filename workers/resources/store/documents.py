@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, func, select, update
 
 from contracts.audit import GOVERNANCE, AuditKind, AuditRecord
 from contracts.authority import Activation, BreakGlass, DocumentKind, Endorsement, InForce
@@ -15,6 +15,15 @@ from workers.resources.store.database import Database, insert_new
 from workers.resources.store.errors import ContentDamaged
 from workers.resources.store.ledger_records import json_digest
 from workers.resources.store.schema import ACTIVATIONS, CONTENTS, ENDORSEMENTS, GRANTS
+
+_OF_KIND = (ACTIVATIONS.c.kind == bindparam("of_kind"), ACTIVATIONS.c.activated_at.is_not(None))
+_VERSION = select(func.max(ACTIVATIONS.c.version)).where(*_OF_KIND)
+_VERSIONS = (
+    select(ACTIVATIONS.c.kind, func.max(ACTIVATIONS.c.version).label("version"))
+    .where(ACTIVATIONS.c.activated_at.is_not(None))
+    .group_by(ACTIVATIONS.c.kind)
+)
+"""Built once: that costs more than running it, and it is asked before every call."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +46,10 @@ class Documents:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def version(self, kind: DocumentKind) -> int:
-        """The version in force; 0 when there is none. One row is read."""
-        return await self._database.read(lambda connection: _version(connection, kind))
+    async def versions(self) -> dict[DocumentKind, int]:
+        """The versions in force at one moment; kinds of which none is are left out."""
+        rows = await self._database.read(lambda connection: connection.execute(_VERSIONS).all())
+        return {DocumentKind(row.kind): row.version for row in rows}
 
     async def in_force(self, kind: DocumentKind) -> InForce | None:
         """The document in force. Raises ContentDamaged."""
@@ -187,10 +197,7 @@ def _key(activation: Activation) -> dict[str, object]:
 
 
 def _version(connection: Connection, kind: DocumentKind) -> int:
-    query = select(ACTIVATIONS.c.version).where(
-        ACTIVATIONS.c.kind == kind.value, ACTIVATIONS.c.activated_at.is_not(None)
-    )
-    return connection.scalar(query.order_by(ACTIVATIONS.c.version.desc()).limit(1)) or 0
+    return connection.scalar(_VERSION, {"of_kind": kind.value}) or 0
 
 
 def _chain(connection: Connection, kind: DocumentKind) -> tuple[InForce, ...]:

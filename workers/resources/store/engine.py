@@ -13,6 +13,7 @@ from workers.resources.store.address import is_sqlite
 
 PATIENCE_SECONDS = 10
 READING = "interlock_reading"
+ALONE = "interlock_alone"
 
 
 def open_engine(url: URL, connections: int) -> Engine:
@@ -25,6 +26,11 @@ def for_reading(engine: Engine) -> Engine:
     if engine.dialect.name == "sqlite":
         return engine.execution_options(**{READING: True})
     return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def for_single_reads(engine: Engine) -> Engine:
+    """The same connections of SQLite for statements that each stand alone: nothing is begun, so nothing goes stale."""
+    return engine.execution_options(**{ALONE: True})
 
 
 def for_looking_back(engine: Engine) -> Engine:
@@ -96,5 +102,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry)
 
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads first and writes later would fail when another process writes in between.
-    reading = connection.get_execution_options().get(READING, False)
+    options = connection.get_execution_options()
+    if options.get(ALONE, False):
+        return
+    reading = options.get(READING, False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -137,6 +137,8 @@ class SqlLedger:
         row |= {"claimed_at": at, "state": LedgerState.CLAIMED.value, "generation": 0, "sends": 0}
 
         def work(connection: Connection) -> LedgerEntry | None:
+            if claim.action:
+                put_content(connection, claim.action)
             if insert_new(connection, LEDGER, row) and ledger_records.is_told_in_full(claim.effect_class.value):
                 append(connection, ledger_records.claimed(claim, at))
             return _find(connection, claim.key)

@@ -1,10 +1,9 @@
 """What runs have read, in the store: a taint never leaves a run, and is told to auditors when it comes."""
 
-from collections import OrderedDict
-
 from sqlalchemy import Connection, bindparam, select
 
 from activities.conversations import RunKey
+from activities.remembered import Remembered
 from contracts.audit import AuditKind, AuditRecord
 from contracts.model import Moment
 from contracts.tools import Taint
@@ -13,7 +12,6 @@ from workers.resources.store.database import Database, insert_new
 from workers.resources.store.schema import TAINTS
 
 REMEMBERED = 20_000
-RunKeyAndTaint = tuple[str, str, Taint]
 
 _OF_RUN = select(TAINTS.c.taint).where(
     TAINTS.c.workflow_id == bindparam("of_workflow_id"), TAINTS.c.first_run_id == bindparam("of_first_run_id")
@@ -25,7 +23,7 @@ class SqlTaints:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: OrderedDict[RunKeyAndTaint, None] = OrderedDict()
+        self._known = Remembered[tuple[str, str, Taint], bool](REMEMBERED)
 
     async def of(self, run: RunKey) -> frozenset[Taint]:
         """What this run has read so far."""
@@ -39,7 +37,7 @@ class SqlTaints:
         The audit chain has each new one in the same transaction.
         """
 
-        unknown = [taint for taint in taints if (run.workflow_id, run.first_run_id, taint) not in self._known]
+        unknown = [taint for taint in taints if not self._known.get((run.workflow_id, run.first_run_id, taint))]
         if not unknown:
             return False
 
@@ -52,15 +50,9 @@ class SqlTaints:
             return bool(new)
 
         new = await self._database.write(work)
-        self._remember(run, unknown)
+        for taint in unknown:  # a taint never leaves a run, so it need not be written again
+            self._known.keep((run.workflow_id, run.first_run_id, taint), True)
         return new
-
-    def _remember(self, run: RunKey, taints: list[Taint]) -> None:
-        """What stands already need not be written again: a taint never leaves a run."""
-        for taint in taints:
-            self._known[run.workflow_id, run.first_run_id, taint] = None
-        while len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
 
 
 def _row(run: RunKey, taint: Taint, tool: str, at: Moment) -> dict[str, object]:
