@@ -11,6 +11,8 @@ from activities.result_requests import READ_RESULT_NAME
 from activities.result_rows import Row
 from activities.result_values import sayable
 
+LONGEST_POINTER = 120
+"""A longer one is not worth its room in an answer."""
 GoingOn = Callable[[Row, int], str]
 """How to see more of a row of which only a part is shown; so many characters of its text, if it is text."""
 
@@ -53,10 +55,10 @@ def shortened(row: Row, room: int) -> tuple[str, int]:
 
 
 def going_on_in(ref: str, path: str = "", columns: tuple[str, ...] = ()) -> GoingOn:
-    """For rows of the value at `path` of a result."""
+    """For rows of the value at `path` of a result: by a path where there is one to name, else by characters."""
 
     def going_on(row: Row, characters: int) -> str:
-        if row.pointer:
+        if row.pointer and len(row.pointer) <= LONGEST_POINTER:
             return f"[{row.number} goes on: {call_words(ref=ref, path=row.pointer)}]"
         rest = f"{characters + 1}-{len(row.text)}"
         call = call_words(ref=ref, path=path, rows=str(row.number), columns=list(columns), characters=rest)

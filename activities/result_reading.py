@@ -17,7 +17,7 @@ from activities.result_values import unpacked
 __all__ = ["READ_RESULT", "READ_RESULT_NAME", "CannotRead", "ReadRequest", "read_result"]
 
 LONGEST_REASON = 1000
-_LONGEST_PLACE = 200
+_LONGEST_PLACE = 100
 _FIELD_ROOM = 200
 
 
