@@ -5,6 +5,8 @@ import re
 from activities.results.values import Member, Number, Value, compact, members, quoted
 
 KIB = 1024
+MOST_LEVELS = 8
+"""Of objects within objects that are shown in part; each costs another look at all of it."""
 _STUB_ROOM = 40
 """Bytes that say what a value is of which nothing is shown."""
 _MARK_BYTES = len("…".encode())
@@ -47,16 +49,17 @@ def name_words(name: str) -> str:
     return name if _PLAIN_NAME.fullmatch(name) else quoted(name if len(name) <= 60 else f"{name[:60]}…")
 
 
-def abridged(value: Value, room: int) -> str:
+def abridged(value: Value, room: int, levels: int = MOST_LEVELS) -> str:
     """`value` as compact JSON if that fits into `room` bytes, else with parts in angle brackets.
 
-    Of objects as many fields are shown as fit, short ones whole. Takes a few bytes more where `room` is tiny.
+    Of objects, so many levels of them, as many fields are shown as fit, short ones whole. Takes a few bytes more
+    where `room` is tiny.
     """
     if len(value.raw) <= 8 * room and byte_size(written := compact(value.raw)) <= room:
         return written
     match value.parsed:
-        case dict() if room > 2 * _STUB_ROOM:
-            return _fields(members(value), room)
+        case dict() if room > 2 * _STUB_ROOM and levels:
+            return _fields(members(value), room, levels)
         case bool() | None:
             return value.raw
         case int() | Number():
@@ -85,14 +88,14 @@ def _beginning_of_string(text: str, room: int) -> str:
     return f"<{quoted(shown)[:-1]}{mark}"
 
 
-def _fields(fields: tuple[Member, ...], room: int) -> str:
+def _fields(fields: tuple[Member, ...], room: int, levels: int) -> str:
     """In their order; where not all fit, containers are left out first."""
     shown = _chosen(fields, room - _STUB_ROOM)
     left = room - _STUB_ROOM - sum(_name_cost(fields[index]) for index in shown)
     parts: dict[int, str] = {}
     by_length = sorted(shown, key=lambda index: (len(fields[index].value.raw), index))
     for done, index in enumerate(by_length):
-        text = abridged(fields[index].value, left // (len(by_length) - done))
+        text = abridged(fields[index].value, left // (len(by_length) - done), levels - 1)
         parts[index] = f"{fields[index].written}:{text}"
         left -= byte_size(text)
     texts = [parts[index] for index in sorted(parts)]

@@ -11,6 +11,9 @@ from contracts.pointers import step_to, steps_of
 _LONG_TEXT = 1024
 """A shorter text within an object is one of its fields, whatever else the object has."""
 
+_MOST_WRAPPED = 8
+"""Objects around the greatest part; each costs another look at all of it."""
+
 
 class NotThere(LookupError):
     """A pointer leads nowhere; the message says where it ends and what there is instead."""
@@ -75,8 +78,9 @@ def _greatest_part(value: Value, at: str) -> tuple[Value, str]:
     """Down through objects as long as one field is at least half of it all: servers wrap what they answer."""
     value = unpacked(value)
     whole = len(value.raw)
-    while isinstance(value.parsed, dict) and (largest := _largest(value)) is not None:
-        if 2 * len(largest.value.raw) < whole:
+    for _ in range(_MOST_WRAPPED):
+        largest = _largest(value) if isinstance(value.parsed, dict) else None
+        if largest is None or 2 * len(largest.value.raw) < whole:
             break
         part = unpacked(largest.value)
         if part is not largest.value:

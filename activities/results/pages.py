@@ -11,6 +11,8 @@ from activities.results.requests import READ_RESULT_NAME
 from activities.results.rows import Row
 from activities.results.values import sayable
 
+LONGEST_POINTER = 120
+"""A longer one is not worth its room in an answer."""
 GoingOn = Callable[[Row, int], str]
 """How to see more of a row of which only a part is shown; so many characters of its text, if it is text."""
 
@@ -53,12 +55,12 @@ def shortened(row: Row, room: int) -> tuple[str, int]:
 
 
 def going_on_in(ref: str, path: str = "", columns: tuple[str, ...] = ()) -> GoingOn:
-    """For rows of the value at `path` of a result."""
+    """For rows of the value at `path` of a result: by a path where there is one to name, else by characters."""
 
     def going_on(row: Row, characters: int) -> str:
-        if row.pointer:
+        if row.pointer and len(row.pointer) <= LONGEST_POINTER:
             return f"[{row.number} goes on: {call_words(ref=ref, path=row.pointer)}]"
-        rest = f"{characters + 1}-{len(row.text)}"
+        rest = numbers_words(characters + 1, len(row.text))
         call = call_words(ref=ref, path=path, rows=str(row.number), columns=list(columns), characters=rest)
         return f"[{row.number} goes on: {call}]"
 
@@ -71,9 +73,14 @@ def call_words(**given: JsonValue) -> str:
     return f"{READ_RESULT_NAME}({said})"
 
 
+def numbers_words(first: int, last: int) -> str:
+    """`41-60`, or `41`."""
+    return f"{first}-{last}" if last > first else str(first)
+
+
 def _in_part(row: Row, room: int, going_on: GoingOn) -> Page:
-    _, characters = shortened(row, room - 1)
-    line, characters = shortened(row, room - byte_size(going_on(row, characters)) - 2)
+    longest = going_on(row, max(0, len(row.text) - 2))
+    line, characters = shortened(row, room - byte_size(longest) - 2)
     return Page([line, going_on(row, characters)], [row.number])
 
 

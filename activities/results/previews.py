@@ -2,7 +2,7 @@
 
 from activities.results.abridging import abridged, byte_size, clipped
 from activities.results.opening import Opened, opened
-from activities.results.pages import call_words, filled, going_on_in
+from activities.results.pages import LONGEST_POINTER, call_words, filled, going_on_in, numbers_words
 from activities.results.rows import Fields
 from activities.results.shapes import Shape, shape_of_opened
 from activities.results.values import Value, compact, unpacked
@@ -11,6 +11,7 @@ LONGEST_LINE = 160
 MOST_ROWS = 10
 _LONGEST_SHAPE = 80
 _FIELDS_AT_LEAST = 200
+_ROWS_AT_LEAST = 300
 
 
 def is_large(content: bytes, limit: int) -> bool:
@@ -53,9 +54,9 @@ def _rows(result: Opened, ref: str, room: int, most: int) -> list[str]:
     total = len(result.rows)
     header = clipped(result.rows.header(()), room)
     before = [header] if header else []
-    most -= byte_size(_more(result, ref, total, total)) + 1 + sum(byte_size(line) + 1 for line in before)
+    most -= byte_size(_more(result, ref, total, total + 1)) + 1 + sum(byte_size(line) + 1 for line in before)
     first = result.rows.read(range(1, min(MOST_ROWS, total) + 1))
-    page = filled(first, min(room, most), going_on_in(ref))
+    page = filled(first, min(max(room, _ROWS_AT_LEAST), most), going_on_in(ref))
     shown = page.numbers[-1] if page.numbers else 0
     after = [_more(result, ref, shown + 1, total)] if shown < total else []
     return [*before, *page.lines, *after]
@@ -63,14 +64,16 @@ def _rows(result: Opened, ref: str, room: int, most: int) -> list[str]:
 
 def _more(result: Opened, ref: str, first: int, last: int) -> str:
     also = "columns, where and query choose" if result.rows.columns else "query finds"
-    return f"[next: {call_words(ref=ref, rows=f'{first}-{last}')}; {also} {result.rows.noun}s]"
+    return f"[next: {call_words(ref=ref, rows=numbers_words(first, last))}; {also} {result.rows.noun}s]"
 
 
 def _record(record: Value, fields: Fields, ref: str, room: int, most: int) -> list[str]:
     """An object that is not mostly one part of it: all of its fields as far as they fit."""
     if not len(fields):
         return [clipped(compact(record.raw), most)]
-    in_order, one = call_words(ref=ref, rows=f"1-{len(fields)}"), call_words(ref=ref, path=fields.largest)
-    more = f"[fields in order: {in_order}; one: {one}]"
+    more = f"[fields in order: {call_words(ref=ref, rows=numbers_words(1, len(fields)))}"
+    if len(fields.largest) <= LONGEST_POINTER:
+        more += f"; one: {call_words(ref=ref, path=fields.largest)}"
+    more += "]"
     room = min(room, most - byte_size(more) - 1)
     return [clipped(abridged(record, room), room), more]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from activities.results.abridging import abridged, beginning, byte_size, clipped, counted, size_words
 from activities.results.matching import asked_range, matching
 from activities.results.opening import NotThere, Opened, beside, opened, opened_at
-from activities.results.pages import Page, call_words, filled, going_on_in
+from activities.results.pages import Page, call_words, filled, going_on_in, numbers_words
 from activities.results.requests import READ_RESULT, READ_RESULT_NAME, CannotRead, ReadRequest, range_of
 from activities.results.rows import Lines, holds
 from activities.results.values import unpacked
@@ -17,7 +17,7 @@ from activities.results.values import unpacked
 __all__ = ["READ_RESULT", "READ_RESULT_NAME", "CannotRead", "ReadRequest", "read_result"]
 
 LONGEST_REASON = 1000
-_LONGEST_PLACE = 200
+_LONGEST_PLACE = 100
 _FIELD_ROOM = 200
 
 
@@ -137,7 +137,7 @@ def _match_words(part: Opened, request: ReadRequest, found: _Found, shown: int) 
 
 
 def _next(request: ReadRequest, first: int, last: int, limit: int) -> str:
-    rows = f"{first}-{last}" if last > first else str(first)
+    rows = numbers_words(first, last)
     given = request.model_dump(mode="json", exclude={"rows", "characters"})
     call = call_words(**{**given, "rows": rows})
     if byte_size(call) > limit // 4:
@@ -155,7 +155,7 @@ def _characters(part: Opened, request: ReadRequest, limit: int) -> Iterator[str]
         raise CannotRead(f"characters: {request.characters!r} begins behind the end; there are {len(text)}")
     asked = text[first - 1 : last]
     longest = f"[{place}: characters {len(text)} to {len(text)} of {len(text)}]"
-    room = limit - byte_size(longest) - byte_size(_next_characters(request, len(text), len(text))) - 2
+    room = limit - byte_size(longest) - byte_size(_next_characters(request, len(text), len(text) + 1)) - 2
     shown = beginning(asked, room)
     yield f"[{place}: characters {first} to {first + len(shown) - 1} of {len(text)}]"
     yield shown
@@ -177,4 +177,4 @@ def _one_text(part: Opened, request: ReadRequest) -> tuple[str, str]:
 
 def _next_characters(request: ReadRequest, first: int, last: int) -> str:
     given = request.model_dump(mode="json", exclude={"characters"})
-    return f"[next: {call_words(**{**given, 'characters': f'{first}-{last}'})}]"
+    return f"[next: {call_words(**{**given, 'characters': numbers_words(first, last)})}]"

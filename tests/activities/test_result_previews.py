@@ -28,7 +28,9 @@ def test_a_page_of_a_history_is_shown_with_what_stands_beside_it_and_how_to_go_o
         '4: {"order_id":"H-0004","cents":104}',
         '5: {"order_id":"H-0005","cents":105}',
         '6: {"order_id":"H-0006","cents":106}',
-        '[next: read_result(ref="r3.0", rows="7-45"); columns, where and query choose rows]',
+        '7: {"order_id":"H-0007","cents":107}',
+        '8: {"order_id":"H-0008","cents":108}',
+        '[next: read_result(ref="r3.0", rows="9-45"); columns, where and query choose rows]',
     ]
 
 
@@ -79,6 +81,15 @@ def test_one_long_line_is_cut_where_reading_on_begins() -> None:
     rest = read_result(text.encode(), further, LIMIT).split("\n")
     assert rest[1] == text[first - 1 : first - 1 + len(rest[1])]
     assert rest[1]
+
+
+def test_no_character_is_cut_in_two() -> None:
+    text = "🙂ü" * 4000
+    for limit in range(512, 524):
+        shown = preview(text.encode(), "r0.0", limit)
+        assert "\ufffd" not in shown
+        first = int(calls_in(shown)[0].characters.partition("-")[0])
+        assert f"1: {text[: first - 1]} <cut: " in shown
 
 
 def test_what_is_no_utf8_is_shown_with_marks_for_what_could_not_be_read() -> None:

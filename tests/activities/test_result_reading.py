@@ -97,6 +97,14 @@ def test_every_field_of_a_map_is_reached() -> None:
     assert answer(content, path="/C~17~0").endswith('\n{"n": 7}')
 
 
+def test_a_field_with_an_enormous_name_is_reached_by_characters() -> None:
+    content = json.dumps({"k" * 3000: ["x"] * 500, "m" * 3000: ["y"] * 500}).encode()
+    (further,) = [call for call in calls_in(answer(content, rows="1")) if call.characters]
+    pieces = every_answer(content, further, LIMIT)
+    items = ",".join(['"x"'] * 500)
+    assert "".join(each.split("\n")[1] for each in pieces) == f'"{"k" * 3000}": [{items}]'
+
+
 def test_named_rows_are_shown_and_the_heading_says_of_how_many() -> None:
     assert answer(PAGE, rows="44-60", columns=["order_id"]).split("\n") == [
         "[r3.0 /orders: rows 44 to 45 of 45]",

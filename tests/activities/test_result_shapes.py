@@ -67,6 +67,12 @@ def test_what_servers_wrap_is_found(document: object, at: str, rows: int, words:
     assert words in shape.words()
 
 
+def test_what_is_wrapped_beyond_measure_is_not_unwrapped() -> None:
+    wrapped = '{"a":' * 60 + json.dumps(ORDERS) + "}" * 60
+    shape = shape_of(wrapped.encode())
+    assert (shape.at, shape.part) == ("/a" * 8, ShapeKind.RECORD)
+
+
 def test_an_object_that_is_not_mostly_one_list_is_no_table() -> None:
     document = {"name": "word " * 20, "note": "word " * 20, "tags": [1, 2, 3]}
     shape = shape_of(json.dumps(document).encode())
