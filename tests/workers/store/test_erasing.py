@@ -136,6 +136,7 @@ async def test_after_an_erasure_no_row_of_any_table_holds_a_word_of_the_subject(
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 async def test_after_an_erasure_the_file_holds_no_word_of_the_subject_either(store: Store, tmp_path: Path) -> None:
+    store._database.write_now(lambda connection: connection.exec_driver_sql("PRAGMA secure_delete = OFF").scalar())
     run = await keep(store, 1)
     files = [tmp_path / "store.db", tmp_path / "store.db-wal"]
     assert any(BOB.encode() in file.read_bytes() for file in files)
