@@ -90,7 +90,7 @@ OF_ERASURE = (
         "audit: what an erasure has left stands",
         'if left_digest(self._rows[run]) != told.values["left"]:',
         "if False:",
-        "test_what_an_erasure_has_left_may_be_changed_as_little_as_anything[sqlite-arguments]",
+        "test_what_an_erasure_has_left_may_be_changed_as_little_as_anything[sqlite]",
     ),
     ORDERING.off(
         "erasure: it is signed by an operator",
