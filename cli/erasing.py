@@ -85,7 +85,7 @@ def left_to_do(erased: tuple[Trace, ...]) -> Iterator[str]:
             yield f"the business key of {each.run.workflow_id} is the subject itself: it stays, and the run's name too"
     yield "Temporal keeps the input of these runs until its retention is over; to delete it now:"
     for name in dict.fromkeys(each.run.workflow_id for each in erased):
-        query = as_argument(f"WorkflowId = '{name}'")
+        query = as_argument(f'WorkflowId = "{name}"')
         yield f"  temporal workflow delete --reason erasure --query {query}"
     yield ELSEWHERE
 

@@ -56,6 +56,12 @@ OF_ERASURE = (
         "",
         "test_after_an_erasure_the_file_holds_no_word_of_the_subject_either[sqlite]",
     ),
+    ERASING.off(
+        "erasure: nothing is left in the log of the file",
+        "        await asyncio.to_thread(self._database.forget_now)\n",
+        "",
+        "test_after_an_erasure_the_file_holds_no_word_of_the_subject_either[sqlite]",
+    ),
     CONTENTS.off(
         "erasure: what others put anew stands",
         'set_={"content": put.excluded.content, "erased_at": None},',
@@ -84,7 +90,7 @@ OF_ERASURE = (
         "audit: what an erasure has left stands",
         'if left_digest(self._rows[run]) != told.values["left"]:',
         "if False:",
-        "test_what_an_erasure_has_left_may_be_changed_as_little_as_anything[sqlite-arguments]",
+        "test_what_an_erasure_has_left_may_be_changed_as_little_as_anything[sqlite]",
     ),
     ORDERING.off(
         "erasure: it is signed by an operator",

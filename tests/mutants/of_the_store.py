@@ -184,7 +184,7 @@ ROWS = (
     ),
     CONTENTS.off(
         "store: content is what its address says",
-        "if content is not None and digest(content) != address:",
+        "if digest(content) != address:",
         "if False:",
         "test_content_that_was_changed_in_the_database_is_not_handed_out[sqlite]",
     ),

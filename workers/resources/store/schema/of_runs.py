@@ -158,6 +158,14 @@ OPEN_REQUESTS = Index(
     postgresql_where=REQUESTS.c.closed_at.is_(None),
 )
 
+OPEN_REQUESTS_OF_RUNS = Index(
+    "ix_requests_open_of_runs",
+    REQUESTS.c.workflow_id,
+    REQUESTS.c.first_run_id,
+    sqlite_where=REQUESTS.c.closed_at.is_(None),
+    postgresql_where=REQUESTS.c.closed_at.is_(None),
+)
+
 DECISIONS = Table(
     "decisions",
     METADATA,

@@ -12,6 +12,13 @@ def upgrade() -> None:
     _add_to_turns()
     op.add_column("contents", sa.Column("erased_at", sa.Text))
     op.add_column("starts", sa.Column("erased_at", sa.Text))
+    op.create_index(
+        "ix_requests_open_of_runs",
+        "requests",
+        ["workflow_id", "first_run_id"],
+        sqlite_where=sa.text("closed_at IS NULL"),
+        postgresql_where=sa.text("closed_at IS NULL"),
+    )
     op.create_table(
         "spent",
         sa.Column("workflow_id", sa.Text, nullable=False),
