@@ -27,6 +27,9 @@ MINUTES = 38.0
 RESULTS = Path("benchmarks/results/latest.jsonl")
 
 
+Measure = Callable[[Outside], Awaitable[None]]
+
+
 class Suite:
     """One run of the benchmark."""
 
@@ -40,9 +43,19 @@ class Suite:
             for name, measure in self._scenarios().items():
                 if self.options.only in ("", name):
                     say(f"{name}: begun after {self.clock.spent_seconds:.0f} s")
-                    await measure(outside)
+                    await self._measured(name, measure, outside)
 
-    def _scenarios(self) -> dict[str, Callable[[Outside], Awaitable[None]]]:
+    async def _measured(self, name: str, measure: Measure, outside: Outside) -> None:
+        """One scenario. Whatever ends it is told at the end, and the others are measured all the same."""
+        try:
+            await measure(outside)
+        except Exception as failure:  # noqa: BLE001 - half an hour of numbers must not be lost to the last scenario
+            for reason in _reasons(failure):
+                self.records.failures.append(f"{name}: {reason}")
+                say(f"{name} FAILED: {reason}")
+            await outside.forget_refusals()
+
+    def _scenarios(self) -> dict[str, Measure]:
         return {"loops": self.loops, "long": self.long, "approvals": self.approvals, "load": self.load}
 
     async def loops(self, outside: Outside) -> None:
@@ -89,7 +102,14 @@ def main() -> int:
         say(line)
     suite.records.write(options.out, (verdict.line() for verdict in found))
     say(f"{suite.clock.spent_seconds / 60:.1f} minutes; JSON lines in {options.out}")
-    return int(any(verdict.says == "missed" for verdict in found))
+    return int(bool(suite.records.failures) or any(verdict.says == "missed" for verdict in found))
+
+
+def _reasons(failure: BaseException) -> list[str]:
+    """Every failure of a group by itself."""
+    if isinstance(failure, BaseExceptionGroup):
+        return [reason for each in failure.exceptions for reason in _reasons(each)]
+    return [f"{type(failure).__name__}: {failure}"]
 
 
 def say(line: str) -> None:

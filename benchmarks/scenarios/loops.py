@@ -29,7 +29,7 @@ class Cell(NamedTuple):
     repeats: int = 1
     """How often `concurrency` runs are started, one after another."""
     rounds: int = 1
-    within_seconds: float = 240
+    within_seconds: float = 480
 
     @property
     def about(self) -> dict[str, int | str]:
