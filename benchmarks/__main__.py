@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -38,7 +39,10 @@ class Suite:
         self.records, self.clock = Records(), Clock(MINUTES)
 
     async def run(self) -> None:
-        """Every scenario that was asked for, each in a world of its own."""
+        """Every scenario that was asked for, each in a world of its own. SIGTERM ends it, and all that it started."""
+        running = asyncio.current_task()
+        assert running is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
         async with an_outside(self.folder / "outside", self.options.seed) as outside:
             for name, measure in self._scenarios().items():
                 if self.options.only in ("", name):
