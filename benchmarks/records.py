@@ -30,6 +30,8 @@ class Records:
     kept: list[Record] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """What whoever reads the numbers must know."""
+    failures: list[str] = field(default_factory=list)
+    """Scenarios that broke off, and why: what they had measured by then stands."""
 
     def add(self, record: Record) -> None:
         """One more."""

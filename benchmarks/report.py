@@ -25,6 +25,7 @@ def tables(records: Records, verdicts: Sequence[Verdict]) -> Iterator[str]:
     yield from _loops(records)
     yield from _others(records)
     yield from (f"note: {note}" for note in records.notes)
+    yield from (f"FAILED: {failure}" for failure in records.failures)
     yield ""
     yield from promise_table(verdicts)
 

@@ -70,7 +70,9 @@ class McpServer:
         if asked.path == "/bench/counts":
             counts = {"pages": self.pages, "posted": self.posted, "posts": self.posts, "refused": self.refused}
             return Answered.of(counts)
-        return Answered.of({"status": "ok"}, 200 if asked.path == "/health" else 404)
+        if asked.path == "/bench/forget":
+            self.refused = []
+        return Answered.of({"status": "ok"}, 200 if asked.path in ("/health", "/bench/forget") else 404)
 
     def _rpc(self, message: Json, arrived: float) -> Answered:
         if "id" not in message:

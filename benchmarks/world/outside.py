@@ -76,6 +76,11 @@ class Outside:
         _check(told["refused"])
         return Counts(told["pages"], told["posts"], told["posted"])
 
+    async def forget_refusals(self) -> None:
+        """What was refused has been told: it is no reason for the next scenario to fail."""
+        await self._ask(self.api_port, "POST", "/bench/take")
+        await self._ask(self.mcp_port, "POST", "/bench/forget")
+
     async def _ask(self, port: int, method: str, path: str) -> dict[str, Any]:
         return await asyncio.to_thread(_ask_now, port, method, path)
 

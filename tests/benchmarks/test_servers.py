@@ -61,3 +61,5 @@ async def _a_wrong_code_is_told(activities: Activities, outside: Outside) -> Non
         await ActivityEnvironment().run(activities.call, wrong)
     with pytest.raises(ScriptFailed, match="1 requests were refused"):
         await outside.counts()
+    await outside.forget_refusals()
+    assert (await outside.counts()).calls("b") == 3
