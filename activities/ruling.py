@@ -144,7 +144,7 @@ class Rulings:
             taken_at = await self._decided.taken_at(decision)
             if problem := problem_with(decision, replace(about, taken_at=taken_at)):
                 problems.append(f"the decision of {decision.approver!r} does not count: {problem.sentence}")
-            elif not await self._decided.use(decision, approver_of(decision, in_force.roster), in_force.now):
+            elif taken_at is None and not await self._used(decision, in_force):
                 problems.append(f"the decision of {decision.approver!r} does not count: its nonce was used before")
             else:
                 counting.append(decision)
@@ -155,6 +155,9 @@ class Rulings:
         if ruling.effect is not RulingEffect.PERMIT and problems:
             ruling = ruling.model_copy(update={"reason": f"{problems[0]}; {ruling.reason}"[:400]})
         return ruling, tuple(counting)
+
+    async def _used(self, decision: Decision, in_force: _InForce) -> bool:
+        return await self._decided.use(decision, approver_of(decision, in_force.roster), in_force.now)
 
     async def _circumstances(self, prepared: Prepared, in_force: _InForce, demanded: Ruling) -> Circumstances:
         """All evidence of a call answers one request of this run; it is held against what policy demands today."""

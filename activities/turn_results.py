@@ -1,6 +1,7 @@
 """What Claude is told of the calls of its previous turn: from ledger and store, or what the workflow notes."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from pydantic import JsonValue, ValidationError
@@ -11,7 +12,7 @@ from activities.composing import OLDER, Block
 from activities.context_files import Shown
 from activities.conversations import Contents, Delta, RunKey
 from activities.keys import idempotency_key
-from activities.ledger import Ledger, LedgerEntry
+from activities.ledger import KnownResult, Ledger, LedgerEntry
 from activities.results.previews import is_large, one_line, preview
 from activities.results.reading import read_result
 from activities.results.requests import READ_RESULT_NAME, CannotRead, ReadRequest
@@ -22,8 +23,10 @@ from contracts.deployment import Deployment
 
 STUB_FROM = 400
 """A result of fewer bytes is no longer than the line that would stand for it."""
-SEARCHED = 200
+SEARCHED = 2000
 """Results, the newest first."""
+SEARCHED_BYTES = 8 * 1024 * 1024
+"""Of those in which the words may stand."""
 
 
 class Told(NamedTuple):
@@ -67,7 +70,7 @@ class TurnResults:
         content = await self._contents.get(outcome.result.digest) if outcome.result else None
         if content is None:
             return Told(outcome.message or outcome.status.value, failed=not outcome.done)
-        text = _shown(content, f"r{occurrence}", shown)
+        text = await asyncio.to_thread(_shown, content, f"r{occurrence}", shown)
         if outcome.age_seconds:
             text = f"[this was read {outcome.age_seconds} s ago; the server cannot be asked now]\n{text}"
         older = ""
@@ -92,15 +95,25 @@ class TurnResults:
     async def _read(self, run: RunKey, conversation: str, request: ReadRequest, shown: Shown) -> str:
         if not request.ref:
             known = await self._ledger.results_of(run, conversation, SEARCHED)
-            found = [(f"r{each.occurrence}", each.tool, await self._contents.get(each.address)) for each in known]
-            have = [(ref, tool, content) for ref, tool, content in found if content is not None]
-            return search_results(have, request.query, shown.result_bytes)
+            return await self._search(known, request.query, shown)
         entry = await self._entry(run, conversation, request.ref.removeprefix("r"))
         result = entry.outcome.result if entry is not None and entry.outcome is not None else None
         content = await self._contents.get(result.digest) if result is not None else None
         if content is None:
             raise CannotRead(f"ref: there is no result {request.ref!r} in this conversation")
-        return read_result(content, request, shown.result_bytes)
+        return await asyncio.to_thread(read_result, content, request, shown.result_bytes)
+
+    async def _search(self, known: Iterable[KnownResult], query: str, shown: Shown) -> str:
+        found: list[tuple[str, str, bytes]] = []
+        size = 0
+        for each in known:
+            content = await self._contents.get(each.address)
+            if content is not None and _may_hold(content, query):
+                size += len(content)
+                if size > SEARCHED_BYTES:
+                    break
+                found.append((f"r{each.occurrence}", each.tool, content))
+        return await asyncio.to_thread(search_results, found, query, shown.result_bytes)
 
     async def _entry(self, run: RunKey, conversation: str, occurrence: str) -> LedgerEntry | None:
         return await self._ledger.find(idempotency_key(self._deployment.id, run, conversation, occurrence))
@@ -117,6 +130,12 @@ class TurnResults:
             once=where[:200],
         )
         await self._audit.append(record)
+
+
+def _may_hold(content: bytes, query: str) -> bool:
+    """Whether it is worth a closer look: the words stand in it, or something is written otherwise than it reads."""
+    text = content.decode(errors="replace")
+    return "\\" in text or query.casefold() in text.casefold()
 
 
 def _block(tool_use_id: str, told: Told) -> Block:

@@ -130,7 +130,7 @@ async def connect(target: Target, service: str = "interlock-cli") -> "Client":
         return await Client.connect(
             **target.arguments,
             data_converter=DATA_CONVERTER,
-            plugins=[_tracing(service)],
+            plugins=_tracing(service),
             connect_timeout=CONNECTED_WITHIN,
             runtime=_silent_runtime(),
             grpc_compression=GrpcCompression.NONE if target.is_local else GrpcCompression.GZIP,
@@ -143,11 +143,14 @@ async def connect(target: Target, service: str = "interlock-cli") -> "Client":
 
 
 @functools.cache  # a process has one tracer
-def _tracing(service: str) -> "SimplePlugin":
-    from workers.telemetry import start_tracing
+def _tracing(service: str) -> "tuple[SimplePlugin, ...]":
+    """Nothing where nobody collects spans: a trace context costs each activity bytes of history."""
+    from workers.telemetry import is_collected, start_tracing
 
+    if not is_collected():
+        return ()
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # a collector that is down is not the user's concern
-    return start_tracing(service)
+    return (start_tracing(service),)
 
 
 @functools.cache

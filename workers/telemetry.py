@@ -1,6 +1,6 @@
-"""One trace from the CLI through workflow, activity, Claude and MCP server; exported when OTLP is configured.
+"""One trace from the CLI through workflow, activity, Claude and MCP server, where OTLP is configured.
 
-Without OTEL_EXPORTER_OTLP_ENDPOINT nothing is exported, but the trace context still travels.
+Without OTEL_EXPORTER_OTLP_ENDPOINT there are no spans, and no trace context travels.
 No prompt, argument or result is ever an attribute.
 """
 
@@ -18,8 +18,7 @@ _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT
 def start_tracing(service: str) -> SimplePlugin:
     """Set up the process's tracer once, before any client is made; the plugin to give to the client."""
     provider = create_tracer_provider(resource=Resource.create({"service.name": service}))
-    if is_collected():
-        provider.add_span_processor(BatchSpanProcessor(_exporter()))
+    provider.add_span_processor(BatchSpanProcessor(_exporter()))
     trace.set_tracer_provider(provider)
     return OpenTelemetryPlugin(add_temporal_spans=True)
 

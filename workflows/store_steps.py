@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from pydantic import JsonValue
 from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from activities.deciding import DecisionActivities
 from activities.extending import ExtendingActivities
@@ -24,6 +26,7 @@ from contracts.decisions import (
 )
 from contracts.runs import Registered, Resolution, RunEnded, RunToRegister
 from contracts.tools import ToolOutcome
+from workflows.reading import AT_ONCE
 from workflows.steps import STEADY, Run, described
 
 InputT = TypeVar("InputT")
@@ -49,8 +52,21 @@ async def open_request(request: RequestToOpen) -> OpenedRequest:
 
 
 async def close_request(request: RequestToClose) -> None:
-    """Take a request out of the inbox."""
-    await _record(PeopleActivities.close_request, request, f"{request.request_id}: {request.outcome}")
+    """Take a request out of the inbox; at once where that is quick, because what it asked about waits for it."""
+    summary = f"{request.request_id}: {request.outcome}"
+    try:
+        await workflow.execute_local_activity_method(
+            PeopleActivities.close_request,
+            request,
+            schedule_to_close_timeout=AT_ONCE,
+            retry_policy=RetryPolicy(maximum_attempts=1),
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            summary=summary[:200],
+        )
+    except FailureError as error:
+        if is_cancelled_exception(error):
+            raise
+        await _record(PeopleActivities.close_request, request, summary)
 
 
 async def pass_request(request: RequestToPass) -> None:

@@ -87,11 +87,10 @@ def _found(request: Request, page: int, row: int) -> str | Answer:
             return code[0]
     if READ_RESULT not in request.offered:
         raise Missing(f"the script needs row {row} of page {page}, which the request does not show")
-    reference = _reference_of(request, page)
-    ways: tuple[Json, ...] = (
-        {"ref": reference, "rows": f"{row}-{row}"},
-        {"ref": reference, "query": f"p{page}.{row}-"},
-    )
+    query, reference = f"p{page}.{row}-", _reference_of(request, page)
+    ways: tuple[Json, ...] = ({"query": query},)  # its turn is not shown any more: all results are searched
+    if reference:
+        ways = ({"ref": reference, "rows": f"{row}-{row}"}, {"ref": reference, "query": query})
     tried = _looks_since_the_last_page(request)
     for way in ways:
         if way not in [use.input for use in tried]:
@@ -107,11 +106,11 @@ def _looks_since_the_last_page(request: Request) -> list[ToolUse]:
 
 
 def _reference_of(request: Request, page: int) -> str:
-    """How the result is called in which a page stands. Raises Missing."""
+    """How the result is called in which a page stands; empty when the request does not show it."""
     for use in request.uses:
         if use.name == PAGE and _number_of(use) == page and (reference := _REFERENCE.search(use.text)):
             return reference[0]
-    raise Missing(f"the script needs a reference to page {page}, and the request shows none")
+    return ""
 
 
 def _number_of(use: ToolUse) -> int:

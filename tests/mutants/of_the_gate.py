@@ -196,8 +196,8 @@ ASKING = (
     ),
     RULING.off(
         "gate: a nonce counts once",
-        "elif not await self._decided.use(decision, approver_of(decision, in_force.roster), in_force.now):",
-        "elif approver_of(decision, in_force.roster) is None:",
+        "elif taken_at is None and not await self._used(decision, in_force):",
+        "elif taken_at is None and await self._used(decision, in_force) is None:",
         FORGE,
     ),
     RULING.off(

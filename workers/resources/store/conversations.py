@@ -137,12 +137,12 @@ class SqlConversations:
 
         def work(connection: Connection) -> Delta | None:
             asked = _find(connection, run, name, turn)
-            if asked is None or asked.outcome is not None:
-                return asked
+            if asked is None:
+                return None
             before = connection.scalar(_ADDRESS, {**_of(run, name), "of_turn": turn - 1})
             address = address_of(before or "", asked.user, assistant)
             if connection.execute(_ANSWER, {**values, "own_address": address}).rowcount != 1:
-                return _find(connection, run, name, turn)  # a rival was faster
+                return _find(connection, run, name, turn)  # it was answered before, or a rival was faster
             if spender is not None:
                 count_turn(connection, run, spender, outcome.usage, at)
             append(connection, _told(run, name, turn, address, outcome, at))

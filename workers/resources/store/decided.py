@@ -1,16 +1,34 @@
 """Decisions that were taken: a nonce counts for one statement alone, whatever run it is sent to."""
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from contracts.audit import AuditKind, AuditRecord
 from contracts.canonical import digest
 from contracts.decisions import Decision
 from contracts.model import Moment
 from workers.resources.store.audit import append
+from workers.resources.store.columns import MomentText
 from workers.resources.store.contents import put_content
 from workers.resources.store.database import Database, insert_new
 from workers.resources.store.schema import DECISIONS
+
+# Built once: that costs more than running them.
+_OF_NONCE = DECISIONS.c.nonce == bindparam("of_nonce")
+_STATEMENT = select(DECISIONS.c.statement).where(_OF_NONCE)
+_TAKEN_AT = select(DECISIONS.c.used_at).where(_OF_NONCE, DECISIONS.c.statement == bindparam("of_statement"))
+_COUNT_SINCE = select(func.count()).where(
+    DECISIONS.c.approver == bindparam("of_approver"),
+    DECISIONS.c.used_at >= bindparam("since", type_=MomentText),
+    DECISIONS.c.nonce != bindparam("besides"),
+)
+_OF_REQUEST = (
+    DECISIONS.c.first_run_id == bindparam("of_first_run_id"),
+    DECISIONS.c.approval_id == bindparam("of_approval_id"),
+)
+_IN_ORDER = (DECISIONS.c.used_at, DECISIONS.c.nonce)
+_NOTES = select(DECISIONS.c.approver, DECISIONS.c.note).where(*_OF_REQUEST, DECISIONS.c.note != "").order_by(*_IN_ORDER)
+_DECIDERS = select(DECISIONS.c.approver).where(*_OF_REQUEST).order_by(*_IN_ORDER)
 
 
 class SqlDecided:
@@ -38,37 +56,30 @@ class SqlDecided:
                     put_content(connection, decision.note.encode())
                 append(connection, _record(decision, approver, statement, at))
                 return True
-            standing = select(DECISIONS.c.statement).where(DECISIONS.c.nonce == row["nonce"])
-            return bool(connection.scalar(standing) == statement)
+            return bool(connection.scalar(_STATEMENT, {"of_nonce": row["nonce"]}) == statement)
 
         return await self._database.write(work)
 
     async def taken_at(self, decision: Decision) -> Moment | None:
         """When exactly this statement was taken; None when it never was."""
-        same = (DECISIONS.c.nonce == nonce_of(decision), DECISIONS.c.statement == decision.statement_digest())
-        query = select(DECISIONS.c.used_at).where(*same)
-        return await self._database.read(lambda connection: connection.scalar(query))
+        values = {"of_nonce": nonce_of(decision), "of_statement": decision.statement_digest()}
+        return await self._database.read(lambda connection: connection.scalar(_TAKEN_AT, values))
 
     async def count_since(self, approver: str, since: Moment, besides: Decision | None = None) -> int:
         """How many decisions of this person were taken since then, besides `besides`."""
-        query = select(func.count()).where(DECISIONS.c.approver == approver, DECISIONS.c.used_at >= since)
-        if besides is not None:
-            query = query.where(DECISIONS.c.nonce != nonce_of(besides))
-        return await self._database.read(lambda connection: int(connection.execute(query).scalar_one()))
+        values = {"of_approver": approver, "since": since, "besides": "" if besides is None else nonce_of(besides)}
+        return await self._database.read(lambda connection: int(connection.execute(_COUNT_SINCE, values).scalar_one()))
 
     async def notes(self, first_run_id: str, approval_id: str) -> tuple[tuple[str, str], ...]:
         """Approver and content address of the note, for every decision on one request that has one, oldest first."""
-        of_request = (DECISIONS.c.first_run_id == first_run_id, DECISIONS.c.approval_id == approval_id)
-        query = select(DECISIONS.c.approver, DECISIONS.c.note).where(*of_request, DECISIONS.c.note != "")
-        query = query.order_by(DECISIONS.c.used_at, DECISIONS.c.nonce)
-        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        values = {"of_first_run_id": first_run_id, "of_approval_id": approval_id}
+        rows = await self._database.read(lambda connection: connection.execute(_NOTES, values).all())
         return tuple((row.approver, row.note) for row in rows)
 
     async def deciders(self, first_run_id: str, approval_id: str) -> tuple[str, ...]:
         """The people whose decisions on one request were taken, each once, the first one first."""
-        of_request = (DECISIONS.c.first_run_id == first_run_id, DECISIONS.c.approval_id == approval_id)
-        query = select(DECISIONS.c.approver).where(*of_request).order_by(DECISIONS.c.used_at, DECISIONS.c.nonce)
-        found = await self._database.read(lambda connection: connection.execute(query).scalars().all())
+        values = {"of_first_run_id": first_run_id, "of_approval_id": approval_id}
+        found = await self._database.read(lambda connection: connection.execute(_DECIDERS, values).scalars().all())
         return tuple(dict.fromkeys(found))
 
 
