@@ -18,7 +18,7 @@ from activities.claude_port import Claude, ClaudeAnswer, ClaudeQuestion, ClaudeR
 from activities.clock import Clock
 from activities.composing import composed, objects
 from activities.context_files import ContextFiles, ContextSettings
-from activities.conversations import Contents, Conversations, Delta, RunKey
+from activities.conversations import ContentErased, Contents, Conversations, Delta, RunKey
 from activities.folding import Folded
 from activities.heartbeat import heartbeating
 from activities.identity import CurrentRun
@@ -107,6 +107,8 @@ class ClaudeActivities:
         """The turn as it stands in the store once its user side is appended."""
         context = self._contexts.of(request.automation)
         earlier = await self._conversations.read(run, request.conversation, before_turn=request.turn)
+        if any(not delta.user for delta in (*earlier, *([standing] if standing else []))):
+            raise _erased()
         prompt = self._filled(request, earlier)
         asked = standing.asked_of if standing is not None else ""  # a retry asks the model that was asked
         model = asked or prompt.settings.model or self._default_model
@@ -160,7 +162,10 @@ class ClaudeActivities:
         return known if known is not None else self._systems.keep(address, (await self._content(address)).decode())
 
     async def _content(self, address: str) -> bytes:
-        content = await self._contents.get(address)
+        try:
+            content = await self._contents.get(address)
+        except ContentErased as erased:
+            raise _erased() from erased
         if content is None:
             raise ApplicationError(f"the store has lost {address}", type="ConversationLost", non_retryable=True)
         return content
@@ -247,6 +252,10 @@ def _advice(text: str, schema: dict[str, JsonValue]) -> tuple[dict[str, JsonValu
             f"the answer has {len(text.encode())} bytes; advice is an object of at most {MAX_ADVICE_BYTES}",
         )
     return parsed, ""
+
+
+def _erased() -> ApplicationError:
+    return ApplicationError("what this run has heard and said was erased", type="Erased", non_retryable=True)
 
 
 def _named(error: object, request_id: str) -> str:
