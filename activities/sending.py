@@ -107,7 +107,7 @@ class Sending:
         if entry.final and entry.outcome is not None:
             return await self.with_facts(entry.outcome, prepared.call)
         tainted = await self._taint(prepared)
-        age = int((now - known.at).total_seconds())
+        age = max(1, int((now - known.at).total_seconds()))  # never as if it had been read now
         outcome = await self._finish(
             prepared, entry, LedgerState.DONE, CallStatus.DONE, f"read {age} s ago; {why}", content, age
         )

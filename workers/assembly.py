@@ -83,6 +83,7 @@ PASSED_THROUGH = (
     "workflows.machine",
     "workflows.steps",
     "workflows.reading",
+    "workflows.counting",
     "workflows.store_steps",
     "workflows.conversation",
     "workflows.refund.case",

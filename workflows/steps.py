@@ -19,15 +19,16 @@ from activities.tools import ToolActivities
 from contracts.canonical import digest
 from contracts.claude import CallNote, TurnOutcome, TurnRequest
 from contracts.decisions import Decision
-from contracts.policy import Ruling, RulingEffect
-from contracts.runs import Case, CaseT, Refusal, Unanswered
+from contracts.policy import Ruling
+from contracts.runs import Case, CaseT, Unanswered
 from contracts.tools import CallStatus, ChosenByClaude, Purpose, ToolCall, ToolOutcome, WhenHeld
+from workflows.counting import count_turn, remember_refusal
 from workflows.machine.situation import bounded
 from workflows.machine.unanswered import cause_of, held_to_the_last, spent_by
 from workflows.reading import read_at_once
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=5)
-KEPT_REFUSALS = 5
+KEPT_DOUBTS = 5
 LONGEST_WAIT = timedelta(hours=12)
 MOST_FAIRNESS_BYTES = 64
 """What Temporal takes for a fairness key."""
@@ -136,18 +137,10 @@ async def ask_claude(
         start_to_close=timedelta(minutes=15),
         schedule_to_close=timedelta(hours=6),
     )
-    _count(run, request, outcome)
+    count_turn(run, request, outcome)
     run.note(told=told)
     heed_cancellation(run)
     return outcome
-
-
-def _count(run: Run[Any], request: TurnRequest, outcome: TurnOutcome) -> None:
-    """Each turn once: a state that is acted in again reads answers that were paid for before."""
-    known = run.case.counted.get(request.conversation, 0)
-    if request.turn >= known:
-        counted = {**run.case.counted, request.conversation: request.turn + 1}
-        run.note(usage=run.case.usage.plus(outcome.usage), turns=run.case.turns + 1, counted=counted)
 
 
 async def ask_policy(run: Run[Any], call: ToolCall) -> Ruling:
@@ -162,7 +155,7 @@ async def ask_policy(run: Run[Any], call: ToolCall) -> Ruling:
         schedule_to_close=timedelta(hours=1),
         priority=_fair_to(call.server),
     )
-    _remember_refusal(run, call, ruling)
+    remember_refusal(run, call, ruling)
     heed_cancellation(run)
     return ruling
 
@@ -196,9 +189,9 @@ async def make_call(
         )
     taint = tuple(sorted({*run.case.taint, *outcome.taint}))
     run.note(tool_calls=run.case.tool_calls + 1, taint=taint)
-    _remember_refusal(run, call, outcome.ruling)
+    remember_refusal(run, call, outcome.ruling)
     if outcome.status is CallStatus.UNKNOWN:
-        run.note(doubts=(*run.case.doubts, described(call))[-KEPT_REFUSALS:])
+        run.note(doubts=(*run.case.doubts, described(call))[-KEPT_DOUBTS:])
     heed_cancellation(run)
     if outcome.status is CallStatus.UNKNOWN:
         raise StepFailed(
@@ -385,14 +378,6 @@ async def _attempt(
 def _fair_to(server: str) -> Priority:
     """Calls of one server queue behind each other, not behind those of every other server."""
     return Priority(fairness_key=server.encode("utf-8", "replace")[:MOST_FAIRNESS_BYTES].decode(errors="ignore"))
-
-
-def _remember_refusal(run: Run[Any], call: ToolCall, ruling: Ruling | None) -> None:
-    if ruling is None or ruling.effect is not RulingEffect.FORBID:
-        return
-    refusal = Refusal(tool=f"{call.server}.{call.tool}", reason=ruling.reason, allowing_rule=ruling.allowing_rule)
-    others = tuple(known for known in run.case.refusals if known.tool != refusal.tool)
-    run.note(refusals=(*others, refusal)[-KEPT_REFUSALS:])
 
 
 def heed_cancellation(run: Run[Any]) -> None:

@@ -835,7 +835,6 @@ async def test_a_call_that_is_cancelled_under_way_is_still_recorded() -> None:
         assert (await asyncio.wait_for(attempt, 5)).status is CallStatus.DONE
         assert (await bench.call(credit())).status is CallStatus.DONE
     assert len(toolbox.called) == 1
-    assert bench.heartbeats > 0
 
 
 async def test_a_new_run_of_the_same_workflow_id_inherits_nothing() -> None:

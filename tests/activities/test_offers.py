@@ -112,7 +112,7 @@ async def test_every_tool_has_a_name_of_its_own_that_the_messages_api_takes() ->
 async def test_an_offer_survives_the_store() -> None:
     offered = await offer("orders.*", "payments.*")
     assert offer_from(offer_bytes(offered)) == offered
-    assert [one.name for one in as_claude_tools(offered)] == names(offered)
+    assert [one.name for one in as_claude_tools(offered)] == [*names(offered), "read_result"]
 
 
 async def test_a_tool_that_is_not_as_it_was_accepted_is_not_offered() -> None:

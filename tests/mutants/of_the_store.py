@@ -66,7 +66,7 @@ THE_LEDGER = (
     ),
 )
 
-_PAST = "return bool(connection.scalar(standing) == statement)"
+_PAST = 'return bool(connection.scalar(_STATEMENT, {"of_nonce": row["nonce"]}) == statement)'
 
 ROWS = (
     DECIDED.off(
@@ -80,8 +80,8 @@ ROWS = (
     ),
     DECIDED.off(
         "store: decisions of the last hour",
-        "DECISIONS.c.approver == approver, DECISIONS.c.used_at >= since",
-        "DECISIONS.c.approver != approver, DECISIONS.c.used_at >= since",
+        'DECISIONS.c.approver == bindparam("of_approver"),',
+        'DECISIONS.c.approver != bindparam("of_approver"),',
         "test_the_decisions_of_one_person_since_a_moment_are_counted[sqlite]",
     ),
     TOTALS.off(

@@ -50,17 +50,19 @@ async def known(refund: Refund) -> KnownCase:
 
 
 async def reset(run: StoryRun, before: str, *, keep_decisions: bool = True) -> None:
-    """Reset the run to just before it scheduled the activity `before` for the first time."""
+    """Reset the run to just before it scheduled the activity `before`, or took the update `decide`, the first time."""
     history = await run.handle.fetch_history()
     last_task = 0
     for event in history.events:
         if event.HasField("workflow_task_completed_event_attributes"):
             last_task = event.event_id
-        scheduled = event.activity_task_scheduled_event_attributes
-        if event.HasField("activity_task_scheduled_event_attributes") and scheduled.activity_type.name == before:
+        updated = event.HasField("workflow_execution_update_accepted_event_attributes")
+        if (
+            before == "decide" and updated
+        ) or event.activity_task_scheduled_event_attributes.activity_type.name == before:
             break
     else:
-        raise AssertionError(f"{before} was never scheduled")
+        raise AssertionError(f"{before} is not in its history")
     excluded = [ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE]
     client = run.story.client
     await client.workflow_service.reset_workflow_execution(
@@ -232,7 +234,7 @@ async def test_a_request_that_was_answered_before_a_reset_and_is_held_after_it_i
         request = await refund.run.asked()
         await refund.run.decides(Verdict.REJECT)
         await refund.run.ending()
-        await reset(refund.run, before="close_request", keep_decisions=False)
+        await reset(refund.run, before="decide", keep_decisions=False)
         await refund.run.asked()
         before = await store.inbox.waiting(10)
         sweeper = sweeper_for(refund.story, after=timedelta(0))
