@@ -57,9 +57,8 @@ async def reset(run: StoryRun, before: str, *, keep_decisions: bool = True) -> N
         if event.HasField("workflow_task_completed_event_attributes"):
             last_task = event.event_id
         updated = event.HasField("workflow_execution_update_accepted_event_attributes")
-        if (
-            before == "decide" and updated
-        ) or event.activity_task_scheduled_event_attributes.activity_type.name == before:
+        scheduled = event.activity_task_scheduled_event_attributes.activity_type.name
+        if before == ("decide" if updated else scheduled):
             break
     else:
         raise AssertionError(f"{before} is not in its history")
