@@ -1,6 +1,7 @@
 """Every named protection of authority and effects, from a signature to the chain that tells of what came of it."""
 
 from tests.mutants.of_budgets import OF_BUDGETS
+from tests.mutants.of_context import OF_CONTEXT
 from tests.mutants.of_decisions import OF_DECISIONS
 from tests.mutants.of_documents import OF_DOCUMENTS
 from tests.mutants.of_erasure import OF_ERASURE
@@ -24,6 +25,7 @@ PROTECTIONS = (
     *OF_ERASURE,
     *OF_THE_SWEEPER,
     *OF_RUNS,
+    *OF_CONTEXT,
     *OF_RESULTS,
     *OF_BUDGETS,
 )

@@ -132,6 +132,7 @@ async def test_an_answer_is_named_by_a_digest_of_everything_up_to_it(store: Stor
     assert not {delta.address for delta in one} & {delta.address for delta in other}
     first = address_of("", one[0].user, ["hi"])
     assert [delta.address for delta in one] == [first, address_of(first, one[1].user, ["hi"])]
+    assert address_of("", one[1].user, ["hi"]) != one[1].address, "what came before is part of it"
 
 
 async def test_auditors_are_told_of_every_answer_once_with_its_address(store: Store) -> None:
