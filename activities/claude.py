@@ -71,7 +71,7 @@ class ClaudeActivities:
         run = await self._current.key()
         standing = await self._conversations.find(run, request.conversation, request.turn)
         if standing is not None and standing.outcome is not None:
-            return standing.outcome
+            return _for_history(standing.outcome)
         async with heartbeating():
             return await self._take_turn(run, request, standing)
 
@@ -86,7 +86,7 @@ class ClaudeActivities:
             run, request.conversation, request.turn, answer.content, outcome, now, budget.spender
         )
         taken = stored.outcome or outcome
-        return taken.model_copy(update={"usage": taken.usage.plus(summing_up)})
+        return _for_history(taken.model_copy(update={"usage": taken.usage.plus(summing_up)}))
 
     async def _budget(self, run: RunKey) -> Standing:
         """How the run stands with its budget, which has something left for this turn."""
@@ -218,6 +218,11 @@ class _Turn:
     deltas: tuple[Delta, ...]
     """Every one that is shown, this turn's last."""
     offer: tuple[OfferedTool, ...]
+
+
+def _for_history(outcome: TurnOutcome) -> TurnOutcome:
+    """Without what no workflow asks for: it stands with the answer, in the store and in the audit chain."""
+    return outcome.model_copy(update={"model": "", "request_id": ""})
 
 
 class _Anything(dict[str, str]):

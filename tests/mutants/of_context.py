@@ -54,14 +54,20 @@ OF_CONTEXT = (
     ),
     CONVERSATIONS.off(
         "context: an answer stands with its record",
-        "            append(connection, _told(run, name, turn, address, outcome, at))\n",
+        "            append(connection, _told(run, name, asked, assistant, address, outcome, at))\n",
         "",
         "test_auditors_are_told_of_every_answer_once_with_its_address[sqlite]",
     ),
     CONVERSATIONS.off(
         "context: an address stands for everything before it",
-        "[before, *(digest(side)",
-        '["", *(digest(side)',
+        "[before, side_digest(user)",
+        '["", side_digest(user)',
         "test_an_answer_is_named_by_a_digest_of_everything_up_to_it[sqlite]",
+    ),
+    In("workers/resources/audit/rows.py", "tests/workers/store/test_audit_of_conversations.py").off(
+        "context: a turn that was changed shows",
+        'values |= {"asked": side_digest(row["user"]), "said": side_digest(row["assistant"] or [])}',
+        "pass",
+        "test_a_turn_that_was_changed_in_the_store_is_found_out[sqlite]",
     ),
 )

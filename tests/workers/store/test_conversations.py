@@ -140,7 +140,8 @@ async def test_auditors_are_told_of_every_answer_once_with_its_address(store: St
     told = [await store.conversations.answer(RUN, "assessing", 0, ["hi"], answered(), at(n)) for n in range(3)]
 
     (record,) = audited(store, AuditKind.TURN)
-    assert (record.about, record.workflow_id) == (f"assessing {told[0].address}", RUN.workflow_id)
+    assert (record.about, record.workflow_id) == (told[0].address, RUN.workflow_id)
+    assert (record.facts["conversation"], record.facts["turn"]) == ("assessing", 0)
     assert record.facts["model"] == answered().model
     assert "hi" not in str(record.facts)
 

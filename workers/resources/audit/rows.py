@@ -1,6 +1,6 @@
 """What stands in the store, at one moment: the links of the chain, and the tables in the words of its records."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import datetime
 
 from pydantic import JsonValue
@@ -11,6 +11,7 @@ from contracts.canonical import canonical_json, digest
 from contracts.model import rfc3339
 from workers.resources.audit.links import Repeated
 from workers.resources.audit.told import Row
+from workers.resources.store.conversations import side_digest
 from workers.resources.store.erasure_records import of_entry, of_request, of_start
 from workers.resources.store.ledger import RECORDABLE
 from workers.resources.store.ledger_records import NAMED, is_told_in_full, json_digest
@@ -33,6 +34,7 @@ from workers.resources.store.schema import (
     STARTS,
     TAINTS,
     TOTALS,
+    TURNS,
 )
 from workers.resources.store.totals import share_digest
 
@@ -130,6 +132,16 @@ def extensions(connection: Connection) -> Iterator[Row]:
             "extended_at": _moment(row["extended_at"]),
         }
         yield Row(row["nonce"], stream_of(row["workflow_id"]), values)
+
+
+def turns(connection: Connection, erased: Container[str]) -> Iterator[Row]:
+    """Answered turns of conversations; of those of erased runs nothing but the address is left to compare."""
+    for row in _each(connection, select(TURNS).where(TURNS.c.address.is_not(None))):
+        run = f"{row['workflow_id']} ({row['first_run_id']})"
+        values: dict[str, JsonValue] = {"address": row["address"]}
+        if run not in erased:
+            values |= {"asked": side_digest(row["user"]), "said": side_digest(row["assistant"] or [])}
+        yield Row(f"{run} {row['conversation']} {row['turn']}", stream_of(row["workflow_id"]), values)
 
 
 def starts(connection: Connection) -> Iterator[Row]:

@@ -57,6 +57,7 @@ class Accounts:
     grants: dict[str, Told] = field(default_factory=dict)
     freezes: dict[str, Told] = field(default_factory=dict)
     extensions: dict[str, Told] = field(default_factory=dict)
+    turns: dict[str, Told] = field(default_factory=dict)
     kept: dict[str, Told] = field(default_factory=dict)
     cases: dict[str, Told] = field(default_factory=dict)
     dated_back: list[Finding] = field(default_factory=list)
@@ -128,6 +129,11 @@ class Accounts:
         told: dict[str, JsonValue] = {"extension": record.facts.get("extension"), "approver": record.who}
         told |= {"run": _run(record), "extended_at": rfc3339(record.at)}
         self.extensions[_text(record, "nonce")] = Told(*place, told)
+
+    def _turn(self, place: Place, record: AuditRecord) -> None:
+        name = f"{_run(record)} {record.facts.get('conversation')} {record.facts.get('turn')}"
+        sides = {side: record.facts.get(side) for side in ("asked", "said")}
+        self.turns[name] = Told(*place, {"address": record.about, **sides})
 
     def _run_started(self, place: Place, record: AuditRecord) -> None:
         run = _run(record)
@@ -219,6 +225,7 @@ _TAKING: dict[AuditKind, Callable[[Accounts, Place, AuditRecord], None]] = {
     AuditKind.RUN_STARTED: Accounts._run_started,
     AuditKind.RUN_ENDED: Accounts._run_ended,
     AuditKind.TAINTED: Accounts._tainted,
+    AuditKind.TURN: Accounts._turn,
     AuditKind.ERASED: Accounts._erased,
 }
 """Kind -> what it tells of; the others tell of no row."""

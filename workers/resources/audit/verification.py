@@ -33,6 +33,7 @@ def verify_store(connection: Connection, signed: SignedHeads, now: datetime) -> 
         *compared("emergency role", accounts.grants, rows.grants(connection)),
         *compared("freeze", accounts.freezes, rows.freezes(connection)),
         *compared("extension", accounts.extensions, rows.extensions(connection)),
+        *compared("turn", accounts.turns, rows.turns(connection, accounts.erased)),
         *compared("value of the store", accounts.kept, rows.kept(connection)),
         *accounts.dated_back,
         *compared("case", accounts.cases, rows.cases(connection)),

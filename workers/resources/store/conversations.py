@@ -145,7 +145,7 @@ class SqlConversations:
                 return _find(connection, run, name, turn)  # it was answered before, or a rival was faster
             if spender is not None:
                 count_turn(connection, run, spender, outcome.usage, at)
-            append(connection, _told(run, name, turn, address, outcome, at))
+            append(connection, _told(run, name, asked, assistant, address, outcome, at))
             answer = {"assistant": assistant, "outcome": outcome, "address": address}
             return asked.model_copy(update=answer)
 
@@ -154,20 +154,28 @@ class SqlConversations:
 
 def address_of(before: str, user: list[JsonValue], assistant: list[JsonValue]) -> str:
     """The digest of a conversation up to an answer: of the address before it, and of both sides as they are kept."""
-    sides = (json.dumps(side, separators=(",", ":")).encode() for side in (user, assistant))
-    return digest("\n".join([before, *(digest(side) for side in sides)]).encode())
+    return digest("\n".join([before, side_digest(user), side_digest(assistant)]).encode())
 
 
-def _told(run: RunKey, name: str, turn: int, address: str, outcome: TurnOutcome, at: Moment) -> AuditRecord:
+def side_digest(side: list[JsonValue]) -> str:
+    """The digest of one side of a turn as it is kept."""
+    return digest(json.dumps(side, separators=(",", ":")).encode())
+
+
+def _told(
+    run: RunKey, name: str, asked: Delta, said: list[JsonValue], address: str, outcome: TurnOutcome, at: Moment
+) -> AuditRecord:
     facts: dict[str, JsonValue] = {
-        "turn": turn,
+        "conversation": name,
+        "turn": asked.turn,
+        "asked": side_digest(asked.user),
+        "said": side_digest(said),
         "model": outcome.model,
         "request": outcome.request_id,
         "stopped": outcome.stop_reason.value,
         "usage": outcome.usage.model_dump(mode="json"),
     }
-    about = f"{name[:100]} {address}"
-    return AuditRecord(kind=AuditKind.TURN, at=at, **run.model_dump(), about=about, facts=facts)
+    return AuditRecord(kind=AuditKind.TURN, at=at, **run.model_dump(), about=address, facts=facts)
 
 
 def _of(run: RunKey, name: str) -> dict[str, object]:
