@@ -8,7 +8,7 @@ from temporalio.testing import WorkflowEnvironment
 from tests.long.errands import an_errand_of
 from tests.long.promises import SLACK_BYTES, broken_by
 
-TURNS = 60
+TURNS = 30
 RESULT_BYTES = 20_000
 
 
