@@ -8,10 +8,8 @@ STEPS: Mapping[str, str] = {
     "toolbox.definitions": "preparing",
     "authority.pinned": "preparing",
     "ledger.sent": "preparing",  # a compensation alone
-    "contents.put": "preparing",
     "ledger.find": "preparing",
-    "authority.policy": "ruling",
-    "authority.roster": "ruling",
+    "authority.rules_and_roster": "ruling",
     "taints.of": "ruling",
     "totals.peek": "ruling",
     "totals.reserve": "ruling",
