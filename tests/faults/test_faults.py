@@ -52,8 +52,8 @@ async def each_kind_once(lane: Lane) -> None:
 
 
 async def in_mid_call(lane: Lane) -> None:
-    """Workers die while the bank works."""
-    await kill_at_failpoints(lane, 4, FAULTS_SECONDS, (AMID,))
+    """Workers die while the bank works, and when it has just answered."""
+    await kill_at_failpoints(lane, 3, FAULTS_SECONDS, (AMID, "after toolbox.call"))
 
 
 PLANNED: Mapping[str, tuple[Source, str, Business, Setting]] = {
