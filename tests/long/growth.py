@@ -41,7 +41,7 @@ class Growth:
 
     @property
     def turns(self) -> list[Turn]:
-        """In order; what a continue-as-new adds belongs to no turn."""
+        """In order, without those that a continue-as-new has cut in two."""
         return [turn for events in self.histories for turn in _turns_of(events)]
 
     @property
@@ -95,8 +95,7 @@ def _turns_of(events: Events) -> list[Turn]:
     for event in events:
         if event.activity_task_scheduled_event_attributes.activity_type.name == "ask_claude":
             turns.append([])
-        if event.HasField("workflow_execution_continued_as_new_event_attributes"):
-            break
         if turns:
             turns[-1].append(event)
-    return [Turn(tuple(turn)) for turn in turns]
+    cut = events[-1].HasField("workflow_execution_continued_as_new_event_attributes")
+    return [Turn(tuple(turn)) for turn in (turns[:-1] if cut else turns)]
