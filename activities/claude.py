@@ -22,7 +22,7 @@ from activities.conversations import ContentErased, Contents, Conversations, Del
 from activities.folding import Folded
 from activities.heartbeat import heartbeating
 from activities.identity import CurrentRun
-from activities.inbox import Starts
+from activities.inbox import StartRecord, Starts
 from activities.offers import OfferedTool, as_claude_tools, offer_from, proposed
 from activities.prompt_files import Prompt, PromptBroken, PromptFiles, PromptSettings
 from activities.remembered import Remembered
@@ -76,8 +76,9 @@ class ClaudeActivities:
             return await self._take_turn(run, request, standing)
 
     async def _take_turn(self, run: RunKey, request: TurnRequest, standing: Delta | None) -> TurnOutcome:
-        budget = await self._budget(run)
-        turn = await self._begun(run, request, standing)
+        start = await self._started(run)
+        budget = await self._budget(run, start)
+        turn = await self._begun(run, request, standing, start.start.automation)
         folded, summing_up = await self._folded(turn, budget.spender)
         answer = await self._asked(await self._question(turn, folded, budget.told))
         outcome = await self._outcome(request, answer, turn.offer)
@@ -88,11 +89,14 @@ class ClaudeActivities:
         taken = stored.outcome or outcome
         return _for_history(taken.model_copy(update={"usage": taken.usage.plus(summing_up)}))
 
-    async def _budget(self, run: RunKey) -> Standing:
-        """How the run stands with its budget, which has something left for this turn."""
+    async def _started(self, run: RunKey) -> StartRecord:
         start = await self._starts.find(run)
         if start is None:
             raise ApplicationError("this run has no start record", type="NoStartRecord", non_retryable=True)
+        return start
+
+    async def _budget(self, run: RunKey, start: StartRecord) -> Standing:
+        """How the run stands with its budget, which has something left for this turn."""
         try:
             standing = await self._budgeting.standing(run, start, await self._clock.now())
         except NothingInForce as nothing:
@@ -103,9 +107,9 @@ class ClaudeActivities:
 
     # Composing what Claude sees.
 
-    async def _begun(self, run: RunKey, request: TurnRequest, standing: Delta | None) -> "_Turn":
+    async def _begun(self, run: RunKey, request: TurnRequest, standing: Delta | None, automation: str) -> "_Turn":
         """The turn as it stands in the store once its user side is appended."""
-        context = self._contexts.of(request.automation)
+        context = self._contexts.of(automation)
         earlier = await self._conversations.read(run, request.conversation, before_turn=request.turn)
         if any(not delta.user for delta in (*earlier, *([standing] if standing else []))):
             raise _erased()

@@ -61,7 +61,6 @@ class TurnRequest(Model):
     turn: int = Field(ge=0)
     prompt: str
     """Name of the prompt, for example `refund/assessing`."""
-    automation: str
     state: str
     variables: dict[str, str] = {}
     """Filled into the prompt's first message; only read at turn 0."""

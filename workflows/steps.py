@@ -118,7 +118,6 @@ async def ask_claude(
         conversation=name,
         turn=turn,
         prompt=prompt,
-        automation=run.name,
         state=run.case.state,
         variables=dict(variables or {}) if turn == 0 else {},
         tools=tools if turn == 0 else (),

@@ -40,7 +40,6 @@ def turn(number: int = 0, **more: Any) -> TurnRequest:
         "conversation": "errand",
         "turn": number,
         "prompt": "errand/thinking",
-        "automation": "errand",
         "state": "thinking",
         "variables": {"goal": "Find order A-17", "turns": "5"} if number == 0 else {},
         "tools": ("orders.*", "crm.*"),

@@ -41,7 +41,6 @@ def turn(number: int = 0, **more: Any) -> TurnRequest:
         "conversation": "errand",
         "turn": number,
         "prompt": "errand/thinking",
-        "automation": "errand",
         "state": "thinking",
         "variables": {"goal": "Find order A-17", "turns": "5"} if number == 0 else {},
         "tools": ("orders.*",),
@@ -81,9 +80,9 @@ def records(bench: Bench, kind: AuditKind) -> list[AuditRecord]:
 
 
 def small(tmp_path: Path, page: str = SMALL_PAGE) -> ContextFiles:
-    """A page with small sizes for the errand."""
-    (tmp_path / "errand").mkdir()
-    (tmp_path / "errand" / "context.toml").write_text(page)
+    """A page with small sizes for the automation of the start record."""
+    (tmp_path / "refund").mkdir()
+    (tmp_path / "refund" / "context.toml").write_text(page)
     return ContextFiles([tmp_path])
 
 

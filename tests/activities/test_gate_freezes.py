@@ -155,7 +155,7 @@ async def test_a_freeze_of_everything_does_not_stop_claude_from_thinking() -> No
     async with a_company(claude=ScriptedClaude([says("It was delivered.")])) as bench:
         await freezes(bench)
         turn = TurnRequest(
-            conversation="assessing", turn=0, prompt="errand/thinking", automation="errand", state="thinking",
+            conversation="assessing", turn=0, prompt="errand/thinking", state="thinking",
             variables={"goal": "Answer Dana.", "turns": "3"},
         )  # fmt: skip
         await bench.turn(turn)

@@ -323,7 +323,6 @@ async def _leaking_by_claude(target: Target, chance: random.Random) -> Told:
             conversation=conversation,
             turn=0,
             prompt="refund/assessing",
-            automation="errand",
             state="assessing",
             variables={"order_id": run.order, "limit_cents": "1"},
             tools=("mail.*",),
@@ -341,7 +340,6 @@ async def _asking_claude(target: Target, chance: random.Random) -> Told:
             conversation=word(chance),
             turn=0,
             prompt="refund/assessing",
-            automation="refund",
             state="assessing",
             variables={"order_id": run.order, "limit_cents": "1"},
         )
