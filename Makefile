@@ -35,7 +35,8 @@ forge: $(READY)  ## forged decisions by the hundred thousand, impostors, and pol
 faults: $(READY) ## workers, Temporal, stores and servers fail by the hundred; a bank counts: STORE=sqlite, postgresql or both
 	$(BIN)/python -m tests.faults --store $(STORE)
 
-long: $(READY)   ## errands of 500 and 2,000 turns, and 400 days without an answer: what they cost; some minutes
+long: $(READY)   ## errands of 500 and 2,000 turns, 400 days without an answer, conversations killed at every point; some minutes
+	INTERLOCK_EVERY_POINT=1 $(BIN)/python -m pytest -q tests/end_to_end/test_killed_turns.py
 	$(BIN)/python -m tests.long
 
 bench: $(READY)  ## Interlock beside a hand-written Temporal loop, each promise with its number; at most 40 minutes
