@@ -88,7 +88,7 @@ PASSED_THROUGH = (
     "workflows.conversation",
     "workflows.refund.case",
 )
-"""Imported once per process: pure, or guarded by tests. Our automations run in the sandbox, outside ones do not yet."""
+"""Imported once per process also where stories run in the sandbox: pure, or guarded by tests."""
 HEAVY = (
     "cedarpy",
     "jsonschema",

@@ -10,11 +10,9 @@ from activities.results.abridging import abridged, beginning, byte_size, clipped
 from activities.results.matching import asked_range, matching
 from activities.results.opening import NotThere, Opened, beside, opened, opened_at
 from activities.results.pages import Page, call_words, filled, going_on_in, numbers_words
-from activities.results.requests import READ_RESULT, READ_RESULT_NAME, CannotRead, ReadRequest, range_of
+from activities.results.requests import CannotRead, ReadRequest, range_of
 from activities.results.rows import Lines, holds
 from activities.results.values import unpacked
-
-__all__ = ["READ_RESULT", "READ_RESULT_NAME", "CannotRead", "ReadRequest", "read_result"]
 
 LONGEST_REASON = 1000
 _LONGEST_PLACE = 100

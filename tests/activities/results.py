@@ -4,7 +4,8 @@ import json
 import random
 import re
 
-from activities.results.reading import ReadRequest, read_result
+from activities.results.reading import read_result
+from activities.results.requests import ReadRequest
 
 WORDS = (
     "open",

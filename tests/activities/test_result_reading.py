@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from activities.arguments import misfit
-from activities.results.reading import READ_RESULT, CannotRead, ReadRequest, read_result
+from activities.results.reading import read_result
+from activities.results.requests import READ_RESULT, CannotRead, ReadRequest
 from tests.activities.results import (
     WORDS,
     calls_in,

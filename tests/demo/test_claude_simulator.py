@@ -17,7 +17,8 @@ from anthropic import AsyncAnthropic
 from anthropic.types import Message
 
 from activities.results.previews import one_line, preview
-from activities.results.reading import READ_RESULT, ReadRequest, read_result
+from activities.results.reading import read_result
+from activities.results.requests import READ_RESULT, ReadRequest
 from activities.results.shapes import shape_of
 from demo.mcp_servers import world
 from demo.mcp_servers.crm.complaints import COMPLAINTS
