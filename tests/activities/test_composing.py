@@ -93,6 +93,7 @@ def test_every_result_answers_a_call_of_the_message_before_wherever_the_cuts_are
         last = delta(9, answered=False, folded_before=folded, stubbed_before=max(folded, 5))
         messages = composed((*shown, last), "scripted", folded="[not shown]").messages
         assert [message["role"] for message in messages] == ["user", "assistant"] * (len(messages) // 2) + ["user"]
+        assert ids(messages[0], "tool_result", "tool_use_id") == [], "nothing was asked before the first message"
         for asked, told in zip(messages[1::2], messages[2::2], strict=True):
             assert ids(asked, "tool_use", "id") == ids(told, "tool_result", "tool_use_id") != []
 

@@ -68,6 +68,6 @@ OF_CONTEXT = (
         "context: a turn that was changed shows",
         'values |= {"asked": side_digest(row["user"]), "said": side_digest(row["assistant"] or [])}',
         "pass",
-        "test_a_turn_that_was_changed_in_the_store_is_found_out[sqlite]",
+        "test_a_turn_that_was_changed_in_the_store_is_found_out[sqlite-user]",
     ),
 )
