@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 
 STORE  ?= both
 
-.PHONY: help demo demo-production test stories forge faults long bench mutants check lock docs clean
+.PHONY: help demo demo-production test test-all stories forge faults long bench mutants check lock docs clean
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
 
@@ -23,8 +23,14 @@ demo: $(READY)   ## a refund from request to outcome, with its approval and a wo
 demo-production: $(READY) ## the same in production mode: people with keys, and nothing counts unsigned
 	$(BIN)/python -m demo.story --mode production
 
-test: $(READY)   ## the tests
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder  # three on two cores, as many wait; files in the order of tests/conftest.py
+# Three on two cores, as many wait; files in the order of tests/conftest.py.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+test: $(READY)   ## the tests; of those that are many alike a share, drawn by lot with every commit
+	$(PYTEST) --share 1/5
+
+test-all: $(READY) ## every test; a quarter of an hour
+	$(PYTEST)
 
 stories: $(READY) ## the stories of automations outside the repository: make stories OUTSIDE=/path/to/folder
 	INTERLOCK_AUTOMATIONS=$(OUTSIDE) $(BIN)/python -m pytest -p tests.conftest -c pyproject.toml --rootdir . $(OUTSIDE)/tests

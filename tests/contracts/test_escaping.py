@@ -12,6 +12,8 @@ from rich.cells import cell_len
 from cli.printing import say, say_table, tell
 from contracts.escaping import markdown, plain
 
+pytestmark = pytest.mark.many
+
 EVERY_CODE_POINT = range(0x110000)
 INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs", "Mn", "Mc", "Me")
 FILLERS = "\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5\u00ad\u200b\u200d\u2060\ufeff"

@@ -25,6 +25,8 @@ from demo.mcp_servers.mail.outbox import Outbox
 from demo.mcp_servers.orders.book import OrderBook
 from tests.demo.asking import BOWL, Answer, ask
 
+pytestmark = pytest.mark.many
+
 ROOT = Path(__file__).parents[2]
 SECONDS_TO_WAIT = 30
 

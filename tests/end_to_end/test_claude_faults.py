@@ -9,6 +9,8 @@ from tests.end_to_end.setup import Setup
 from tests.end_to_end.simulator import Fault
 from workers.embedded.plan import SIMULATOR
 
+pytestmark = pytest.mark.many
+
 TRANSIENT: dict[str, Fault] = {
     "overloaded_529": {"kind": "status", "status": 529},
     "internal_500": {"kind": "status", "status": 500},

@@ -7,10 +7,13 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from tests.end_to_end.development import Dev
 from tests.end_to_end.processes import REPOSITORY, children_of, is_running, kill, output_of, until
+
+pytestmark = pytest.mark.many
 
 
 @pytest_asyncio.fixture(loop_scope="session")

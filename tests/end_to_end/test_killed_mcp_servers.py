@@ -1,9 +1,13 @@
 """kill -9 of an MCP server in mid-call: what may be sent again is, what may not waits for a person."""
 
+import pytest
+
 from contracts.decisions import Verdict
 from tests.end_to_end.processes import kill, until
 from tests.end_to_end.setup import Setup
 from workers.embedded.plan import PAYMENTS
+
+pytestmark = pytest.mark.many
 
 
 async def test_a_credit_in_flight_when_payments_dies_is_sent_again_with_its_key_and_counted_once(setup: Setup) -> None:

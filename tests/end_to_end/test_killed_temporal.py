@@ -1,9 +1,13 @@
 """kill -9 of the embedded Temporal server, and its restart on the same file."""
 
+import pytest
+
 from contracts.decisions import Verdict
 from tests.end_to_end.processes import until
 from tests.end_to_end.setup import Setup
 from workers.embedded.plan import TEMPORAL
+
+pytestmark = pytest.mark.many
 
 SLOW_ANSWER = {"kind": "delay", "seconds": 2, "after_events": 2}
 GOAL = "Write customer C-7 a mail about the open orders."

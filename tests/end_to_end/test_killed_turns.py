@@ -10,6 +10,8 @@ from tests.end_to_end.processes import is_running, until
 from tests.end_to_end.setup import Setup
 from workers.embedded.plan import WORKER
 
+pytestmark = pytest.mark.many
+
 POINTS = {
     "before conversations.ask": [1, 2],
     "after conversations.ask": [1, 2],

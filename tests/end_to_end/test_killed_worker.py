@@ -13,6 +13,8 @@ from tests.end_to_end.runs import Run
 from tests.end_to_end.setup import Setup
 from workers.embedded.plan import WORKER
 
+pytestmark = pytest.mark.many
+
 RECOVERED_WITHIN = timedelta(seconds=15)
 MID_STREAM = {"kind": "delay", "seconds": 60, "after_events": 3}
 SLOWLY = {"kind": "delay", "seconds": 1}

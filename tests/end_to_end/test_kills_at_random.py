@@ -3,8 +3,12 @@
 import asyncio
 from random import Random
 
+import pytest
+
 from tests.end_to_end.setup import Setup
 from workers.embedded.plan import PAYMENTS, TEMPORAL, WORKER
+
+pytestmark = pytest.mark.many
 
 SEED = 7
 REFUNDS = 6

@@ -1,9 +1,13 @@
 """Runs from start to outcome, with Claude's real wire format, real MCP servers and the stock Temporal CLI."""
 
+import pytest
+
 from contracts.decisions import Decision, Verdict
 from tests.end_to_end.processes import output_of, until
 from tests.end_to_end.runs import Run
 from tests.end_to_end.setup import Setup, temporal_cli
+
+pytestmark = pytest.mark.many
 
 CUSTOMER = "dana.reeves@example.com"
 LATE_ORDERS = "Find the late orders of customer C-7, leave a note in the customer's file and write the customer a mail."

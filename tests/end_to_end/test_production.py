@@ -14,6 +14,8 @@ from tests.end_to_end.processes import output_of, until
 from tests.end_to_end.setup import started
 from workers.embedded.temporal_server import temporal_binary
 
+pytestmark = pytest.mark.many
+
 UNSIGNED = "unsigned decisions count in development mode only; this deployment runs in production: make a key"
 DIALOG = "//dialog[@open]"
 

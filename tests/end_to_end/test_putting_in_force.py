@@ -3,9 +3,12 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from tests.end_to_end.company import WHY, Company
+
+pytestmark = pytest.mark.many
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -1,8 +1,12 @@
 """One trace from the client to the MCP servers, and nothing in any span that people wrote or a tool was told."""
 
+import pytest
+
 from tests.end_to_end.collector import Collector
 from tests.end_to_end.processes import until
 from tests.end_to_end.setup import Setup
+
+pytestmark = pytest.mark.many
 
 START = "StartWorkflow:refund"
 ON_THE_WAY = {

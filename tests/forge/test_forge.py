@@ -1,5 +1,6 @@
 """Nothing forged counts: a seeded selection of what `make forge` does by the hundred thousand."""
 
+import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from contracts.decisions import Check
@@ -7,6 +8,8 @@ from tests.forge.impostors import VARIANTS, send_impostors
 from tests.forge.in_process import forge, genuine_ones_count
 from tests.forge.kinds import KINDS
 from tests.forge.through_server import forge_through_server, replay_to_the_next_run
+
+pytestmark = pytest.mark.many
 
 SEED = 20261125
 SELECTED = 8 * len(KINDS)

@@ -29,6 +29,8 @@ from workers.embedded.polling import until
 from workers.embedded.program import HealthUrl, LogSection, Program
 from workers.embedded.running import RunningDevelopment, read_running
 
+pytestmark = pytest.mark.many
+
 AS_IT_IS: Mapping[str, str] = {}
 IN_TIME = timedelta(seconds=40)
 REPOSITORY = Path(__file__).parents[2]

@@ -30,6 +30,8 @@ from workers.resources.audit.told import Accounts
 from workers.resources.audit.verification import verify_store
 from workers.resources.store import Store
 
+pytestmark = pytest.mark.many
+
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 PLANTED = digest(b"planted")
 

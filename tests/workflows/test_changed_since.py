@@ -19,6 +19,8 @@ from tests.story import DEPLOYMENT, Story, StoryRun, a_story
 from tests.workflows.errand_world import DONE, MAIL, tools
 from tests.workflows.refund_world import Books, claude_advising, rules
 
+pytestmark = pytest.mark.many
+
 PRODUCTION = DEPLOYMENT.model_copy(update={"mode": Mode.PRODUCTION})
 RITA, ADA = Signer("rita"), Signer("ada", ("finance_manager",))
 DANA, ERIK = (Signer(name, ("finance_manager", "support_lead")) for name in ("dana", "erik"))

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from activities.conversations import RunKey
@@ -12,6 +13,8 @@ from tests.doubles import in_turn, says_no
 from tests.story import DEPLOYMENT, StoryRun
 from tests.workflows.errand_world import DONE, FIND, MAIL, NOTE, OTHER_MAIL, an_errand, tools
 from tests.workflows.refund_world import Books, a_refund
+
+pytestmark = pytest.mark.many
 
 
 async def continued(run: StoryRun) -> str:

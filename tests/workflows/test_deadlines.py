@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.testing import WorkflowEnvironment
@@ -13,6 +14,8 @@ from policies.engine import CedarRules
 from tests.authority import Signer, roster_of
 from tests.story import StoryRun
 from tests.workflows.refund_world import SIGN_EVERY_CREDIT, Refund, a_refund, rules
+
+pytestmark = pytest.mark.many
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 RITA, DANA, DORA = Signer("rita"), Signer("dana", ("finance_manager",)), Signer("dora", ("finance_director",))

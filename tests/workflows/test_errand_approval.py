@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from contracts.decisions import Verdict
@@ -9,6 +10,8 @@ from tests.doubles import RulesInTurn, ScriptedClaude, asks_for
 from tests.story import a_story
 from tests.workflows.errand_world import DONE, FIND, MAIL, NOTE, OTHER_MAIL, an_errand, tools
 from tests.workflows.refund_world import rules
+
+pytestmark = pytest.mark.many
 
 
 async def test_a_call_waits_for_approval_while_the_others_of_its_turn_are_made(temporal: WorkflowEnvironment) -> None:

@@ -13,6 +13,8 @@ from contracts.tools import EffectClass
 from tests.doubles import RecordingToolbox, ScriptedClaude, answer_of, asks_for
 from tests.workflows.errand_world import DONE, FIND, MAIL, NOTE, an_errand, tools
 
+pytestmark = pytest.mark.many
+
 HALF_A_DAY = timedelta(hours=12, minutes=2)
 CLOSED = NotSent("closed", retry_after_seconds=3600)
 

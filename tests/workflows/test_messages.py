@@ -19,6 +19,8 @@ from tests.workflows.refund_world import Books, a_refund, claude_advising, rules
 from workers.embedded.temporal_server import temporal_binary
 from workers.resources.known_keys import KnownKeys
 
+pytestmark = pytest.mark.many
+
 OTHER_DIGEST = "sha256:" + "0" * 64
 MALFORMED: dict[str, tuple[tuple[Any, ...], str]] = {
     "no payload": ((), "the signal has no payload; send one JSON object"),

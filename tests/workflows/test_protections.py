@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from temporalio import workflow
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
@@ -22,6 +23,8 @@ from tests.doubles import in_turn
 from tests.story import DEPLOYMENT, Story, a_story
 from tests.workflows.refund_world import Books, a_refund, claude_advising
 from workers.assembly import activities_of
+
+pytestmark = pytest.mark.many
 
 CREDIT = ToolCall(
     server="payments",

@@ -22,6 +22,8 @@ from tests.workflows.test_audit_trail import accounts_of, compared, key_of
 from workers.resources.audit.history import disagreements, done_by_run
 from workflows.reading import MOST_UNTOLD_VISITS, TRIES, read_at_once
 
+pytestmark = pytest.mark.many
+
 ORDER = ToolCall(server="orders", tool="find_order", arguments={"order_id": "A-17"}, step="find")
 
 

@@ -13,6 +13,8 @@ from tests.doubles import ScriptedClaude, says_no
 from tests.story import a_story
 from tests.workflows.refund_world import READS_FIRST, Books, a_refund, advises, claude_advising
 
+pytestmark = pytest.mark.many
+
 CREDIT_UNDONE = ["payments.issue_credit", "payments.reverse_credit"]
 
 

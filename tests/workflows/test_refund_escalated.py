@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from activities.claude_port import ClaudeRejected
@@ -11,6 +12,8 @@ from contracts.decisions import RequestKind, Verdict
 from contracts.tools import EffectClass
 from tests.doubles import ScriptedClaude, answer_of, in_turn, says, says_no
 from tests.workflows.refund_world import READS_FIRST, Books, a_refund, advises
+
+pytestmark = pytest.mark.many
 
 REFUSED = answer_of(says("I would rather not."), "refusal")
 

@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from contracts.decisions import Verdict
 from tests.doubles import RecordingToolbox, in_turn, says_no
 from tests.workflows.refund_world import Books, a_refund
+
+pytestmark = pytest.mark.many
 
 LOCKED = says_no("the order is locked")
 TOO_LATE = says_no("the credit was paid out already")

@@ -20,6 +20,8 @@ from workers.resources.known_keys import KnownKeys
 from workflows.catalog import Catalog
 from workflows.machine.guard import MessageGuard
 
+pytestmark = pytest.mark.many
+
 PRODUCTION = Deployment(id=DEPLOYMENT.id, namespace=DEPLOYMENT.namespace, mode=Mode.PRODUCTION)
 RITA, DANA, ERIK = Signer("rita"), Signer("dana", ("finance_manager",)), Signer("erik", ("finance_manager",))
 STRANGER = Signer("dana", ("finance_manager",))

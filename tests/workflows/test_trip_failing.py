@@ -11,6 +11,8 @@ from contracts.decisions import Verdict
 from tests.doubles import in_turn, says_no
 from tests.workflows.trip_world import SERVERS, Bookings, a_trip, the_line_is_cut, until_it_pauses, until_visited
 
+pytestmark = pytest.mark.many
+
 FIVE_MINUTES = timedelta(minutes=5, seconds=1)
 FULL = says_no("nothing is left")
 STATE_OF = {"flights": "flying", "rooms": "lodging", "cars": "driving", "cards": "paying"}

@@ -20,6 +20,8 @@ from tests.workflows.trip_world import (
     until_it_pauses,
 )
 
+pytestmark = pytest.mark.many
+
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 NO_CAR = says_no("nothing is left")
 LOCKED = says_no("the desk is closed")

@@ -19,6 +19,8 @@ from tests.doubles import RecordingToolbox, in_turn, says_no
 from tests.story import DEPLOYMENT
 from tests.workflows.refund_world import Books, Refund, a_refund
 
+pytestmark = pytest.mark.many
+
 LOST = OutcomeUnknown("the wire went silent")
 STEP = "payments.issue_credit"
 

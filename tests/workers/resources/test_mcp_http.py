@@ -26,6 +26,8 @@ from tests.workers.resources.doubles import (
 )
 from workers.resources.mcp_connections import McpConnections, limits
 
+pytestmark = pytest.mark.many
+
 ERAS = ["auto", "legacy"]
 era = pytest.mark.parametrize("era", ERAS)
 

@@ -17,6 +17,8 @@ from contracts.tools import Delivered, EffectClass, Lookup
 from tests.workers.resources.doubles import PLAIN, SDK, connections, declared, eventually, stdio, tool
 from workers.resources.mcp_connections import McpConnections, limits
 
+pytestmark = pytest.mark.many
+
 MIB = 1024 * 1024
 PORT: type[Toolbox] = McpConnections
 

@@ -37,6 +37,8 @@ from workers.resources.store.schema import (
     STARTS,
 )
 
+pytestmark = pytest.mark.many
+
 POSITIONS = 8
 SWAPS = (swap_payloads, swap_rows)
 """The last row changes places with the first."""
