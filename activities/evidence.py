@@ -11,7 +11,7 @@ from activities.conversations import RunKey
 from activities.entitlement import entitled, everybody_decides
 from activities.inbox import InboxEntry
 from contracts.authority import BreakGlass
-from contracts.decisions import Check, Decision
+from contracts.decisions import APPROVED, Check, Decision
 from contracts.deployment import Deployment, Mode
 from contracts.roster import Person, PublicKey, Roster
 from contracts.runs import StartStatement
@@ -98,7 +98,7 @@ def _open_request(decision: Decision, about: Circumstances) -> str:
     request = about.request
     if request is None or request.request_id != decision.approval_id:
         return f"this run has no request {decision.approval_id!r}; read the request again"
-    if request.closed_at is not None and request.outcome != "approved":
+    if request.closed_at is not None and request.outcome != APPROVED:
         return f"{request.request_id} was {request.outcome}; nothing can be decided by it any more"
     return ""
 

@@ -44,10 +44,12 @@ class StartActivities:
         """
         pseudonym = await self._starts.pseudonym(wanted.start.requester)
         now = await self._clock.now()
+        record = StartRecord(run=await self._current.key(), start=wanted.start, request=wanted.request)
         refused = _does_not_fit(wanted) or await self._unproved(wanted.start, now)
+        if refused and await self._starts.find(record.run) == record:
+            return Registered(requester_pseudonym=pseudonym)  # it comes again, after a task that was lost
         if refused:
             return Registered(requester_pseudonym=pseudonym, refused=refused[:400])
-        record = StartRecord(run=await self._current.key(), start=wanted.start, request=wanted.request)
         try:
             await self._starts.register(record, now, self._most_active)
         except CaseTaken as taken:

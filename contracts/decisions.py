@@ -38,6 +38,8 @@ class Verdict(StrEnum):
 
 APPROVAL_VERDICTS = (Verdict.APPROVE, Verdict.REJECT, Verdict.RETURN)
 OUTCOME_VERDICTS = (Verdict.HAPPENED, Verdict.DID_NOT_HAPPEN, Verdict.ABANDON)
+APPROVED = "approved"
+"""How an approval request ends whose quorum was reached."""
 
 
 class Decision(Model):

@@ -8,7 +8,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from contracts.claude import CallNote, ProposedCall, StopReason
-    from contracts.decisions import Decision, DisplayLine
+    from contracts.decisions import APPROVED, Decision, DisplayLine
     from contracts.model import Model
     from contracts.policy import Ruling
     from contracts.runs import Case, Ending
@@ -188,7 +188,7 @@ class ErrandWorkflow(Automation[ErrandCase]):
             await self.open_approval(pending.ruling, f"May Claude call {about}?", lines)
 
     def _settle(self, pending: PendingCall, answer: Answer) -> None:
-        if answer.outcome == "approved":
+        if answer.outcome == APPROVED:
             self._replace_call(pending, pending.model_copy(update={"evidence": answer.evidence}))
             return
         by = f" by {answer.approver}" if answer.approver else ""

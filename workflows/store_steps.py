@@ -16,6 +16,7 @@ from activities.resolving import ResolvingActivities
 from activities.starts import StartActivities
 from contracts.budgets import BudgetExtended, BudgetToExtend
 from contracts.decisions import (
+    APPROVED,
     CheckedDecisions,
     Decision,
     DecisionsToCheck,
@@ -35,9 +36,8 @@ OutputT = TypeVar("OutputT")
 
 async def register_run(run: Run[Any], request: dict[str, JsonValue]) -> Registered:
     """Verify and store the start record; without one nothing has an effect."""
-    return await _record(
-        StartActivities.register_run, RunToRegister(start=run.case.start, request=request), "start record"
-    )
+    wanted = RunToRegister(start=run.case.start, request=request)
+    return await _quickly(StartActivities.register_run, wanted, "start record")
 
 
 async def record_ending(run: Run[Any]) -> None:
@@ -52,21 +52,13 @@ async def open_request(request: RequestToOpen) -> OpenedRequest:
 
 
 async def close_request(request: RequestToClose) -> None:
-    """Take a request out of the inbox; at once where that is quick, because what it asked about waits for it."""
-    summary = f"{request.request_id}: {request.outcome}"
-    try:
-        await workflow.execute_local_activity_method(
-            PeopleActivities.close_request,
-            request,
-            schedule_to_close_timeout=AT_ONCE,
-            retry_policy=RetryPolicy(maximum_attempts=1),
-            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            summary=summary[:200],
-        )
-    except FailureError as error:
-        if is_cancelled_exception(error):
-            raise
-        await _record(PeopleActivities.close_request, request, summary)
+    """Take a request out of the inbox; at once where it was approved and that is quick, because the call waits for it.
+
+    What is done at once is done before history has it, and the answer to it may have to be checked once more: of an
+    approval that is foreseen (activities.deciding), and the gate looks at it again.
+    """
+    step = _quickly if request.outcome == APPROVED else _record
+    await step(PeopleActivities.close_request, request, f"{request.request_id}: {request.outcome}")
 
 
 async def pass_request(request: RequestToPass) -> None:
@@ -97,6 +89,23 @@ async def extend_budget(decision: Decision) -> BudgetExtended:
     more = decision.value or "as much again"
     summary = f"{decision.approver[:60]} extends the budget: {more}"
     return await _record(ExtendingActivities.extend_budget, BudgetToExtend(decision=decision), summary)
+
+
+async def _quickly(method: Callable[[Any, InputT], Awaitable[OutputT]], request: InputT, summary: str) -> OutputT:
+    """A step that may be done twice, done within this workflow task; else, with patience, by an activity of its own."""
+    try:
+        return await workflow.execute_local_activity_method(
+            method,
+            request,
+            schedule_to_close_timeout=AT_ONCE,
+            retry_policy=RetryPolicy(maximum_attempts=1),
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            summary=summary[:200],
+        )
+    except FailureError as error:
+        if is_cancelled_exception(error):
+            raise
+        return await _record(method, request, summary)
 
 
 async def _record(method: Callable[[Any, InputT], Awaitable[OutputT]], request: InputT, summary: str) -> OutputT:

@@ -9,8 +9,9 @@ from temporalio.exceptions import ApplicationError
 
 from activities.authority import NothingInForce
 from activities.deciding import DecisionActivities
+from activities.people import PeopleActivities
 from contracts.canonical import digest
-from contracts.decisions import Check, CheckedDecision, Decision, DecisionsToCheck, Verdict
+from contracts.decisions import Check, CheckedDecision, Decision, DecisionsToCheck, RequestToClose, Verdict
 from contracts.policy import Obligation
 from contracts.roster import Roster
 from tests.activities.bench import NINE, PRODUCTION, Bench, a_bench
@@ -42,6 +43,12 @@ async def checked(bench: Bench, *arrived: Decision, beside: tuple[Decision, ...]
     """What is said of decisions that arrive together."""
     check = DecisionsToCheck(arrived=arrived, counted=beside)
     return (await bench.environment().run(bench.bound(DecisionActivities).check_decisions, check)).checked
+
+
+async def closed(bench: Bench, outcome: str) -> None:
+    """The request has left the inbox."""
+    closing = RequestToClose(request_id=bench.decision(ACTION).approval_id, outcome=outcome, by="dana")
+    await bench.environment().run(bench.bound(PeopleActivities).close_request, closing)
 
 
 def in_production(bench: Bench, *signers: Signer, **more: Any) -> None:
@@ -87,6 +94,48 @@ async def test_checking_the_same_decision_again_after_a_crash_gives_the_same_ans
     decision = dana.signed(await asked(bench))
     in_production(bench, dana, decisions_per_hour=1)
     assert await checked(bench, decision) == await checked(bench, decision)
+
+
+async def test_an_approval_that_has_closed_its_request_counts_in_the_check_that_follows_a_lost_task(
+    bench: Bench,
+) -> None:
+    dana, risa = Signer("dana", (FINANCE,)), Signer("risa", (FINANCE,))
+    decision = dana.signed(await asked(bench))
+    never_taken = risa.signed(await asked(bench))
+    in_production(bench, dana, risa)
+    await checked(bench, decision)
+    await closed(bench, "approved")
+    bench.clock.forward(timedelta(days=1))
+
+    (again,) = await checked(bench, decision)
+    assert (again.counts, again.fulfilled) == (True, True), "refused, it would leave a run that nobody can answer"
+    (late,) = await checked(bench, never_taken)
+    assert late.check is Check.EXPIRED
+
+
+async def test_after_a_lost_task_a_copy_of_an_approval_fills_no_second_place(bench: Bench) -> None:
+    dana, risa = Signer("dana", (FINANCE,)), Signer("risa", (FINANCE,))
+    decision = await asked(bench, (FINANCE, 2))
+    first, second = dana.signed(decision), risa.signed(decision)
+    in_production(bench, dana, risa)
+    await checked(bench, first, second)
+    await closed(bench, "approved")
+
+    copied, again = await checked(bench, first, second, beside=(first,))
+    assert (copied.counts, copied.check) == (False, Check.ALREADY_DECIDED)
+    assert (again.counts, again.fulfilled) == (True, True)
+    (junk,) = await checked(bench, first.model_copy(update={"signature": second.signature}))
+    assert junk.check is Check.SIGNATURE
+
+
+async def test_an_approval_that_was_taken_before_its_request_was_withdrawn_counts_no_more(bench: Bench) -> None:
+    dana = Signer("dana", (FINANCE,))
+    decision = dana.signed(await asked(bench, (FINANCE, 2)))
+    in_production(bench, dana)
+    await checked(bench, decision)
+    await closed(bench, "withdrawn")
+    (again,) = await checked(bench, decision)
+    assert again.check is Check.OPEN_REQUEST
 
 
 async def test_nothing_can_be_decided_for_a_run_nobody_registered(bench: Bench) -> None:

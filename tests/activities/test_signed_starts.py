@@ -66,6 +66,16 @@ async def test_a_run_that_its_requester_has_signed_for_is_registered_again_and_a
     assert record.start == start
 
 
+async def test_a_run_that_is_registered_stays_so_when_it_comes_again_after_its_statement_has_grown_old(
+    bench: Bench,
+) -> None:
+    start = RITA.starts(STATEMENT)
+    await registered(bench, start)
+    bench.clock.forward(REGISTERED_WITHIN + timedelta(minutes=1))
+    assert (await registered(bench, start)).refused == ""
+    assert "sign a new one" in (await registered(bench, start, "another run")).refused
+
+
 async def test_a_service_asks_for_people(bench: Bench) -> None:
     start = DESK.starts(STATEMENT, on_behalf_of=("nora",))
     assert (await registered(bench, start)).refused == ""

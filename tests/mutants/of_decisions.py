@@ -5,6 +5,7 @@ from tests.mutants.protection import FORGE, In, Protection
 EVIDENCE = In("activities/evidence.py", "tests/forge/test_forge.py")
 SHAPE = In("contracts/decisions.py", "tests/contracts/test_decisions.py")
 DECIDING = In("activities/deciding.py", "tests/activities/test_deciding.py")
+STORE_STEPS = In("workflows/store_steps.py", "tests/workflows/test_refund_approval.py")
 ENTITLEMENT = In("activities/entitlement.py", "tests/activities/test_entitlement.py")
 QUORUM = In("activities/quorum.py", "tests/activities/test_deciding.py")
 SIGNING = In("contracts/signing.py", "tests/contracts/test_signing.py")
@@ -51,6 +52,18 @@ _REGISTERED = f"""{_UNLESS}        request = await self._inbox.find(decision.app
             start=record.start,"""
 
 AS_THEY_ARRIVE = (
+    DECIDING.off(
+        "decisions: an approval that has closed its request counts after a lost task",
+        "return await self._decided.taken_at(decision) is not None",
+        "return False",
+        "test_an_approval_that_has_closed_its_request_counts_in_the_check_that_follows_a_lost_task",
+    ),
+    STORE_STEPS.off(
+        "decisions: what is no approval closes its request once history has it",
+        "step = _quickly if request.outcome == APPROVED else _record",
+        "step = _quickly",
+        "test_an_approval_closes_its_request_at_once_and_any_other_answer_only_when_history_has_it",
+    ),
     DECIDING.off(
         "decision: one person approves once",
         "if approver_of(decision, about.roster) in people:",

@@ -3,11 +3,15 @@
 import json
 from datetime import timedelta
 
+import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from contracts.decisions import Verdict
 from tests.doubles import RulesInTurn
+from tests.story import StoryRun
 from tests.workflows.refund_world import SIGN_EVERY_CREDIT, a_refund, rules
+
+pytestmark = pytest.mark.many
 
 EFFECTS_OF_A_REFUND = ["payments.issue_credit", "orders.mark_refunded", "mail.confirm_refund"]
 
@@ -41,6 +45,27 @@ async def test_a_rejected_refund_touches_nothing(temporal: WorkflowEnvironment) 
 
     assert (ending.state, ending.reason) == ("rejected", "rejected by dana: the photos show another shop's box")
     assert refund.toolbox.effects() == []
+
+
+async def test_an_approval_closes_its_request_at_once_and_any_other_answer_only_when_history_has_it(
+    temporal: WorkflowEnvironment,
+) -> None:
+    async with a_refund(temporal, 64000, 52000) as refund:
+        await refund.run.decides(Verdict.RETURN)
+        await refund.run.asked(2)
+        returned = await closings_in_history(refund.run)
+        await refund.run.decides(Verdict.APPROVE, number=2)
+        await refund.run.ending()
+        approved = await closings_in_history(refund.run)
+
+    assert (returned, approved) == (1, 1), "a task that is lost would leave a closed request that nobody can answer"
+
+
+async def closings_in_history(run: StoryRun) -> int:
+    """How many requests were closed by an activity of its own."""
+    events = (await run.handle.fetch_history()).events
+    scheduled = [event.activity_task_scheduled_event_attributes.activity_type.name for event in events]
+    return scheduled.count("close_request")
 
 
 async def test_a_refund_nobody_answers_expires_after_two_days(temporal: WorkflowEnvironment) -> None:

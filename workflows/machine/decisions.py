@@ -15,14 +15,14 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from contracts.budgets import read_extension
-from contracts.decisions import MAX_DECISION_BYTES, ApprovalRequest, Decision, Receipt, Verdict
+from contracts.decisions import APPROVED, MAX_DECISION_BYTES, ApprovalRequest, Decision, Receipt, Verdict
 from contracts.policy import people_demanded
 from contracts.runs import MAX_INBOX, CaseT, RefusedDecision
 
 KEPT_DECISIONS = 20
 ON_SIGHT = "interlock_decision_on_sight"
 """The worker's own check of signatures, by the roster as it last read it."""
-_OUTCOMES = {Verdict.APPROVE: "approved", Verdict.REJECT: "rejected", Verdict.RETURN: "returned"}
+_OUTCOMES = {Verdict.APPROVE: APPROVED, Verdict.REJECT: "rejected", Verdict.RETURN: "returned"}
 _MISSING = RawValue(Payload())
 
 
