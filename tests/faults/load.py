@@ -33,17 +33,26 @@ class Load:
         return sum(not task.done() for task in self._ending.values())
 
     async def start(self, planned: PlannedRun) -> None:
-        """Start it, however often that takes."""
+        """Start it, however often that takes. From now on it is followed, also when nobody waits for this any more."""
         self._facts.runs.append(planned)
+        started = asyncio.Event()
+        self._ending[planned.id] = asyncio.create_task(self._to_its_end(planned, started))
+        await started.wait()
+
+    async def _to_its_end(self, planned: PlannedRun, started: asyncio.Event) -> None:
+        try:
+            handle = await self._surely_started(planned)
+        finally:
+            started.set()
+        await self._follow(handle)
+
+    async def _surely_started(self, planned: PlannedRun) -> WorkflowHandle[object, Ending]:
         client = await self._world.client()
         while True:
             try:
-                handle = await self._started(client, planned)
+                return await self._started(client, planned)
             except RPCError:
                 await asyncio.sleep(TRIED_AGAIN_SECONDS)
-            else:
-                self._ending[planned.id] = asyncio.create_task(self._follow(handle))
-                return
 
     async def _started(self, client: Client, planned: PlannedRun) -> WorkflowHandle[object, Ending]:
         request = self._entry.request.model_validate(
