@@ -110,6 +110,12 @@ class Ledger(Protocol):
     async def claim(self, claim: Claim, at: Moment) -> LedgerEntry:
         """Enter `claim`, or return the entry that stands under its key, unchanged."""
 
+    async def send_new(self, claim: Claim, owner: str, at: Moment) -> LedgerEntry | None:
+        """As `claim`, and then `mark_sent`, at one moment: for reads, of whose claim nothing is told.
+
+        None, and nothing is entered, where an entry stands under the key.
+        """
+
     async def mark_sent(self, key: str, generation: int, owner: str, at: Moment) -> LedgerEntry | None:
         """Compare-and-set on key and generation, from claimed, sent or unknown to sent, generation + 1, sends + 1.
 

@@ -81,6 +81,12 @@ class Sending:
 
         Raises ApplicationError while a retry is allowed, Held when the server's rate leaves no room now.
         """
+        if standing is None and prepared.definition.effect_class is EffectClass.READ:
+            await self._hold_unless_free(prepared, admitted)
+            claim = _claim_of(prepared, permission)
+            sent = await self._ledger.send_new(claim, self._owner, await self._clock.now())
+            if sent is not None:
+                return await self._deliver(prepared, sent, admitted)
         entry = standing or await self._claim(prepared, permission)
         refuse_another(prepared, entry)  # a rival may have claimed the key for it meanwhile
         return await self._go_on(prepared, entry, "", admitted)
@@ -140,31 +146,7 @@ class Sending:
         return await self._go_on(prepared, looked_up, forbidden, admitted)
 
     async def _claim(self, prepared: Prepared, permission: Permission) -> LedgerEntry:
-        action = prepared.action
-        claim = Claim(
-            key=action.key,
-            workflow_id=prepared.run.workflow_id,
-            first_run_id=prepared.run.first_run_id,
-            step=action.step,
-            occurrence=prepared.call.occurrence,
-            server=action.server,
-            tool=action.tool,
-            pin=action.pin,
-            effect_class=prepared.definition.effect_class,
-            purpose=action.purpose,
-            action_digest=prepared.action_digest,
-            arguments=action.arguments,
-            requester=prepared.start.start.requester,
-            policy_digest=permission.ruling.policy_digest,
-            rule_ids=permission.ruling.rule_ids,
-            roster_digest=permission.roster_digest,
-            evidence=permission.evidence,
-            credential=prepared.definition.credential,
-            resource=_resource(prepared),
-            question=question_of(prepared),
-            action=canonical_json(action),
-        )
-        return await self._ledger.claim(claim, await self._clock.now())
+        return await self._ledger.claim(_claim_of(prepared, permission), await self._clock.now())
 
     async def _course(self, prepared: Prepared, entry: LedgerEntry, *, own: bool = False) -> Course:
         """What follows for an entry that is not final (DESIGN section 6). `own`: this attempt has sent it."""
@@ -174,18 +156,24 @@ class Sending:
         return course_of(prepared.definition, entry, await self._clock.now(), overwritten, own)
 
     async def _send(self, prepared: Prepared, entry: LedgerEntry, admitted: Admitted) -> ToolOutcome:
-        await admitted.to_send()
-        # The last thing before it: every class, readings and compensations too.
-        action, automation = prepared.action, prepared.start.start.automation
-        await hold_if_frozen(self._freezes, automation, action.server, action.tool)
+        await self._hold_unless_free(prepared, admitted)
         sent = await self._ledger.mark_sent(entry.key, entry.generation, self._owner, await self._clock.now())
         if sent is None:
             raise ApplicationError(
                 "another attempt of this call is under way", type="AlreadySent", next_retry_delay=RETRY_AFTER
             )
-        return await to_the_end(self._deliver(prepared, sent, admitted))
+        return await self._deliver(prepared, sent, admitted)
+
+    async def _hold_unless_free(self, prepared: Prepared, admitted: Admitted) -> None:
+        """The last thing before a send: every class, readings and compensations too. Raises Held."""
+        await admitted.to_send()
+        action, automation = prepared.action, prepared.start.start.automation
+        await hold_if_frozen(self._freezes, automation, action.server, action.tool)
 
     async def _deliver(self, prepared: Prepared, entry: LedgerEntry, admitted: Admitted) -> ToolOutcome:
+        return await to_the_end(self._carry_out(prepared, entry, admitted))
+
+    async def _carry_out(self, prepared: Prepared, entry: LedgerEntry, admitted: Admitted) -> ToolOutcome:
         tainted = await self._taint(prepared)
         outcome = await self._exchange(prepared, entry, admitted)
         return outcome.model_copy(update={"taint": prepared.definition.taints}) if tainted else outcome
@@ -298,6 +286,33 @@ class Sending:
             return outcome
         stored = content if content is not None else await self._contents.get(outcome.result.digest)
         return outcome.model_copy(update={"facts": facts_of(stored, call.facts)})
+
+
+def _claim_of(prepared: Prepared, permission: Permission) -> Claim:
+    action = prepared.action
+    return Claim(
+        key=action.key,
+        workflow_id=prepared.run.workflow_id,
+        first_run_id=prepared.run.first_run_id,
+        step=action.step,
+        occurrence=prepared.call.occurrence,
+        server=action.server,
+        tool=action.tool,
+        pin=action.pin,
+        effect_class=prepared.definition.effect_class,
+        purpose=action.purpose,
+        action_digest=prepared.action_digest,
+        arguments=action.arguments,
+        requester=prepared.start.start.requester,
+        policy_digest=permission.ruling.policy_digest,
+        rule_ids=permission.ruling.rule_ids,
+        roster_digest=permission.roster_digest,
+        evidence=permission.evidence,
+        credential=prepared.definition.credential,
+        resource=_resource(prepared),
+        question=question_of(prepared),
+        action=canonical_json(action),
+    )
 
 
 def _resource(prepared: Prepared) -> str | None:

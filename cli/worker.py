@@ -11,6 +11,7 @@ from structlog.types import Processor
 
 from cli.connection import DEV_FILE, Target, connect, find_development, find_server
 from contracts.runs import TASK_QUEUE
+from workers import event_loop
 from workers.assembly import running_worker
 from workers.embedded.another_worker import for_another_worker
 from workers.settings import Settings
@@ -26,7 +27,7 @@ def worker() -> int:
     if target.said_by.endswith(DEV_FILE.name):
         running, _ = find_development(Path.cwd())
         os.environ.update(for_another_worker(running, os.environ))
-    asyncio.run(_work(Settings.read(), find_server()))
+    event_loop.run(_work(Settings.read(), find_server()))
     return 0
 
 

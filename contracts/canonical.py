@@ -3,19 +3,37 @@
 import hashlib
 import json
 import math
+from contextlib import suppress
 from typing import NoReturn
 
 import rfc8785
 from pydantic import BaseModel, JsonValue
 
+_LARGEST = 2**53 - 1
+"""The largest number that every reader of JSON takes for itself."""
+
 
 def canonical_json(value: JsonValue | BaseModel) -> bytes:
     """`value` in the form of RFC 8785: the same bytes for the same meaning, whoever writes them.
 
-    Raises ValueError (rfc8785.CanonicalizationError) for NaN, infinities and integers beyond 2**53.
+    Raises ValueError for half of a surrogate pair, NaN, infinities and integers beyond 2**53.
     """
     plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    with suppress(UnicodeEncodeError):
+        if _is_ordinary(plain):  # the standard library writes it the same, ten times as fast
+            return json.dumps(plain, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
     return rfc8785.dumps(plain)
+
+
+def _is_ordinary(value: JsonValue) -> bool:
+    """Without fractions, large numbers, and names whose order depends on how they are encoded."""
+    if value is None or isinstance(value, str | bool):
+        return True
+    if isinstance(value, dict):
+        return all(type(name) is str and name.isascii() and _is_ordinary(each) for name, each in value.items())
+    if isinstance(value, list):
+        return all(map(_is_ordinary, value))
+    return type(value) is int and -_LARGEST <= value <= _LARGEST
 
 
 def digest(value: JsonValue | BaseModel | bytes) -> str:

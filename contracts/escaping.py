@@ -10,7 +10,8 @@ _OPENING = re.compile(r"^([0-9]*)([-=.])")
 
 def plain(text: str, limit: int = 2000) -> str:
     """`text` on one line: whatever a terminal could act on, or an eye could miss, becomes `\\u{hex}`."""
-    shown = "".join(map(_shown, text[:limit]))
+    begun = text[:limit]
+    shown = begun if begun.isascii() and begun.isprintable() else "".join(map(_shown, begun))
     return shown if len(text) <= limit else f"{shown} … {len(text) - limit} more characters"
 
 

@@ -1,10 +1,11 @@
-"""The loop's worker: python -m benchmarks.loop.worker ADDRESS MCP_URL. Tuned: shared clients, passthrough, no gzip."""
+"""The loop's worker: python -m benchmarks.loop.worker ADDRESS MCP_URL. Tuned: clients shared, no gzip, uvloop."""
 
 import asyncio
 import signal
 import sys
 
 import httpx2
+import uvloop
 from anthropic import AsyncAnthropic
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
@@ -51,4 +52,4 @@ async def main(address: str, mcp_url: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    uvloop.run(main(*sys.argv[1:]))

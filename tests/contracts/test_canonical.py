@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import random
 import unicodedata
 from typing import Any
 
 import pytest
+import rfc8785
 
 from contracts.canonical import canonical_json, digest, parse_json
 from contracts.model import Model
@@ -37,6 +39,31 @@ def test_keys_are_sorted_by_their_utf_16_units_whatever_order_they_were_given_in
     written = json.loads(canonical_json(dict.fromkeys(names, 0)))
     assert list(written) == ["\r", "1", "\u0080", "\u00f6", "\u20ac", "\U0001f600", "\ufb33"]
     assert digest({"b": 1, "a": {"d": 2, "c": 3}}) == digest({"a": {"c": 3, "d": 2}, "b": 1})
+
+
+def test_what_is_written_by_the_short_way_is_written_the_same_by_the_long_one() -> None:
+    lots = random.Random(8785)
+    for _ in range(2000):
+        value = any_value(lots, depth=3)
+        assert canonical_json(value) == rfc8785.dumps(value), value
+
+
+def any_value(lots: random.Random, depth: int) -> Any:
+    kinds = ("text", "whole", "fraction", "literal") + (("list", "object") * 2 if depth else ())
+    match lots.choice(kinds):
+        case "text":
+            return "".join(chr(lots.choice((lots.randrange(0x80), lots.randrange(0xD800)))) for _ in range(5))
+        case "whole":
+            return lots.choice((0, -1, 2**53 - 1, -(2**53) + 1, lots.randrange(10**6)))
+        case "fraction":
+            return lots.choice((0.0, 4.0, 1e21, 0.1, -lots.random()))
+        case "literal":
+            return lots.choice((None, True, False))
+        case "list":
+            return [any_value(lots, depth - 1) for _ in range(lots.randrange(4))]
+        case _:
+            names = ("b", "a", "\x7f", "\u00e9", "\U0001f600", "\ufb33", "", "a b", '"')
+            return {lots.choice(names): any_value(lots, depth - 1) for _ in range(lots.randrange(4))}
 
 
 def test_the_order_of_a_list_is_part_of_its_digest() -> None:

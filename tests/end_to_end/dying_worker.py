@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from cli.connection import connect, find_server
+from workers import event_loop
 from workers.assembly import activities_of, interceptors_of, make_worker, open_ports, open_store
 from workers.settings import Settings
 from workflows.catalog import Catalog
@@ -64,5 +65,5 @@ async def work(point: str, run: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(work(os.environ["DIES_AT"], os.environ["DIES_IN"]))
+    event_loop.run(work(os.environ["DIES_AT"], os.environ["DIES_IN"]))
     sys.exit(1)

@@ -18,6 +18,7 @@ from activities.toolbox import NotSent, OutcomeUnknown
 from contracts.audit import GOVERNANCE, AuditKind
 from tests.workers.resources.doubles import Heard, ScriptedHttp, connections, http, reply
 from tests.workers.resources.test_mcp_http import ModernServer, result_of
+from workers import event_loop
 from workers.resources.clock import SystemClock
 from workers.resources.store import Store
 from workers.resources.store.schema import AUDIT
@@ -149,7 +150,7 @@ def main() -> None:
     parser.add_argument("--work", nargs=2, metavar=("PORT", "FOLDER"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.work:
-        asyncio.run(work(given.store, int(given.work[0]), Path(given.work[1])))
+        event_loop.run(work(given.store, int(given.work[0]), Path(given.work[1])))
     sys.stdout.write(json.dumps(asdict(asyncio.run(dead_minute(given.store, given.seconds)))) + "\n")
 
 

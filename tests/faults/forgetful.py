@@ -23,6 +23,10 @@ class ForgetfulLedger:
         self._claimed[claim.key] = entered.model_copy(update=fresh)
         return self._claimed[claim.key]
 
+    async def send_new(self, claim: Claim, owner: str, at: Moment) -> LedgerEntry | None:
+        """As if for the first time."""
+        return await self.mark_sent(claim.key, (await self.claim(claim, at)).generation, owner, at)
+
     async def mark_sent(self, key: str, generation: int, owner: str, at: Moment) -> LedgerEntry | None:
         """Whoever asks may send."""
         await self._inner.mark_sent(key, generation, owner, at)

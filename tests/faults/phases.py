@@ -16,6 +16,7 @@ STEPS: Mapping[str, str] = {
     "ledger.claim": "claiming",
     "freezes.over": "claiming",
     "ledger.mark_sent": "claiming",
+    "ledger.send_new": "claiming",  # a read alone
     "taints.add": "sent",
     "toolbox.call": "sent",
     "ledger.release": "sent",  # when nothing reached the server
@@ -46,7 +47,7 @@ def group_of(phase: str) -> str:
     if phase == COMPLETING:
         return "completing"
     when, _, step = phase.partition(" ")
-    if (when, step) == ("after", "ledger.mark_sent"):
+    if (when, step) in (("after", "ledger.mark_sent"), ("after", "ledger.send_new")):
         return "sent"
     if (when, step) == ("after", "ledger.finish"):
         return "completing"

@@ -4,7 +4,6 @@ It has made no client, no thread and no event loop, so that its children can. It
 tells on stdout, a line each: `born PID`, `ready PID`, `dead PID`. It ends with its stdin, and its children with it.
 """
 
-import asyncio
 import ctypes
 import gc
 import os
@@ -26,6 +25,7 @@ from contracts.model import Model
 from tests.faults.bank.books import Books
 from tests.faults.bank.server import Pace, build_server
 from tests.faults.worker import Order, catalog, work
+from workers import event_loop
 
 PR_SET_PDEATHSIG = 1
 TOLD = 1
@@ -89,7 +89,7 @@ def _fork(order: Order | BankOrder) -> int:
         _tie_to(parent)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        asyncio.run(_life(order, _own_descriptor(order.folder)))
+        event_loop.run(_life(order, _own_descriptor(order.folder)))
     except BaseException:  # noqa: BLE001 - whatever it was, it must not go on as a second zygote
         traceback.print_exc()
         sys.stderr.flush()

@@ -70,8 +70,8 @@ OF_ERASURE = (
     ),
     STARTS.off(
         "erasure: an erased run has no effect",
-        "query = _start_of(run).where(STARTS.c.erased_at.is_(None))",
-        "query = _start_of(run)",
+        "_NOT_ERASED = _START.where(STARTS.c.erased_at.is_(None))",
+        "_NOT_ERASED = _START",
         "test_an_erased_run_has_no_start_record_and_is_not_registered_again_when_it_is_reset[sqlite]",
     ),
     OUTBOX.off(

@@ -315,8 +315,8 @@ SENDING_ONCE = (
     ),
     SENDING.off(
         "sending: to the end, whoever cancels",
-        "return await to_the_end(self._deliver(prepared, sent, admitted))",
-        "return await self._deliver(prepared, sent, admitted)",
+        "return await to_the_end(self._carry_out(prepared, entry, admitted))",
+        "return await self._carry_out(prepared, entry, admitted)",
         f"{GATE}::test_a_call_that_is_cancelled_under_way_is_still_recorded",
     ),
     SENDING.off(

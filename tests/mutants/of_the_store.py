@@ -2,6 +2,7 @@
 
 from tests.mutants.protection import In
 
+WRITERS = In("workers/resources/store/writers.py", "tests/workers/store/test_writers.py")
 LEDGER = In("workers/resources/store/ledger.py", "tests/workers/store/test_ledger.py")
 AUDIT = In("workers/resources/store/audit.py", "tests/workers/store/test_chain.py")
 DECIDED = In("workers/resources/store/decided.py", "tests/workers/store/test_decided.py")
@@ -69,6 +70,13 @@ THE_LEDGER = (
 _PAST = 'return bool(connection.scalar(_STATEMENT, {"of_nonce": row["nonce"]}) == statement)'
 
 ROWS = (
+    WRITERS.off(
+        "store: one of several writes that fails takes no other with it",
+        "                self._write_each(several)\n",
+        "                for each in several:\n                    each.done.set_exception(error)\n",
+        "test_of_several_one_fails_and_the_others_are_written",
+        "test_what_failed_beside_others_leaves_nothing_in_the_database",
+    ),
     DECIDED.off(
         "store: a nonce is for one statement", _PAST, "return True", "test_a_nonce_counts_for_one_statement[sqlite]"
     ),
@@ -190,8 +198,8 @@ ROWS = (
     ),
     INBOX.off(
         "store: the request of this very run",
-        "        if first_run_id:\n",
-        "        if False:\n",
+        "if first_run_id else (_LATEST",
+        "if not first_run_id else (_LATEST",
         "test_of_two_runs_with_the_same_request_id_each_finds_its_own[sqlite]",
     ),
 )
@@ -202,15 +210,15 @@ _EDITED = "test_an_edited_checkpoint_is_found_at_its_line"
 THE_CHAIN = (
     AUDIT.off(
         "chain: what is recorded once",
-        "if record.once and _stands(connection, record):",
+        "if record.once and (name in told or _stands(connection, name)):",
         "if False:",
         "test_what_is_to_stand_once_stands_once_however_often_it_is_told[sqlite]",
     ),
     AUDIT.off(
         "chain: the head moves along",
-        '    connection.execute(_ADVANCE, {"of_stream": stream, "new_seq": link.seq, "new_hash": link.hash})\n',
-        '    if link.seq == 1:\n        connection.execute(_ADVANCE, {"of_stream": stream, "new_seq": 1, '
-        '"new_hash": link.hash})\n',
+        '        connection.execute(_ADVANCE, {"of_stream": stream, "new_seq": seq, "new_hash": last})\n',
+        '        if seq == 1:\n            connection.execute(_ADVANCE, {"of_stream": stream, "new_seq": seq, '
+        '"new_hash": last})\n',
         "test_every_record_follows_the_one_before_it[sqlite]",
     ),
     LINKS.off(

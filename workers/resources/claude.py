@@ -63,11 +63,11 @@ class AnthropicClaude:
         body, headers = body_of(question), headers_of(question)
         if self._traced:
             return await self._begin_traced(question.conversation_id, body, headers)
-        # The body is JSON of our own: the SDK's parameter types would only be walked through once more.
+        # The body is JSON of our own: the SDK would only walk through it, and copy it, once more.
         return await self._client.post(
             "/v1/messages",
-            body=body,
-            options={"headers": headers},
+            content=_written(body),
+            options={"headers": {"content-type": "application/json", **headers}},
             cast_to=Message,
             stream=True,
             stream_cls=AsyncStream[RawMessageStreamEvent],
@@ -120,6 +120,12 @@ async def _models(stream: AsyncStream[RawMessageStreamEvent]) -> AsyncIterator[J
         if not isinstance(event, BaseModel):
             raise ValueError("an event that is no object")
         yield cast(Json, event.to_dict(mode="json", warnings=False))
+
+
+def _written(body: Json) -> bytes:
+    """As the SDK writes it; half of a surrogate pair, which it would choke on, as its escape."""
+    written = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return written.encode("utf-8", "backslashreplace")
 
 
 def _check_content_type(response: httpx2.Response, request_id: str) -> None:

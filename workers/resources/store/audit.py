@@ -1,7 +1,9 @@
 """The audit chain in the store: links appended in the transaction of what they tell of, one head row per stream."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 
 from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
@@ -19,6 +21,11 @@ _ONCE = select(AUDIT.c.seq).where(
     AUDIT.c.kind == bindparam("of_kind"),
     AUDIT.c.once == bindparam("of_once"),
 )
+_NAMED = ("workflow_id", "first_run_id", "kind", "once")
+"""What a record that is told once is known by."""
+_ASKED = tuple(f"of_{column}" for column in _NAMED)
+_STREAM = attrgetter("stream")
+_INSERT = AUDIT.insert()
 _ADVANCE = (
     update(AUDIT_HEADS)
     .where(AUDIT_HEADS.c.stream == bindparam("of_stream"))
@@ -34,7 +41,8 @@ class SqlAudit:
 
     async def append(self, *records: AuditRecord) -> None:
         """Append in one transaction; a record with `once` that stands already is left out."""
-        await self._database.write(lambda connection: append(connection, *records))
+        if records:
+            await self._database.write(lambda connection: append(connection, *records))
 
     def heads_now(self) -> dict[str, StreamHead]:
         """How far each stream reaches, at one moment. Blocks."""
@@ -61,8 +69,8 @@ class SqlAudit:
 
 def append(connection: Connection, *records: AuditRecord) -> None:
     """Append within a transaction that does more; streams are locked in one order, so that rivals never deadlock."""
-    for record in sorted(records, key=lambda each: each.stream):
-        _append(connection, record)
+    for stream, its_records in groupby(sorted(records, key=_STREAM), key=_STREAM):
+        _append(connection, stream, its_records)
 
 
 def lock(connection: Connection, stream: str) -> None:
@@ -70,20 +78,22 @@ def lock(connection: Connection, stream: str) -> None:
     _locked_head(connection, stream)
 
 
-def _append(connection: Connection, record: AuditRecord) -> None:
-    stream = record.stream
+def _append(connection: Connection, stream: str, records: Iterable[AuditRecord]) -> None:
     seq, last = _locked_head(connection, stream)
-    if record.once and _stands(connection, record):
-        return
-    link = ChainLink.after(stream, seq + 1, last, record)
-    row = link.model_dump() | {
-        "workflow_id": record.workflow_id,
-        "first_run_id": record.first_run_id,
-        "kind": record.kind.value,
-        "once": record.once or None,
-    }
-    connection.execute(AUDIT.insert(), row)
-    connection.execute(_ADVANCE, {"of_stream": stream, "new_seq": link.seq, "new_hash": link.hash})
+    rows: list[dict[str, object]] = []
+    told = set[tuple[str, ...]]()
+    for record in records:
+        name = (record.workflow_id, record.first_run_id, record.kind.value, record.once)
+        if record.once and (name in told or _stands(connection, name)):
+            continue
+        told.add(name)
+        link = ChainLink.after(stream, seq + 1, last, record)
+        seq, last = link.seq, link.hash
+        row = dict(zip(_NAMED, name, strict=True))
+        rows.append(link.model_dump() | row | {"once": record.once or None})
+    if rows:
+        connection.execute(_INSERT, rows)
+        connection.execute(_ADVANCE, {"of_stream": stream, "new_seq": seq, "new_hash": last})
 
 
 def _locked_head(connection: Connection, stream: str) -> tuple[int, str]:
@@ -94,6 +104,5 @@ def _locked_head(connection: Connection, stream: str) -> tuple[int, str]:
     return found.seq, found.hash
 
 
-def _stands(connection: Connection, record: AuditRecord) -> bool:
-    named = {"of_workflow_id": record.workflow_id, "of_first_run_id": record.first_run_id}
-    return connection.scalar(_ONCE, named | {"of_kind": record.kind.value, "of_once": record.once}) is not None
+def _stands(connection: Connection, name: tuple[str, ...]) -> bool:
+    return connection.scalar(_ONCE, dict(zip(_ASKED, name, strict=True))) is not None

@@ -44,7 +44,7 @@ class SqlBreakers:
 
     async def admit(self, server: str, owner: str, at: Moment) -> Leave:
         """Leave to call, to probe or to wait; of any number of rivals one gets the probe."""
-        standing = await self._database.read(lambda connection: _find(connection, server))
+        standing = await self._database.look_up(lambda connection: _find(connection, server))
         after, leave = admit(standing, owner, at)
         if after == standing:
             return leave
@@ -60,7 +60,7 @@ class SqlBreakers:
     async def record(self, server: str, rule: BreakerRule, leave: Leave, report: Report, at: Moment) -> Breaker:
         """Shift in what came of a call, or take what came of a probe; the breaker as it then stands."""
         jitter = self._draw()
-        standing = await self._database.read(lambda connection: _find(connection, server))
+        standing = await self._database.look_up(lambda connection: _find(connection, server))
         if record(standing, rule, leave, report, at, jitter) == standing:
             return standing
 

@@ -27,7 +27,7 @@ class SqlContents:
     async def get(self, address: str) -> bytes | None:
         """The bytes stored under `address`, or None. Raises ContentErased, ContentDamaged."""
         values = {"of_address": address}
-        row = await self._database.read(lambda connection: connection.execute(_BY_ADDRESS, values).one_or_none())
+        row = await self._database.look_up(lambda connection: connection.execute(_BY_ADDRESS, values).one_or_none())
         if row is None:
             return None
         if row.erased_at is not None:

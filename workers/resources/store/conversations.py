@@ -99,7 +99,7 @@ class SqlConversations:
 
     async def find(self, run: RunKey, name: str, turn: int) -> Delta | None:
         """The delta of one turn, or None."""
-        return await self._database.read(lambda connection: _find(connection, run, name, turn))
+        return await self._database.look_up(lambda connection: _find(connection, run, name, turn))
 
     async def ask(self, run: RunKey, name: str, delta: Delta, at: Moment) -> Delta:
         """Append the user side of a turn; when it stands already (a retry), return the one that stands."""
@@ -112,8 +112,7 @@ class SqlConversations:
         }
 
         def work(connection: Connection) -> Delta | None:
-            insert_new(connection, TURNS, row)
-            return _find(connection, run, name, delta.turn)
+            return delta if insert_new(connection, TURNS, row) else _find(connection, run, name, delta.turn)
 
         return _standing(await self._database.write(work), run, name, delta.turn)
 

@@ -63,12 +63,14 @@ class SqlDecided:
     async def taken_at(self, decision: Decision) -> Moment | None:
         """When exactly this statement was taken; None when it never was."""
         values = {"of_nonce": nonce_of(decision), "of_statement": decision.statement_digest()}
-        return await self._database.read(lambda connection: connection.scalar(_TAKEN_AT, values))
+        return await self._database.look_up(lambda connection: connection.scalar(_TAKEN_AT, values))
 
     async def count_since(self, approver: str, since: Moment, besides: Decision | None = None) -> int:
         """How many decisions of this person were taken since then, besides `besides`."""
         values = {"of_approver": approver, "since": since, "besides": "" if besides is None else nonce_of(besides)}
-        return await self._database.read(lambda connection: int(connection.execute(_COUNT_SINCE, values).scalar_one()))
+        return await self._database.look_up(
+            lambda connection: int(connection.execute(_COUNT_SINCE, values).scalar_one())
+        )
 
     async def notes(self, first_run_id: str, approval_id: str) -> tuple[tuple[str, str], ...]:
         """Approver and content address of the note, for every decision on one request that has one, oldest first."""
@@ -79,7 +81,7 @@ class SqlDecided:
     async def deciders(self, first_run_id: str, approval_id: str) -> tuple[str, ...]:
         """The people whose decisions on one request were taken, each once, the first one first."""
         values = {"of_first_run_id": first_run_id, "of_approval_id": approval_id}
-        found = await self._database.read(lambda connection: connection.execute(_DECIDERS, values).scalars().all())
+        found = await self._database.look_up(lambda connection: connection.execute(_DECIDERS, values).scalars().all())
         return tuple(dict.fromkeys(found))
 
 

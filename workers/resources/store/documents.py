@@ -24,6 +24,7 @@ _VERSIONS = (
     .group_by(ACTIVATIONS.c.kind)
 )
 """Built once: that costs more than running it, and it is asked before every call."""
+_GRANTS = select(GRANTS.c.grant).order_by(GRANTS.c.recorded_at)
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Documents:
 
     async def versions(self) -> dict[DocumentKind, int]:
         """The versions in force at one moment; kinds of which none is are left out."""
-        rows = await self._database.read(lambda connection: connection.execute(_VERSIONS).all())
+        rows = await self._database.look_up(lambda connection: connection.execute(_VERSIONS).all())
         return {DocumentKind(row.kind): row.version for row in rows}
 
     async def in_force(self, kind: DocumentKind) -> InForce | None:
@@ -138,8 +139,7 @@ class Documents:
 
     async def grants(self) -> tuple[BreakGlass, ...]:
         """Every emergency grant that was recorded."""
-        query = select(GRANTS.c.grant).order_by(GRANTS.c.recorded_at)
-        rows = await self._database.read(lambda connection: connection.execute(query).scalars().all())
+        rows = await self._database.look_up(lambda connection: connection.execute(_GRANTS).scalars().all())
         return tuple(BreakGlass.model_validate(row) for row in rows)
 
 

@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from workers.resources.store.address import is_sqlite
 
@@ -31,6 +31,11 @@ def for_reading(engine: Engine) -> Engine:
 def for_single_reads(engine: Engine) -> Engine:
     """The same connections of SQLite for statements that each stand alone: nothing is begun, so nothing goes stale."""
     return engine.execution_options(**{ALONE: True})
+
+
+def open_at_hand(url: URL) -> Engine:
+    """An engine of SQLite for single reads that wait for nothing: what is locked fails at once, opening it too."""
+    return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": 0})
 
 
 def for_looking_back(engine: Engine) -> Engine:

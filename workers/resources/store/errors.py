@@ -9,6 +9,7 @@ class StoreUnreachable(Exception):
     """The store does not answer, is busy for too long, or refuses this account: trying again can help."""
 
     def __init__(self, place: str, reason: str) -> None:
+        self.place, self.reason = place, reason
         super().__init__(
             f"the store ({place}) cannot be used: {reason!r}; "
             "see that it is running and that this account may write to it, then try again"

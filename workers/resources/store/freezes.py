@@ -42,7 +42,7 @@ class SqlFreezes:
 
     async def all(self) -> tuple[FreezeRow, ...]:
         """Every freeze there ever was, the oldest first: a few rows, since only people make them. One statement."""
-        rows = await self._database.read(lambda connection: connection.execute(_ROWS).all())
+        rows = await self._database.look_up(lambda connection: connection.execute(_ROWS).all())
         return tuple(FreezeRow(*row) for row in rows)
 
     async def freeze(self, freeze: Freeze, notices: tuple[Notice, ...], at: Moment) -> bool:

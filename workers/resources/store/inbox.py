@@ -3,17 +3,36 @@
 from collections.abc import Sequence
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, select, update
 
 from activities.inbox import InboxEntry, Passing
 from activities.notices import Notice, Route
 from contracts.audit import AuditKind, AuditRecord
 from contracts.model import Moment, rfc3339
 from workers.resources.store.audit import append
+from workers.resources.store.columns import JsonText, MomentText
 from workers.resources.store.database import Database, insert_new
 from workers.resources.store.ledger_records import json_digest
 from workers.resources.store.outbox import put_notices
 from workers.resources.store.schema import REQUESTS
+
+# Built once: that costs more than running them.
+_LATEST = (
+    select(REQUESTS)
+    .where(REQUESTS.c.request_id == bindparam("of_request_id"))
+    .order_by(REQUESTS.c.opened_at.desc())
+    .limit(1)
+)
+_OF_RUN = _LATEST.where(REQUESTS.c.first_run_id == bindparam("of_first_run_id"))
+_CLOSE = (
+    update(REQUESTS)
+    .where(
+        REQUESTS.c.request_id == bindparam("of_request_id"),
+        REQUESTS.c.first_run_id == bindparam("of_first_run_id"),
+        REQUESTS.c.closed_at.is_(None),
+    )
+    .values(closed_at=bindparam("at", type_=MomentText), closing=bindparam("by_whom_and_how", type_=JsonText))
+)
 
 
 class SqlInbox:
@@ -71,11 +90,10 @@ class SqlInbox:
     ) -> None:
         """Take a request out of the open ones and enter the notices of that; closing it again changes nothing."""
         closing: dict[str, JsonValue] = {"outcome": outcome, "by": by}
-        change = update(REQUESTS).where(_is(entry), REQUESTS.c.closed_at.is_(None))
-        change = change.values(closed_at=at, closing=closing)
+        values = _of(entry.request_id, entry.first_run_id) | {"at": at, "by_whom_and_how": closing}
 
         def work(connection: Connection) -> None:
-            if connection.execute(change).rowcount:
+            if connection.execute(_CLOSE, values).rowcount:
                 append(connection, _record(AuditKind.REQUEST_CLOSED, entry, at, {"outcome": outcome}, by))
                 put_notices(connection, notices, self._routes, at)
 
@@ -92,12 +110,16 @@ class SqlInbox:
 
     async def find(self, request_id: str, first_run_id: str = "") -> InboxEntry | None:
         """One request, open or closed, or None; of this run, or of the latest one when a case was started anew."""
-        query = select(REQUESTS).where(REQUESTS.c.request_id == request_id)
-        if first_run_id:
-            query = query.where(REQUESTS.c.first_run_id == first_run_id)
-        query = query.order_by(REQUESTS.c.opened_at.desc()).limit(1)
-        row = await self._database.read(lambda connection: connection.execute(query).mappings().one_or_none())
+        query, values = (_OF_RUN, _of(request_id, first_run_id)) if first_run_id else (_LATEST, _of(request_id))
+        row = await self._database.look_up(
+            lambda connection: connection.execute(query, values).mappings().one_or_none()
+        )
         return None if row is None else entry_of(row)
+
+
+def _of(request_id: str, first_run_id: str | None = None) -> dict[str, object]:
+    named: dict[str, object] = {"of_request_id": request_id}
+    return named if first_run_id is None else named | {"of_first_run_id": first_run_id}
 
 
 def _is(entry: InboxEntry) -> ColumnElement[bool]:

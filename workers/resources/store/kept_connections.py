@@ -1,4 +1,4 @@
-"""Connections that the reading threads keep: to take one from the pool costs more than most of what is read."""
+"""Connections that threads keep: to take one from the pool costs more than most of what is read."""
 
 import threading
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 
 
 class KeptConnections:
-    """One for each thread that reads; every statement stands alone, and one on which something failed is dropped."""
+    """One for each thread; one on which something failed is dropped."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -1,7 +1,10 @@
 """The ledger: one row per idempotency key, moved only by compare-and-set; every move is in the audit chain with it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import JsonValue
-from sqlalchemy import Connection, RowMapping, bindparam, case, func, null, select, update
+from sqlalchemy import Connection, bindparam, case, func, null, select, update
 
 from activities.conversations import RunKey
 from activities.ledger import UNFINISHED, Answered, Claim, KnownResult, LedgerEntry, LedgerState
@@ -133,8 +136,7 @@ class SqlLedger:
 
     async def claim(self, claim: Claim, at: Moment) -> LedgerEntry:
         """Enter `claim`, or return the entry that stands under its key, unchanged."""
-        row = claim.model_dump(mode="json", include=COLUMNS)
-        row |= {"claimed_at": at, "state": LedgerState.CLAIMED.value, "generation": 0, "sends": 0}
+        row = _row(claim, LedgerState.CLAIMED, at)
 
         def work(connection: Connection) -> LedgerEntry | None:
             if claim.action:
@@ -146,6 +148,23 @@ class SqlLedger:
         entry = await self._database.write(work)
         assert entry is not None  # inserted, or there before; nothing is ever deleted
         return entry
+
+    async def send_new(self, claim: Claim, owner: str, at: Moment) -> LedgerEntry | None:
+        """As `claim`, and then `mark_sent`, at one moment: for reads, of whose claim nothing is told.
+
+        None, and nothing is entered, where an entry stands under the key. Raises ValueError for an effect.
+        """
+        if ledger_records.is_told_in_full(claim.effect_class.value):
+            raise ValueError(f"{claim.effect_class.value}: of what is no read auditors learn that it is claimed")
+        sent: dict[str, object] = {"generation": 1, "sends": 1, "owner": owner, "first_sent_at": at, "last_sent_at": at}
+        row = _row(claim, LedgerState.SENT, at) | sent
+
+        def work(connection: Connection) -> LedgerEntry | None:
+            if claim.action:
+                put_content(connection, claim.action)
+            return _entry(row) if insert_new(connection, LEDGER, row) else None
+
+        return await self._database.write(work)
 
     async def mark_sent(self, key: str, generation: int, owner: str, at: Moment) -> LedgerEntry | None:
         """Compare-and-set on key and generation, from claimed, sent or unknown to sent, both counters + 1.
@@ -234,7 +253,7 @@ class SqlLedger:
     async def answered(self, question: str, since: Moment) -> Answered | None:
         """The newest answer of a server to this question that came at `since` or later, whoever asked; else None."""
         values = {"of_question": question, "since": since}
-        rows = await self._database.read(lambda connection: connection.execute(_ANSWERED, values).all())
+        rows = await self._database.look_up(lambda connection: connection.execute(_ANSWERED, values).all())
         found = (Answered.model_validate({"outcome": row.outcome, "at": row.finished_at}) for row in rows)
         # An old answer that served once more has not become younger by that.
         return next((each for each in found if not each.outcome.age_seconds), None)
@@ -242,12 +261,12 @@ class SqlLedger:
     async def written_since(self, resource: str, since: Moment, besides: str) -> bool:
         """Whether an effect under another key than `besides` on this resource was first sent later than `since`."""
         values = {"of_resource": resource, "since": since, "besides": besides}
-        found = await self._database.read(lambda connection: connection.scalar(_WRITTEN_SINCE, values))
+        found = await self._database.look_up(lambda connection: connection.scalar(_WRITTEN_SINCE, values))
         return found is not None
 
     async def find(self, key: str) -> LedgerEntry | None:
         """The entry of `key`, or None."""
-        return await self._database.read(lambda connection: _find(connection, key))
+        return await self._database.look_up(lambda connection: _find(connection, key))
 
     async def sent(
         self, workflow_id: str, first_run_id: str, server: str, tool: str
@@ -259,15 +278,20 @@ class SqlLedger:
             "of_server": server,
             "of_tool": tool,
         }
-        return await self._database.read(lambda connection: tuple(connection.execute(_SENT, values).scalars()))
+        return await self._database.look_up(lambda connection: tuple(connection.execute(_SENT, values).scalars()))
 
     async def results_of(self, run: RunKey, step: str, most: int) -> tuple[KnownResult, ...]:
         """The answers of a run's step that have content, the newest first."""
         values = {"of_workflow_id": run.workflow_id, "of_first_run_id": run.first_run_id, "of_step": step, "most": most}
-        rows = await self._database.read(lambda connection: connection.execute(_RESULTS_OF, values).all())
+        rows = await self._database.look_up(lambda connection: connection.execute(_RESULTS_OF, values).all())
         return tuple(
             KnownResult(occurrence=row.occurrence, tool=f"{row.server}.{row.tool}", address=row.content) for row in rows
         )
+
+
+def _row(claim: Claim, state: LedgerState, at: Moment) -> dict[str, object]:
+    plain = claim.model_dump(mode="json", include=COLUMNS)
+    return plain | {"claimed_at": at, "state": state.value, "generation": 0, "sends": 0}
 
 
 def _find(connection: Connection, key: str) -> LedgerEntry | None:
@@ -281,5 +305,5 @@ def _stands(entry: LedgerEntry | None, generation: int, state: LedgerState, outc
     return (entry.generation, entry.state, entry.outcome) == (generation, state, outcome)
 
 
-def _entry(row: RowMapping) -> LedgerEntry:
-    return LedgerEntry.model_validate({name: row[name] for name in LedgerEntry.model_fields})
+def _entry(row: Mapping[Any, Any]) -> LedgerEntry:
+    return LedgerEntry.model_validate({name: row[name] for name in LedgerEntry.model_fields if name in row})

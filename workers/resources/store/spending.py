@@ -87,13 +87,13 @@ class SqlBudgets:
         """What is counted, in one statement; of the requester under a pseudonym."""
         spender = Spender(requester=await self._pseudonyms.of(requester), automation=automation)
         values = _of(run) | {"of_requester": spender.requester, "of_automation": automation, "on_day": day}
-        rows = await self._database.read(lambda connection: connection.execute(_ACCOUNT, values).all())
+        rows = await self._database.look_up(lambda connection: connection.execute(_ACCOUNT, values).all())
         return _account(spender, rows)
 
     async def has_extended(self, run: RunKey, decision: Decision) -> bool:
         """Whether exactly this decision has extended the run's budget."""
         values = _of(run) | {"of_nonce": nonce_of(decision)}
-        return await self._database.read(lambda connection: connection.scalar(_EXTENDED, values) is not None)
+        return await self._database.look_up(lambda connection: connection.scalar(_EXTENDED, values) is not None)
 
     async def extend(self, run: RunKey, decision: Decision, amounts: Amounts, approver: str, at: Moment) -> None:
         """Add to the budget of a run, once per decision; the audit chain has it in the same transaction."""

@@ -1,7 +1,7 @@
 """Start records and business keys: who asked for which run, and which run holds a case."""
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, bindparam, or_, select, update
 
 from activities.conversations import RunKey
 from activities.inbox import CaseErased, CaseTaken, Load, NameUsed, NonceUsed, StartRecord, TooManyActive
@@ -15,6 +15,11 @@ from workers.resources.store.ledger_records import json_digest
 from workers.resources.store.load import has_room, load_of
 from workers.resources.store.pseudonyms import Pseudonyms
 from workers.resources.store.schema import CASES, START_NONCES, STARTS
+
+# Built once: that costs more than running them.
+_OF_RUN = (STARTS.c.workflow_id == bindparam("of_workflow_id"), STARTS.c.first_run_id == bindparam("of_first_run_id"))
+_START = select(STARTS).where(*_OF_RUN)
+_NOT_ERASED = _START.where(STARTS.c.erased_at.is_(None))
 
 
 class SqlStarts:
@@ -34,7 +39,7 @@ class SqlStarts:
         """
 
         def work(connection: Connection) -> StartRecord | None:
-            standing = connection.execute(_start_of(record.run)).mappings().one_or_none()
+            standing = connection.execute(_START, _of(record.run)).mappings().one_or_none()
             if standing is not None:
                 return _not_erased(standing)
             if most_active and not has_room(connection, most_active):
@@ -53,8 +58,10 @@ class SqlStarts:
 
     async def find(self, run: RunKey) -> StartRecord | None:
         """The start record of a run, or None; also when it was erased."""
-        query = _start_of(run).where(STARTS.c.erased_at.is_(None))
-        row = await self._database.read(lambda connection: connection.execute(query).mappings().one_or_none())
+        values = _of(run)
+        row = await self._database.look_up(
+            lambda connection: connection.execute(_NOT_ERASED, values).mappings().one_or_none()
+        )
         return None if row is None else _record(row)
 
     async def end(self, run: RunKey, ending: str, at: Moment) -> None:
@@ -75,7 +82,7 @@ class SqlStarts:
         same_run = and_(STARTS.c.workflow_id == CASES.c.workflow_id, STARTS.c.first_run_id == CASES.c.first_run_id)
         query = _holder_of(automation, business_key).join(STARTS, same_run)
         query = query.add_columns(STARTS.c.request, STARTS.c.ending, STARTS.c.start, STARTS.c.erased_at)
-        row = await self._database.read(lambda connection: connection.execute(query).mappings().one_or_none())
+        row = await self._database.look_up(lambda connection: connection.execute(query).mappings().one_or_none())
         return KnownCase() if row is None else _known(row, request)
 
     async def pseudonym(self, requester: str) -> str:
@@ -91,7 +98,7 @@ def _registered(connection: Connection, record: StartRecord, at: Moment) -> Star
         _take_name(connection, record.run)
         append(connection, _started(record, holding, at))
         return record
-    return _record(connection.execute(_start_of(record.run)).mappings().one())
+    return _record(connection.execute(_START, _of(record.run)).mappings().one())
 
 
 def _take_case(connection: Connection, record: StartRecord, at: Moment) -> int:
@@ -177,8 +184,8 @@ def _is(run: RunKey) -> ColumnElement[bool]:
     return and_(STARTS.c.workflow_id == run.workflow_id, STARTS.c.first_run_id == run.first_run_id)
 
 
-def _start_of(run: RunKey) -> Select[*tuple[str, ...]]:
-    return select(STARTS).where(_is(run))
+def _of(run: RunKey) -> dict[str, object]:
+    return {"of_workflow_id": run.workflow_id, "of_first_run_id": run.first_run_id}
 
 
 def _row(record: StartRecord, at: Moment) -> dict[str, object]:

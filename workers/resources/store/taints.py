@@ -28,7 +28,7 @@ class SqlTaints:
     async def of(self, run: RunKey) -> frozenset[Taint]:
         """What this run has read so far."""
         values = {"of_workflow_id": run.workflow_id, "of_first_run_id": run.first_run_id}
-        found = await self._database.read(lambda connection: connection.scalars(_OF_RUN, values).all())
+        found = await self._database.look_up(lambda connection: connection.scalars(_OF_RUN, values).all())
         return frozenset(Taint(taint) for taint in found)
 
     async def add(self, run: RunKey, taints: tuple[Taint, ...], tool: str, at: Moment) -> bool:

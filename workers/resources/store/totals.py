@@ -96,7 +96,9 @@ class SqlTotals:
         whom = await self._pseudonyms.of(share.of)
         values: dict[str, object] = {"of_key": spending.key, "of_action": spending.action_digest}
         values |= {"of_total": share.total, "of_whom": whom, "more": share.amount}
-        return await self._database.read(lambda connection: int(connection.execute(_WOULD_REACH, values).scalar_one()))
+        return await self._database.look_up(
+            lambda connection: int(connection.execute(_WOULD_REACH, values).scalar_one())
+        )
 
 
 class _Wanted(NamedTuple):
