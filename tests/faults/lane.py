@@ -69,8 +69,13 @@ async def run_lane(
                 return await collect(world, store, facts)
         finally:
             if keep is not None:
-                await asyncio.to_thread(shutil.copytree, folder, keep / folder.name)
+                await asyncio.to_thread(_copy, folder, keep / folder.name)
             await asyncio.to_thread(store.close)
+
+
+def _copy(folder: Path, to: Path) -> None:
+    """Without what workers keep on their boards, and take away as they end."""
+    shutil.copytree(folder, to, ignore=shutil.ignore_patterns("boards"))
 
 
 @asynccontextmanager
