@@ -1,7 +1,8 @@
 """Read at once: a call of class read is made within the workflow task that asks for it, while that is quick."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -11,6 +12,9 @@ from temporalio.exceptions import TimeoutError as OutOfTime
 from activities.preparing import NOT_LOCALLY
 from activities.tools import ToolActivities
 from contracts.tools import CallStatus, ToolCall, ToolOutcome, WhenHeld
+
+InputT = TypeVar("InputT")
+OutputT = TypeVar("OutputT")
 
 AT_ONCE = timedelta(seconds=3)
 """So long a read may hold the workflow task it is made in: signals, queries and cancels of the run wait meanwhile."""
@@ -30,6 +34,18 @@ class Reader(Protocol):
         """Replace fields of the case."""
 
 
+async def at_once(method: Callable[[Any, InputT], Awaitable[OutputT]], request: InputT, summary: str) -> OutputT:
+    """One attempt within this workflow task. Raises FailureError when it failed or took too long."""
+    return await workflow.execute_local_activity_method(
+        method,
+        request,
+        schedule_to_close_timeout=AT_ONCE,
+        retry_policy=RetryPolicy(maximum_attempts=1),
+        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        summary=summary[:200],
+    )
+
+
 async def read_at_once(run: Reader, call: ToolCall, summary: str) -> ToolOutcome | None:
     """What the gate answers now; None when there is no plain answer, and the call must be made with patience.
 
@@ -40,14 +56,8 @@ async def read_at_once(run: Reader, call: ToolCall, summary: str) -> ToolOutcome
     if run.case.not_at_once.count(tool) >= TRIES or untold > MOST_UNTOLD_VISITS:
         return None
     try:
-        outcome = await workflow.execute_local_activity_method(
-            ToolActivities.call_tool,
-            call.model_copy(update={"when_held": WhenHeld.REPORT}),
-            schedule_to_close_timeout=AT_ONCE,
-            retry_policy=RetryPolicy(maximum_attempts=1),
-            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            summary=summary[:200],
-        )
+        asked = call.model_copy(update={"when_held": WhenHeld.REPORT})
+        outcome = await at_once(ToolActivities.call_tool, asked, summary)
     except FailureError as error:
         if _in_vain(error):
             run.note(not_at_once=(*run.case.not_at_once, tool)[-KEPT_TRIES:])

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 from pydantic import JsonValue
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from activities.deciding import DecisionActivities
@@ -27,7 +26,7 @@ from contracts.decisions import (
 )
 from contracts.runs import Registered, Resolution, RunEnded, RunToRegister
 from contracts.tools import ToolOutcome
-from workflows.reading import AT_ONCE
+from workflows.reading import at_once
 from workflows.steps import STEADY, Run, described
 
 InputT = TypeVar("InputT")
@@ -94,14 +93,7 @@ async def extend_budget(decision: Decision) -> BudgetExtended:
 async def _quickly(method: Callable[[Any, InputT], Awaitable[OutputT]], request: InputT, summary: str) -> OutputT:
     """A step that may be done twice, done within this workflow task; else, with patience, by an activity of its own."""
     try:
-        return await workflow.execute_local_activity_method(
-            method,
-            request,
-            schedule_to_close_timeout=AT_ONCE,
-            retry_policy=RetryPolicy(maximum_attempts=1),
-            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            summary=summary[:200],
-        )
+        return await at_once(method, request, summary)
     except FailureError as error:
         if is_cancelled_exception(error):
             raise

@@ -137,22 +137,22 @@ async def test_what_failed_beside_others_leaves_nothing_in_the_database(tmp_path
     database.close()
 
 
-async def test_a_look_up_waits_in_a_thread_for_what_is_locked(tmp_path: Path) -> None:
+async def test_a_look_up_that_the_store_refuses_at_hand_is_made_again_in_a_thread(tmp_path: Path) -> None:
     database = Database(read_url(f"sqlite:///{tmp_path}/store.db"))
     tried = list[str]()
 
-    def locked_at_first(connection: Connection) -> str:
+    def refused_at_first(connection: Connection) -> str:
         tried.append(threading.current_thread().name)
         if len(tried) == 1:
             connection.exec_driver_sql("SELECT * FROM nothing")
         return "found"
 
-    assert await database.look_up(locked_at_first) == "found"
+    assert await database.look_up(refused_at_first) == "found"
     assert (tried[0], tried[1][:12]) == ("MainThread", "store-reader")
     database.close()
 
 
-async def test_postgresql_is_asked_in_a_thread_and_written_side_by_side(store_url: str) -> None:
+async def test_postgresql_is_looked_up_in_a_thread(store_url: str) -> None:
     if store_url.startswith("sqlite"):
         pytest.skip("of PostgreSQL alone")
     database = Database(read_url(store_url))
