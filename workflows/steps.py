@@ -27,7 +27,8 @@ from workflows.machine.situation import bounded
 from workflows.machine.unanswered import cause_of, held_to_the_last, spent_by
 from workflows.reading import read_at_once
 
-HEARTBEAT_TIMEOUT = timedelta(seconds=5)
+HEARTBEAT_TIMEOUT = timedelta(seconds=4)
+"""A worker that says nothing for so long is dead; one that lives says so every second."""
 KEPT_DOUBTS = 5
 LONGEST_WAIT = timedelta(hours=12)
 MOST_FAIRNESS_BYTES = 64
