@@ -54,6 +54,7 @@ from policies.document import document_of
 from policies.engine import CedarRules
 from workers.auditing import checkpoints_of
 from workers.build_id import build_id
+from workers.pacing import Pacing
 from workers.resources.authority import StoredAuthority, activate_files
 from workers.resources.chains import TemporalChains
 from workers.resources.claude import AnthropicClaude
@@ -187,7 +188,7 @@ def activities_of(ports: Ports) -> list[Callable[..., Any]]:
 
 def interceptors_of(ports: Ports, on_sight: Callable[[Decision], str] | None = None) -> list[Interceptor]:
     """What stands around workflows and activities; `on_sight` refuses decisions that are plainly not genuine."""
-    return [MessageGuard(on_sight), AuditTrail(), VisitRecorder(ports.audit, CurrentRun(ports.chains))]
+    return [MessageGuard(on_sight), AuditTrail(), Pacing(), VisitRecorder(ports.audit, CurrentRun(ports.chains))]
 
 
 def _bind(activities: Callable[..., Any], ports: Ports, made: Mapping[str, object]) -> Any:

@@ -33,9 +33,10 @@ KEPT_DOUBTS = 5
 LONGEST_WAIT = timedelta(hours=12)
 MOST_FAIRNESS_BYTES = 64
 """What Temporal takes for a fairness key."""
-PATIENT = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
-STEADY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=15))
-"""What stands in the way of the store, or of a server, is soon noticed to be gone."""
+PATIENT, STEADY = timedelta(minutes=1), timedelta(seconds=15)
+"""The longest pause between attempts; what stands in the way of the store, or of a server, is soon seen to be gone."""
+AGAIN_AFTER = timedelta(seconds=1)
+"""An attempt whose worker died: that is no reason to wait."""
 
 InputT = TypeVar("InputT")
 OutputT = TypeVar("OutputT")
@@ -164,13 +165,13 @@ async def make_call(
     run: Run[Any],
     call: ToolCall,
     within: timedelta = LONGEST_WAIT,
-    patience: RetryPolicy = STEADY,
+    patience: timedelta = STEADY,
     *,
     at_once: bool = False,
 ) -> ToolOutcome:
     """One tool call through the gate, whatever its outcome but unknown. Raises StepFailed when nobody can know it.
 
-    While no outcome comes it is tried again, as `patience` says, `within` a time in all. A read may first
+    While no outcome comes it is tried again, after pauses up to `patience`, `within` a time in all. A read may first
     be tried `at_once`, within this workflow task: a plain answer then costs one event of history instead of six.
     """
     outcome = await read_at_once(run, call, described(call)) if at_once else None
@@ -345,7 +346,7 @@ async def _attempt(
     summary: str,
     start_to_close: timedelta,
     schedule_to_close: timedelta,
-    patience: RetryPolicy = PATIENT,
+    patience: timedelta = PATIENT,
     priority: Priority = Priority.default,
 ) -> OutputT:
     """Its result. What is frozen when its time is over waits on; whatever else fails for good raises StepFailed."""
@@ -358,7 +359,7 @@ async def _attempt(
                 start_to_close_timeout=start_to_close,
                 schedule_to_close_timeout=left,
                 heartbeat_timeout=HEARTBEAT_TIMEOUT,
-                retry_policy=patience,
+                retry_policy=retried(patience),
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
                 summary=summary[:200],
                 priority=priority,
@@ -373,6 +374,11 @@ async def _attempt(
                 sends = method is ToolActivities.call_tool  # an attempt before the last one may have sent it
                 raise StepFailed(step, f"{step}: {cause_of(error)}", ask_people=sends) from error
             left = max(left, LONGEST_WAIT)  # what little time an undo had left would be over at once, again and again
+
+
+def retried(longest: timedelta) -> RetryPolicy:
+    """For good, with pauses up to `longest` that an attempt which failed names itself (workers/pacing.py)."""
+    return RetryPolicy(initial_interval=min(AGAIN_AFTER, longest), backoff_coefficient=1.0, maximum_interval=longest)
 
 
 def _fair_to(server: str) -> Priority:

@@ -27,7 +27,7 @@ from contracts.decisions import (
 from contracts.runs import Registered, Resolution, RunEnded, RunToRegister
 from contracts.tools import ToolOutcome
 from workflows.reading import at_once
-from workflows.steps import STEADY, Run, described
+from workflows.steps import STEADY, Run, described, retried
 
 InputT = TypeVar("InputT")
 OutputT = TypeVar("OutputT")
@@ -106,7 +106,7 @@ async def _record(method: Callable[[Any, InputT], Awaitable[OutputT]], request: 
         method,
         request,
         start_to_close_timeout=timedelta(seconds=30),
-        retry_policy=STEADY,
+        retry_policy=retried(STEADY),
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         summary=summary[:200],
     )

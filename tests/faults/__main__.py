@@ -96,6 +96,8 @@ async def run(nursery: Nursery, store: str, planned: Planned, seed: int, keep: P
     say(judged.row())
     for trouble in judged.troubles[:SHOWN]:
         say(f"  PROBLEM {trouble.kind}: {trouble.what}")
+    for late in settling(facts).late[:SHOWN] if planned.alone else ():
+        say(f"  settled late: {late}")
     return judged
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from contracts.tools import EffectClass
@@ -163,10 +164,8 @@ class Settling(NamedTuple):
     again: list[float]
     """Those that were hit again while they waited, seen or unseen, counted from the last kill that was seen."""
 
-    @property
-    def late(self) -> list[float]:
-        """Too late."""
-        return [seconds for seconds in self.once if seconds > SETTLED_WITHIN_SECONDS]
+    late: list[str]
+    """Of those that were hit by one kill: which took too long, when they were hit, and how long it was."""
 
 
 def settling(facts: Facts) -> Settling:
@@ -181,12 +180,24 @@ def settling(facts: Facts) -> Settling:
         for flight in kill.calls:
             if CLASS_OF[flight.tool] in SETTLED_CLASSES and finished.get(call_of(flight), 0.0) > kill.at:
                 hits.setdefault(call_of(flight), []).append(kill.at)
-    once: list[float] = []
+    once: dict[Call, float] = {}
     again: list[float] = []
     for call, at in hits.items():
-        hit_again = len(at) > 1 or call in facts.unseen
-        (again if hit_again else once).append(finished[call] - _back_after(max(at), facts))
-    return Settling(sorted(once), sorted(again))
+        seconds = finished[call] - _back_after(max(at), facts)
+        if len(at) > 1 or call in facts.unseen:
+            again.append(seconds)
+        else:
+            once[call] = seconds
+    late = [
+        f"{' '.join(call)}, hit at {_clock(hits[call][0])}: {seconds:.1f} s"
+        for call, seconds in once.items()
+        if seconds > SETTLED_WITHIN_SECONDS
+    ]
+    return Settling(sorted(once.values()), sorted(again), late)
+
+
+def _clock(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S.%f")[:-3]
 
 
 def _back_after(killed_at: float, facts: Facts) -> float:

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from pydantic import JsonValue
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 
 from activities.tools import NOTHING_TO_UNDO
 from contracts.runs import LONGEST_DELAY, Case, Compensation, RetryRule
@@ -86,8 +85,7 @@ async def _undo_one(run: steps.Run[Any], undo: Compensation) -> ToolOutcome:
     occurrence = str(run.case.occurrences.get(undo.call.step, 1))
     call = undo.call.model_copy(update={"occurrence": occurrence, "state": run.case.state})
     first, within = timedelta(seconds=undo.patience.every), _ends_at(undo) - workflow.now()
-    growing = RetryPolicy(initial_interval=first, maximum_interval=first * LONGEST_DELAY)
-    outcome = await steps.make_call(run, call, within=max(within, timedelta(seconds=1)), patience=growing)
+    outcome = await steps.make_call(run, call, within=max(within, timedelta(seconds=1)), patience=first * LONGEST_DELAY)
     return steps.done(outcome, undo.call.step)
 
 
