@@ -62,7 +62,13 @@ class Suite:
             await outside.forget_refusals()
 
     def _scenarios(self) -> dict[str, Measure]:
-        return {"loops": self.loops, "long": self.long, "approvals": self.approvals, "load": self.load}
+        return {
+            "loops": self.loops,
+            "workers": self.workers,
+            "long": self.long,
+            "approvals": self.approvals,
+            "load": self.load,
+        }
 
     async def loops(self, outside: Outside) -> None:
         """Both contestants, all cells."""
@@ -70,6 +76,13 @@ class Suite:
         cells = [cell._replace(rounds=min(cell.rounds, self.options.rounds)) for cell in wanted]
         async with self._both("loops", outside) as contestants:
             await measure_loops(contestants, outside, self.records, self.clock, cells, self.options.seed)
+
+    async def workers(self, outside: Outside) -> None:
+        """Both contestants with several workers each, and many runs at once."""
+        wanted = loops.QUICK_CROWDED if self.options.quick else loops.CROWDED
+        cells = [cell._replace(rounds=min(cell.rounds, self.options.rounds)) for cell in wanted]
+        async with self._both("workers", outside, loops.SEVERAL_WORKERS) as contestants:
+            await measure_loops(contestants, outside, self.records, self.clock, cells, self.options.seed, "workers")
 
     async def long(self, outside: Outside) -> None:
         """Interlock alone."""
@@ -89,10 +102,10 @@ class Suite:
             await measure_load(contestant, outside, self.records, self.options.quick)
 
     @asynccontextmanager
-    async def _both(self, name: str, outside: Outside) -> AsyncIterator[tuple[Contestant, ...]]:
+    async def _both(self, name: str, outside: Outside, workers: int = 1) -> AsyncIterator[tuple[Contestant, ...]]:
         async with (
-            interlock(self.folder / f"{name}-interlock", outside) as first,
-            loop(self.folder / f"{name}-loop", outside) as second,
+            interlock(self.folder / f"{name}-interlock", outside, workers) as first,
+            loop(self.folder / f"{name}-loop", outside, workers) as second,
         ):
             yield first, second
 
@@ -125,7 +138,7 @@ def say(line: str) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", default="", choices=["", "loops", "long", "approvals", "load"])
+    parser.add_argument("--only", default="", choices=["", "loops", "workers", "long", "approvals", "load"])
     parser.add_argument("--rounds", type=int, default=3, help="at most so many rounds of each loop")
     parser.add_argument("--seed", type=int, default=20261130, help="what the books hold, and who begins")
     parser.add_argument("--quick", action="store_true", help="a minute: a few small ones of everything")

@@ -106,6 +106,8 @@ def promises() -> Iterator[Promise]:
         yield Promise(f"CPU, 5 turns, 1 KB{weight}", cpu, 1.25, 1.0, unit="x")
     speed = beside("turns_per_s", "loops", **SHORT, concurrency=50)
     yield Promise("throughput, 5 turns, 1 KB, 50 at once", speed, 0.8, at_least=True, unit="x")
+    speed = beside("turns_per_s", "workers", **SHORT, concurrency=50)
+    yield Promise("the same with two workers each", speed, 0.8, at_least=True, unit="x")
     yield Promise("bytes to the model, 50 turns, 20 KB", beside("sent_bytes", "loops", **HEAVY), 0.25, unit="x")
     share = of("same_prefix_share", "loops", **HEAVY)
     yield Promise("bytes as in the request before, turns 5 to 50", share, 0.8, at_least=True)

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from benchmarks.promises import Promise, Verdict
 from benchmarks.records import Record, Records
 
+LOOP_TABLES = {"loops": "loops (medians)", "workers": "two workers each (medians)"}
+"""Scenario -> the title of its table."""
 LOOP_COLUMNS = {
     "cpu_ms_per_turn": "CPU ms/turn",
     "worker_cpu_ms_per_turn": "worker",
@@ -22,7 +24,8 @@ LOOP_COLUMNS = {
 
 def tables(records: Records, verdicts: Sequence[Verdict]) -> Iterator[str]:
     """Every line."""
-    yield from _loops(records)
+    yield from _loops(records, "loops")
+    yield from _loops(records, "workers")
     yield from _others(records)
     yield from (f"note: {note}" for note in records.notes)
     yield from (f"FAILED: {failure}" for failure in records.failures)
@@ -53,14 +56,14 @@ def _number(value: float) -> str:
     return f"{value:.4f}" if abs(value) < 0.1 else f"{value:.2f}"
 
 
-def _loops(records: Records) -> Iterator[str]:
-    kinds = dict.fromkeys(_kind(record) for record in records.kept if record.scenario == "loops")
+def _loops(records: Records, scenario: str) -> Iterator[str]:
+    kinds = dict.fromkeys(_kind(record) for record in records.kept if record.scenario == scenario)
     if not kinds:
         return
-    yield f"{'loops (medians)':46}" + "".join(f"{title:>12}" for title in LOOP_COLUMNS.values())
+    yield f"{LOOP_TABLES[scenario]:46}" + "".join(f"{title:>12}" for title in LOOP_COLUMNS.values())
     for about in sorted(kinds):
         for contestant in ("interlock", "loop"):
-            values = [records.median(name, "loops", contestant, **dict(about)) for name in LOOP_COLUMNS]
+            values = [records.median(name, scenario, contestant, **dict(about)) for name in LOOP_COLUMNS]
             named = f"{contestant:10}" + " ".join(f"{name}={value}" for name, value in about)
             yield f"{named:46}" + "".join(f"{_with_unit(value, ''):>12}" for value in values)
     yield ""
@@ -72,7 +75,7 @@ def _kind(record: Record) -> tuple[tuple[str, int | str], ...]:
 
 def _others(records: Records) -> Iterator[str]:
     for record in records.kept:
-        if record.scenario != "loops":
+        if record.scenario not in LOOP_TABLES:
             about = " ".join(f"{name}={value}" for name, value in record.about.items())
             numbers = "  ".join(f"{name} {_number(value)}" for name, value in record.measured.items())
             yield f"{record.scenario} {record.contestant} {about}: {numbers}"

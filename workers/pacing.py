@@ -47,4 +47,5 @@ def pause() -> timedelta | None:
     longest = info.retry_policy.maximum_interval if info.retry_policy else None
     if longest is None:
         return None
-    return min(longest / LONGEST_DELAY * 2 ** min(info.attempt - 1, MOST_DOUBLINGS), longest)
+    doubled: int = 2 ** min(info.attempt - 1, MOST_DOUBLINGS)
+    return min(longest / LONGEST_DELAY * doubled, longest)

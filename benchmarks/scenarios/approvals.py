@@ -35,7 +35,7 @@ async def measure_approvals(
     lots = random.Random(seed)
     left: dict[str, list[Run]] = {contestant.name: [] for contestant in contestants}
     for contestant in contestants:
-        await _decided(contestant, outside, await _crowd(contestant, outside, f"{contestant.name}-warm", 1))
+        await _decided(contestant, outside, await _crowd(contestant, outside, f"{contestant.name}-approvals-warm", 1))
     for crowd in crowds:
         for contestant in lots.sample(contestants, len(contestants)):
             await _measure(contestant, outside, records, crowd, left[contestant.name], lots)
@@ -48,7 +48,7 @@ async def _measure(
     before, begun = sum(contestant.processes.memory()), time.monotonic()
     missing = crowd.waiting - len(waiting)
     for round_number in range(crowd.rounds):
-        named = f"{contestant.name}-{crowd.waiting}-{round_number}"
+        named = f"{contestant.name}-approvals-{crowd.waiting}-{round_number}"
         waiting += await _crowd(contestant, outside, named, crowd.waiting - len(waiting))
         if round_number == 0:
             grown, seconds = sum(contestant.processes.memory()) - before, time.monotonic() - begun
@@ -56,7 +56,7 @@ async def _measure(
         taken += await _decided(contestant, outside, chosen)
         for run in chosen:
             waiting.remove(run)
-    await contestant.check_records((await outside.counts()).calls(f"{contestant.name}-"))
+    await contestant.check_records((await outside.counts()).calls(f"{contestant.name}-approvals-"))
     delays = [effect - sent for _, sent, effect in taken]
     measured = {
         "p50_ms": percentile(delays, 50) * 1000,

@@ -58,6 +58,9 @@ CELLS = (
     Cell(50, 20, 50),
 )
 QUICK = (Cell(5, 1, 1, repeats=2, rounds=2), Cell(20, 20, 1))
+SEVERAL_WORKERS = 2
+CROWDED, QUICK_CROWDED = (Cell(5, 1, 50, rounds=3),), (Cell(5, 1, 10),)
+"""With several workers on either side: one Python process uses one core, whatever else there is."""
 
 
 async def measure_loops(
@@ -67,18 +70,19 @@ async def measure_loops(
     clock: Clock,
     cells: Sequence[Cell],
     seed: int,
+    scenario: str = "loops",
 ) -> None:
     """All cells; those that decide a promise first, several times. The contestants take turns at beginning."""
     lots, took = random.Random(seed), dict[Cell, float]()
     for contestant in contestants:
-        await _warmed(contestant, outside)
+        await _warmed(contestant, outside, scenario)
     for round_number, cell in in_order(cells):
         if not clock.allows(took.get(cell, 0), KEPT_MINUTES):
             records.notes.append(f"no time was left for round {round_number + 1} of {cell.about}")
             continue
         began = clock.spent_seconds
         for contestant in lots.sample(contestants, len(contestants)):
-            records.add(await _measured(contestant, outside, cell, round_number))
+            records.add(await _measured(contestant, outside, cell, round_number, scenario))
         took[cell] = clock.spent_seconds - began
 
 
@@ -89,18 +93,18 @@ def in_order(cells: Sequence[Cell]) -> list[tuple[int, Cell]]:
     return several + [(0, cell) for cell in cells if cell.rounds == 1]
 
 
-async def _warmed(contestant: Contestant, outside: Outside) -> None:
+async def _warmed(contestant: Contestant, outside: Outside, scenario: str) -> None:
     """Before anything is measured every path has been taken once."""
-    goal = reading_of_turns(f"{contestant.name}-warm", 5, KB)
+    goal = reading_of_turns(f"{contestant.name}-{scenario}-warm", 5, KB)
     await done(contestant, outside, [goal], 1, 60)
     await outside.take()
 
 
-async def _measured(contestant: Contestant, outside: Outside, cell: Cell, round_number: int) -> Record:
-    named = f"{contestant.name}-{cell.turns}-{cell.page_kb}-{cell.concurrency}-{round_number}"
+async def _measured(contestant: Contestant, outside: Outside, cell: Cell, round_number: int, scenario: str) -> Record:
+    named = f"{contestant.name}-{scenario}-{cell.turns}-{cell.page_kb}-{cell.concurrency}-{round_number}"
     count = cell.concurrency * cell.repeats
     goals = [reading_of_turns(f"{named}-{number}", cell.turns, cell.page_kb * KB) for number in range(count)]
-    prefix = f"{contestant.name}-"
+    prefix = f"{contestant.name}-{scenario}-"
     before = (await outside.counts()).calls(prefix)
     effort = await done(contestant, outside, goals, cell.concurrency, cell.within_seconds)
     seen = await outside.take()
@@ -108,7 +112,7 @@ async def _measured(contestant: Contestant, outside: Outside, cell: Cell, round_
     assert calls - before == count * (cell.turns - 1), "pages were read more than once, or not at all"
     await contestant.check_records(calls)
     measured = _effort(effort, cell, contestant) | _sent(list(seen.values())) | await _history(contestant, effort)
-    return Record("loops", contestant.name, cell.about | {"round": round_number}, measured)
+    return Record(scenario, contestant.name, cell.about | {"round": round_number}, measured)
 
 
 def _effort(effort: Effort, cell: Cell, contestant: Contestant) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The hand-written loop: a Temporal server tuned as ours is, and one worker."""
+"""The hand-written loop: a Temporal server tuned as ours is, and as many workers."""
 
 import asyncio
 import os
@@ -73,21 +73,25 @@ class Loop:
 
 
 @asynccontextmanager
-async def loop(folder: Path, outside: Outside) -> AsyncIterator[Loop]:
+async def loop(folder: Path, outside: Outside, workers: int = 1) -> AsyncIterator[Loop]:
     """Everything of it running; it ends with the block."""
     make_folder(folder)
     temporal = TemporalServer(choose_ports({"temporal": TEMPORAL_PORT})["temporal"], database=folder / "temporal.db")
     server = Program(
         "temporal", temporal.argv(), environment.for_temporal(os.environ), ServingTemporal(temporal.address)
     )
-    worker = Program(
-        name="worker",
-        argv=(sys.executable, "-P", "-m", "benchmarks.loop.worker", temporal.address, outside.mcp_url),
+    programs = [_worker(f"worker-{number}", temporal.address, outside) for number in range(1, workers + 1)]
+    async with supervised(folder / "logs", server) as first, supervised(folder / "logs", *programs) as second:
+        client = await Client.connect(temporal.address, data_converter=pydantic_data_converter)
+        yield Loop(client, Processes(tuple(each.pid for each in second.running()), first.running()[0].pid))
+
+
+def _worker(name: str, address: str, outside: Outside) -> Program:
+    return Program(
+        name=name,
+        argv=(sys.executable, "-P", "-m", "benchmarks.loop.worker", address, outside.mcp_url),
         environment=environment.for_worker(
             os.environ, claude=environment.simulator_as_claude(outside.api_url), interlock={}
         ),
         ready=ReadyLine("ready"),
     )
-    async with supervised(folder / "logs", server) as first, supervised(folder / "logs", worker) as second:
-        client = await Client.connect(temporal.address, data_converter=pydantic_data_converter)
-        yield Loop(client, Processes((second.running()[0].pid,), first.running()[0].pid))

@@ -18,8 +18,8 @@ OF_BUDGETS = (
     ),
     ANSWERS.off(
         "budget: of rivals only the one whose answer stands is counted",
-        'if connection.execute(_ANSWER, {**values, "own_address": address}).rowcount != 1:',
-        'if connection.execute(_ANSWER, {**values, "own_address": address}).rowcount < 0:',
+        'if _ANSWER.run(connection, {**values, "own_address": address}) != 1:',
+        'if _ANSWER.run(connection, {**values, "own_address": address}) < 0:',
         "test_an_answer_is_counted_as_spent_once_however_often_it_is_given[sqlite]",
     ),
     SPENDING.off(

@@ -70,7 +70,7 @@ OF_ERASURE = (
     ),
     STARTS.off(
         "erasure: an erased run has no effect",
-        "_NOT_ERASED = _START.where(STARTS.c.erased_at.is_(None))",
+        "_NOT_ERASED = Prepared(select(STARTS).where(*_OF_RUN, STARTS.c.erased_at.is_(None)))",
         "_NOT_ERASED = _START",
         "test_an_erased_run_has_no_start_record_and_is_not_registered_again_when_it_is_reset[sqlite]",
     ),

@@ -67,7 +67,7 @@ THE_LEDGER = (
     ),
 )
 
-_PAST = 'return bool(connection.scalar(_STATEMENT, {"of_nonce": row["nonce"]}) == statement)'
+_PAST = 'return bool(_STATEMENT.scalar(connection, {"of_nonce": row["nonce"]}) == statement)'
 
 ROWS = (
     WRITERS.off(
@@ -216,8 +216,8 @@ THE_CHAIN = (
     ),
     AUDIT.off(
         "chain: the head moves along",
-        '        connection.execute(_ADVANCE, {"of_stream": stream, "new_seq": seq, "new_hash": last})\n',
-        '        if seq == 1:\n            connection.execute(_ADVANCE, {"of_stream": stream, "new_seq": seq, '
+        '        _ADVANCE.run(connection, {"of_stream": stream, "new_seq": seq, "new_hash": last})\n',
+        '        if seq == 1:\n            _ADVANCE.run(connection, {"of_stream": stream, "new_seq": seq, '
         '"new_hash": last})\n',
         "test_every_record_follows_the_one_before_it[sqlite]",
     ),

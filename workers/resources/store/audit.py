@@ -10,23 +10,26 @@ from sqlalchemy import Connection, and_, bindparam, or_, select, update
 from contracts.audit import GENESIS, AuditRecord, ChainLink, StreamHead
 from contracts.canonical import parse_json
 from workers.resources.store.database import Database, insert_new
+from workers.resources.store.prepared import Prepared
 from workers.resources.store.schema import AUDIT, AUDIT_HEADS
 
 # Built once: that costs more than running them.
 _HEAD = select(AUDIT_HEADS.c.seq, AUDIT_HEADS.c.hash).where(AUDIT_HEADS.c.stream == bindparam("of_stream"))
-_LOCKED_HEAD = _HEAD.with_for_update()  # SQLite, which has one writer at a time, leaves that out
-_ONCE = select(AUDIT.c.seq).where(
-    AUDIT.c.workflow_id == bindparam("of_workflow_id"),
-    AUDIT.c.first_run_id == bindparam("of_first_run_id"),
-    AUDIT.c.kind == bindparam("of_kind"),
-    AUDIT.c.once == bindparam("of_once"),
+_LOCKED_HEAD = Prepared(_HEAD.with_for_update())  # SQLite, which has one writer at a time, leaves that out
+_ONCE = Prepared(
+    select(AUDIT.c.seq).where(
+        AUDIT.c.workflow_id == bindparam("of_workflow_id"),
+        AUDIT.c.first_run_id == bindparam("of_first_run_id"),
+        AUDIT.c.kind == bindparam("of_kind"),
+        AUDIT.c.once == bindparam("of_once"),
+    )
 )
 _NAMED = ("workflow_id", "first_run_id", "kind", "once")
 """What a record that is told once is known by."""
 _ASKED = tuple(f"of_{column}" for column in _NAMED)
 _STREAM = attrgetter("stream")
-_INSERT = AUDIT.insert()
-_ADVANCE = (
+_INSERT = Prepared(AUDIT.insert())
+_ADVANCE = Prepared(
     update(AUDIT_HEADS)
     .where(AUDIT_HEADS.c.stream == bindparam("of_stream"))
     .values(seq=bindparam("new_seq"), hash=bindparam("new_hash"))
@@ -92,17 +95,18 @@ def _append(connection: Connection, stream: str, records: Iterable[AuditRecord])
         row = dict(zip(_NAMED, name, strict=True))
         rows.append(link.model_dump() | row | {"once": record.once or None})
     if rows:
-        connection.execute(_INSERT, rows)
-        connection.execute(_ADVANCE, {"of_stream": stream, "new_seq": seq, "new_hash": last})
+        _INSERT.run(connection, *rows)
+        _ADVANCE.run(connection, {"of_stream": stream, "new_seq": seq, "new_hash": last})
 
 
 def _locked_head(connection: Connection, stream: str) -> tuple[int, str]:
-    found = connection.execute(_LOCKED_HEAD, {"of_stream": stream}).one_or_none()
+    found = _LOCKED_HEAD.one_or_none(connection, {"of_stream": stream})
     if found is None:
         insert_new(connection, AUDIT_HEADS, {"stream": stream, "seq": 0, "hash": GENESIS})
-        found = connection.execute(_LOCKED_HEAD, {"of_stream": stream}).one()
-    return found.seq, found.hash
+        found = _LOCKED_HEAD.one_or_none(connection, {"of_stream": stream})
+    assert found is not None  # inserted, or there before; nothing is ever deleted
+    return found["seq"], found["hash"]
 
 
 def _stands(connection: Connection, name: tuple[str, ...]) -> bool:
-    return connection.scalar(_ONCE, dict(zip(_ASKED, name, strict=True))) is not None
+    return _ONCE.scalar(connection, dict(zip(_ASKED, name, strict=True))) is not None

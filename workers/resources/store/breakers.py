@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, RowMapping, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from activities.breakers import Breaker, Leave, May, Report, admit, record
 from activities.rates import Bucket, take
@@ -14,20 +14,23 @@ from contracts.model import Moment, rfc3339
 from contracts.servers import BreakerRule, Rate
 from workers.resources.store.audit import append
 from workers.resources.store.database import Database, insert_new
+from workers.resources.store.prepared import Found, Prepared
 from workers.resources.store.schema import BREAKERS, RATES
 
 _COLUMNS = tuple(name for name in Breaker.model_fields if name != "server")
 
 # Built once: that costs more than running them. SQLite, with one writer, leaves the locks out.
-_FIND = select(BREAKERS).where(BREAKERS.c.server == bindparam("of_server"))
-_LOCKED = _FIND.with_for_update()
-_CHANGE = (
+_OF_SERVER = select(BREAKERS).where(BREAKERS.c.server == bindparam("of_server"))
+_FIND = Prepared(_OF_SERVER)
+_LOCKED = Prepared(_OF_SERVER.with_for_update())
+_ALL = Prepared(select(BREAKERS))
+_CHANGE = Prepared(
     update(BREAKERS)
     .where(BREAKERS.c.server == bindparam("of_server"))
     .values({name: bindparam(f"new_{name}", type_=BREAKERS.c[name].type) for name in _COLUMNS})
 )
-_BUCKET = select(RATES).where(RATES.c.server == bindparam("of_server")).with_for_update()
-_FILL = (
+_BUCKET = Prepared(select(RATES).where(RATES.c.server == bindparam("of_server")).with_for_update())
+_FILL = Prepared(
     update(RATES)
     .where(RATES.c.server == bindparam("of_server"))
     .values(tokens=bindparam("new_tokens"), filled_at=bindparam("new_filled_at", type_=RATES.c.filled_at.type))
@@ -74,7 +77,7 @@ class SqlBreakers:
 
     async def standing(self) -> dict[str, Breaker]:
         """Every breaker that was ever written, by server."""
-        rows = await self._database.read(lambda connection: connection.execute(select(BREAKERS)).mappings().all())
+        rows = await self._database.read(_ALL.all)
         return {row["server"]: _breaker(row) for row in rows}
 
 
@@ -89,26 +92,28 @@ class SqlRates:
 
         def work(connection: Connection) -> float:
             insert_new(connection, RATES, {"server": server, "tokens": rate.at_once, "filled_at": at})
-            row = connection.execute(_BUCKET, {"of_server": server}).one()
-            bucket, seconds = take(Bucket(tokens=row.tokens, filled_at=row.filled_at), rate, at)
+            row = _BUCKET.one_or_none(connection, {"of_server": server})
+            assert row is not None  # inserted, or there before; nothing is ever deleted
+            bucket, seconds = take(Bucket(tokens=row["tokens"], filled_at=row["filled_at"]), rate, at)
             if seconds == 0:
                 filled = {"new_tokens": bucket.tokens, "new_filled_at": bucket.filled_at}
-                connection.execute(_FILL, {"of_server": server} | filled)
+                _FILL.run(connection, {"of_server": server} | filled)
             return seconds
 
         return await self._database.write(work)
 
 
 def _find(connection: Connection, server: str) -> Breaker:
-    row = connection.execute(_FIND, {"of_server": server}).mappings().one_or_none()
+    row = _FIND.one_or_none(connection, {"of_server": server})
     return Breaker(server=server) if row is None else _breaker(row)
 
 
 def _locked(connection: Connection, server: str, at: Moment) -> Breaker:
-    row = connection.execute(_LOCKED, {"of_server": server}).mappings().one_or_none()
+    row = _LOCKED.one_or_none(connection, {"of_server": server})
     if row is None:
         insert_new(connection, BREAKERS, {"server": server} | _values(Breaker(server=server), at))
-        row = connection.execute(_LOCKED, {"of_server": server}).mappings().one()
+        row = _LOCKED.one_or_none(connection, {"of_server": server})
+    assert row is not None  # inserted, or there before; nothing is ever deleted
     return _breaker(row)
 
 
@@ -117,7 +122,7 @@ def _write(connection: Connection, before: Breaker, after: Breaker, at: Moment, 
     if after == before:
         return
     values = {f"new_{name}": value for name, value in _values(after, at).items()}
-    connection.execute(_CHANGE, {"of_server": after.server} | values)
+    _CHANGE.run(connection, {"of_server": after.server} | values)
     if after.generation != before.generation or after.probe_owner != before.probe_owner:
         append(connection, _told(after, at, report))
 
@@ -141,5 +146,5 @@ def _values(breaker: Breaker, at: datetime) -> dict[str, object]:
     return values | {"changed_at": breaker.changed_at or at}
 
 
-def _breaker(row: RowMapping) -> Breaker:
+def _breaker(row: Found) -> Breaker:
     return Breaker.model_validate(dict(row))

@@ -3,7 +3,7 @@
 import json
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, RowMapping, bindparam, func, or_, select, update
+from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from activities.conversations import Delta, RunKey
 from contracts.audit import AuditKind, AuditRecord
@@ -14,6 +14,7 @@ from contracts.model import Moment
 from workers.resources.store.audit import append
 from workers.resources.store.columns import JsonText, MomentText
 from workers.resources.store.database import Database, insert_new
+from workers.resources.store.prepared import Found, Prepared
 from workers.resources.store.schema import TURNS
 from workers.resources.store.spending import count_turn
 
@@ -35,7 +36,7 @@ _SHOWN_SINCE = (
     )
     .scalar_subquery()
 )
-_READ = (
+_READ = Prepared(
     select(TURNS)
     .where(
         *_CONVERSATION,
@@ -44,9 +45,9 @@ _READ = (
     )
     .order_by(TURNS.c.turn)
 )
-_ADDRESS = select(TURNS.c.address).where(*_CONVERSATION, TURNS.c.turn == bindparam("of_turn"))
-_FIND = select(TURNS).where(*_TURN)
-_ANSWER = (
+_ADDRESS = Prepared(select(TURNS.c.address).where(*_CONVERSATION, TURNS.c.turn == bindparam("of_turn")))
+_FIND = Prepared(select(TURNS).where(*_TURN))
+_ANSWER = Prepared(
     update(TURNS)
     .where(*_TURN, TURNS.c.answered_at.is_(None))
     .values(
@@ -94,7 +95,7 @@ class SqlConversations:
         These are turn 0, and those from `folded_before` of the last one on.
         """
         values = {**_of(run, name), "before_turn": before_turn}
-        rows = await self._database.read(lambda connection: connection.execute(_READ, values).mappings().all())
+        rows = await self._database.read(lambda connection: _READ.all(connection, values))
         return tuple(_delta(row) for row in rows)
 
     async def find(self, run: RunKey, name: str, turn: int) -> Delta | None:
@@ -138,9 +139,9 @@ class SqlConversations:
             asked = _find(connection, run, name, turn)
             if asked is None:
                 return None
-            before = connection.scalar(_ADDRESS, {**_of(run, name), "of_turn": turn - 1})
+            before = _ADDRESS.scalar(connection, {**_of(run, name), "of_turn": turn - 1})
             address = address_of(before or "", asked.user, assistant)
-            if connection.execute(_ANSWER, {**values, "own_address": address}).rowcount != 1:
+            if _ANSWER.run(connection, {**values, "own_address": address}) != 1:
                 return _find(connection, run, name, turn)  # it was answered before, or a rival was faster
             if spender is not None:
                 count_turn(connection, run, spender, outcome.usage, at)
@@ -187,7 +188,7 @@ def _of(run: RunKey, name: str) -> dict[str, object]:
 
 def _find(connection: Connection, run: RunKey, name: str, turn: int) -> Delta | None:
     values = {**_of(run, name), "of_turn": turn}
-    row = connection.execute(_FIND, values).mappings().one_or_none()
+    row = _FIND.one_or_none(connection, values)
     return None if row is None else _delta(row)
 
 
@@ -197,6 +198,6 @@ def _standing(delta: Delta | None, run: RunKey, name: str, turn: int) -> Delta:
     return delta
 
 
-def _delta(row: RowMapping) -> Delta:
+def _delta(row: Found) -> Delta:
     known = {name: row[name] for name in Delta.model_fields}
     return Delta.model_validate({**known, "address": row["address"] or ""})

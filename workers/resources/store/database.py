@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Self, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Insert, Table, text
+from sqlalchemy import URL, Connection, Engine, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
@@ -22,6 +22,7 @@ from workers.resources.store.engine import (
 )
 from workers.resources.store.errors import StoreUnreachable
 from workers.resources.store.kept_connections import KeptConnections
+from workers.resources.store.prepared import Prepared
 from workers.resources.store.writers import SideBySide, Together, Writers
 
 T = TypeVar("T")
@@ -169,10 +170,10 @@ def insert_new(connection: Connection, table: Table, row: Mapping[str, object]) 
 
     On PostgreSQL this waits for a rival that is inserting the same key, and then knows how that ended.
     """
-    return connection.execute(_insert_new(connection.dialect.name, table), dict(row)).rowcount == 1
+    return _insert_new(connection.dialect.name, table, tuple(row)).run(connection, row) == 1
 
 
 @cache  # building a statement costs more than running it
-def _insert_new(dialect: str, table: Table) -> Insert:
+def _insert_new(dialect: str, table: Table, columns: tuple[str, ...]) -> Prepared:
     make = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    return make(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    return Prepared(make(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True), columns)

@@ -14,17 +14,18 @@ from workers.resources.store.contents import put_content
 from workers.resources.store.database import Database, insert_new
 from workers.resources.store.errors import ContentDamaged
 from workers.resources.store.ledger_records import json_digest
+from workers.resources.store.prepared import Prepared
 from workers.resources.store.schema import ACTIVATIONS, CONTENTS, ENDORSEMENTS, GRANTS
 
 _OF_KIND = (ACTIVATIONS.c.kind == bindparam("of_kind"), ACTIVATIONS.c.activated_at.is_not(None))
-_VERSION = select(func.max(ACTIVATIONS.c.version)).where(*_OF_KIND)
-_VERSIONS = (
+_VERSION = Prepared(select(func.max(ACTIVATIONS.c.version)).where(*_OF_KIND))
+_VERSIONS = Prepared(
     select(ACTIVATIONS.c.kind, func.max(ACTIVATIONS.c.version).label("version"))
     .where(ACTIVATIONS.c.activated_at.is_not(None))
     .group_by(ACTIVATIONS.c.kind)
 )
 """Built once: that costs more than running it, and it is asked before every call."""
-_GRANTS = select(GRANTS.c.grant).order_by(GRANTS.c.recorded_at)
+_GRANTS = Prepared(select(GRANTS.c.grant).order_by(GRANTS.c.recorded_at))
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class Documents:
 
     async def versions(self) -> dict[DocumentKind, int]:
         """The versions in force at one moment; kinds of which none is are left out."""
-        rows = await self._database.look_up(lambda connection: connection.execute(_VERSIONS).all())
-        return {DocumentKind(row.kind): row.version for row in rows}
+        rows = await self._database.look_up(_VERSIONS.all)
+        return {DocumentKind(row["kind"]): row["version"] for row in rows}
 
     async def in_force(self, kind: DocumentKind) -> InForce | None:
         """The document in force. Raises ContentDamaged."""
@@ -139,7 +140,7 @@ class Documents:
 
     async def grants(self) -> tuple[BreakGlass, ...]:
         """Every emergency grant that was recorded."""
-        rows = await self._database.look_up(lambda connection: connection.execute(_GRANTS).scalars().all())
+        rows = await self._database.look_up(_GRANTS.scalars)
         return tuple(BreakGlass.model_validate(row) for row in rows)
 
 
@@ -197,7 +198,7 @@ def _key(activation: Activation) -> dict[str, object]:
 
 
 def _version(connection: Connection, kind: DocumentKind) -> int:
-    return connection.scalar(_VERSION, {"of_kind": kind.value}) or 0
+    return _VERSION.scalar(connection, {"of_kind": kind.value}) or 0
 
 
 def _chain(connection: Connection, kind: DocumentKind) -> tuple[InForce, ...]:

@@ -14,12 +14,16 @@ from workers.resources.store.audit import append, lock
 from workers.resources.store.contents import put_content
 from workers.resources.store.database import Database, insert_new
 from workers.resources.store.outbox import put_notices
+from workers.resources.store.prepared import Prepared
 from workers.resources.store.schema import FREEZES
 
 # As they stand, unread: what somebody has made unreadable must not keep the others from being read.
-_ROWS = select(
-    FREEZES.c.nonce, *(type_coerce(FREEZES.c[name], Text) for name in ("freeze", "frozen_at", "thaw", "thawed_at"))
-).order_by(FREEZES.c.frozen_at, FREEZES.c.nonce)
+_ROWS = Prepared(
+    select(
+        FREEZES.c.nonce,
+        *(type_coerce(FREEZES.c[name], Text).label(name) for name in ("freeze", "frozen_at", "thaw", "thawed_at")),
+    ).order_by(FREEZES.c.frozen_at, FREEZES.c.nonce)
+)
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,8 @@ class SqlFreezes:
 
     async def all(self) -> tuple[FreezeRow, ...]:
         """Every freeze there ever was, the oldest first: a few rows, since only people make them. One statement."""
-        rows = await self._database.look_up(lambda connection: connection.execute(_ROWS).all())
-        return tuple(FreezeRow(*row) for row in rows)
+        rows = await self._database.look_up(_ROWS.all)
+        return tuple(FreezeRow(**row) for row in rows)
 
     async def freeze(self, freeze: Freeze, notices: tuple[Notice, ...], at: Moment) -> bool:
         """From now on it stands; False when its nonce was used before."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, update
 
 from activities.inbox import InboxEntry, Passing
 from activities.notices import Notice, Route
@@ -14,17 +14,19 @@ from workers.resources.store.columns import JsonText, MomentText
 from workers.resources.store.database import Database, insert_new
 from workers.resources.store.ledger_records import json_digest
 from workers.resources.store.outbox import put_notices
+from workers.resources.store.prepared import Found, Prepared
 from workers.resources.store.schema import REQUESTS
 
 # Built once: that costs more than running them.
-_LATEST = (
+_OF_ID = (
     select(REQUESTS)
     .where(REQUESTS.c.request_id == bindparam("of_request_id"))
     .order_by(REQUESTS.c.opened_at.desc())
     .limit(1)
 )
-_OF_RUN = _LATEST.where(REQUESTS.c.first_run_id == bindparam("of_first_run_id"))
-_CLOSE = (
+_LATEST = Prepared(_OF_ID)
+_OF_RUN = Prepared(_OF_ID.where(REQUESTS.c.first_run_id == bindparam("of_first_run_id")))
+_CLOSE = Prepared(
     update(REQUESTS)
     .where(
         REQUESTS.c.request_id == bindparam("of_request_id"),
@@ -93,7 +95,7 @@ class SqlInbox:
         values = _of(entry.request_id, entry.first_run_id) | {"at": at, "by_whom_and_how": closing}
 
         def work(connection: Connection) -> None:
-            if connection.execute(_CLOSE, values).rowcount:
+            if _CLOSE.run(connection, values):
                 append(connection, _record(AuditKind.REQUEST_CLOSED, entry, at, {"outcome": outcome}, by))
                 put_notices(connection, notices, self._routes, at)
 
@@ -111,9 +113,7 @@ class SqlInbox:
     async def find(self, request_id: str, first_run_id: str = "") -> InboxEntry | None:
         """One request, open or closed, or None; of this run, or of the latest one when a case was started anew."""
         query, values = (_OF_RUN, _of(request_id, first_run_id)) if first_run_id else (_LATEST, _of(request_id))
-        row = await self._database.look_up(
-            lambda connection: connection.execute(query, values).mappings().one_or_none()
-        )
+        row = await self._database.look_up(lambda connection: query.one_or_none(connection, values))
         return None if row is None else entry_of(row)
 
 
@@ -138,7 +138,7 @@ def _record(kind: AuditKind, entry: InboxEntry, at: Moment, facts: dict[str, Jso
     )
 
 
-def entry_of(row: RowMapping) -> InboxEntry:
+def entry_of(row: Found) -> InboxEntry:
     """A request as it stands, with what became of it since it was opened."""
     since = {"closed_at": row["closed_at"], **(row["closing"] or {}), **(row["passed"] or {})}
     return InboxEntry.model_validate({**row["entry"], **since})

@@ -16,6 +16,7 @@ from workers.resources.store.audit import append
 from workers.resources.store.columns import JsonText, MomentText
 from workers.resources.store.contents import put_content
 from workers.resources.store.database import Database, insert_new
+from workers.resources.store.prepared import Prepared
 from workers.resources.store.schema import LEDGER
 
 COLUMNS = {name for name in Claim.model_fields if name in LEDGER.c}
@@ -27,35 +28,39 @@ LOOKED_THROUGH = 100
 
 # Built once: that costs more than running them.
 _OF_KEY = LEDGER.c.key == bindparam("of_key")
-_FIND = select(LEDGER).where(_OF_KEY)
+_FIND = Prepared(select(LEDGER).where(_OF_KEY))
 # Either database decides under the row's lock: of any number of rivals, one still finds its generation.
 _CHANGE = update(LEDGER).where(
     _OF_KEY,
     LEDGER.c.generation == bindparam("of_generation"),
     LEDGER.c.state.in_([state.value for state in UNFINISHED]),
 )
-_MARK_SENT = _CHANGE.values(
-    state=LedgerState.SENT.value,
-    generation=LEDGER.c.generation + 1,
-    sends=LEDGER.c.sends + 1,
-    owner=bindparam("by_owner"),
-    first_sent_at=func.coalesce(LEDGER.c.first_sent_at, bindparam("at", type_=MomentText)),
-    last_sent_at=bindparam("at", type_=MomentText),
-    outcome=None,
-    content=None,
-    finished_at=None,
-    lookups=0,
-    looked_up_at=None,
-).returning(LEDGER)
-_FINISH = _CHANGE.values(
-    state=bindparam("final_state"),
-    outcome=bindparam("final_outcome", type_=JsonText),
-    content=bindparam("address"),
-    finished_at=bindparam("at", type_=MomentText),
-).returning(LEDGER)
+_MARK_SENT = Prepared(
+    _CHANGE.values(
+        state=LedgerState.SENT.value,
+        generation=LEDGER.c.generation + 1,
+        sends=LEDGER.c.sends + 1,
+        owner=bindparam("by_owner"),
+        first_sent_at=func.coalesce(LEDGER.c.first_sent_at, bindparam("at", type_=MomentText)),
+        last_sent_at=bindparam("at", type_=MomentText),
+        outcome=None,
+        content=None,
+        finished_at=None,
+        lookups=0,
+        looked_up_at=None,
+    ).returning(LEDGER)
+)
+_FINISH = Prepared(
+    _CHANGE.values(
+        state=bindparam("final_state"),
+        outcome=bindparam("final_outcome", type_=JsonText),
+        content=bindparam("address"),
+        finished_at=bindparam("at", type_=MomentText),
+    ).returning(LEDGER)
+)
 # The generation stays, so that it never means two sends. What an earlier send did is still to be found out.
 _SENT_BEFORE = LEDGER.c.sends > 1
-_RELEASE = (
+_RELEASE = Prepared(
     update(LEDGER)
     .where(_OF_KEY, LEDGER.c.generation == bindparam("of_generation"), LEDGER.c.state == LedgerState.SENT.value)
     .values(
@@ -66,7 +71,7 @@ _RELEASE = (
     )
     .returning(LEDGER)
 )
-_LOOKED_UP = (
+_LOOKED_UP = Prepared(
     update(LEDGER)
     .where(
         _OF_KEY,
@@ -82,7 +87,7 @@ _LOOKED_UP = (
     )
     .returning(LEDGER)
 )
-_ANSWERED = (
+_ANSWERED = Prepared(
     select(LEDGER.c.outcome, LEDGER.c.finished_at)
     .where(
         LEDGER.c.question == bindparam("of_question"),
@@ -93,7 +98,7 @@ _ANSWERED = (
     .order_by(LEDGER.c.finished_at.desc())
     .limit(LOOKED_THROUGH)
 )
-_WRITTEN_SINCE = (
+_WRITTEN_SINCE = Prepared(
     select(LEDGER.c.key)
     .where(
         LEDGER.c.resource == bindparam("of_resource"),
@@ -102,7 +107,7 @@ _WRITTEN_SINCE = (
     )
     .limit(1)
 )
-_SENT = (
+_SENT = Prepared(
     select(LEDGER.c.arguments)
     .where(
         LEDGER.c.workflow_id == bindparam("of_workflow_id"),
@@ -115,7 +120,7 @@ _SENT = (
     )
     .order_by(LEDGER.c.key)
 )
-_RESULTS_OF = (
+_RESULTS_OF = Prepared(
     select(LEDGER.c.occurrence, LEDGER.c.server, LEDGER.c.tool, LEDGER.c.content)
     .where(
         LEDGER.c.workflow_id == bindparam("of_workflow_id"),
@@ -174,7 +179,7 @@ class SqlLedger:
         values = {"of_key": key, "of_generation": generation, "by_owner": owner, "at": at}
 
         def work(connection: Connection) -> LedgerEntry | None:
-            row = connection.execute(_MARK_SENT, values).mappings().one_or_none()
+            row = _MARK_SENT.one_or_none(connection, values)
             if row is None:
                 return None
             if ledger_records.is_told_in_full(row["effect_class"]):
@@ -207,7 +212,7 @@ class SqlLedger:
         values |= {"final_state": state.value, "final_outcome": outcome, "address": address}
 
         def work(connection: Connection) -> bool:
-            row = connection.execute(_FINISH, values).mappings().one_or_none()
+            row = _FINISH.one_or_none(connection, values)
             if row is None:
                 return _stands(_find(connection, key), generation, state, outcome)
             if content is not None:
@@ -227,7 +232,7 @@ class SqlLedger:
         values = {"of_key": key, "of_generation": generation, "earlier_outcome": earlier}
 
         def work(connection: Connection) -> None:
-            row = connection.execute(_RELEASE, values).mappings().one_or_none()
+            row = _RELEASE.one_or_none(connection, values)
             if row is not None and ledger_records.is_told_in_full(row["effect_class"]):
                 append(connection, ledger_records.released(row, at or row["last_sent_at"]))
 
@@ -242,7 +247,7 @@ class SqlLedger:
         values = {"of_key": key, "of_generation": generation, "of_lookups": lookups, "at": at, "so_far": so_far}
 
         def work(connection: Connection) -> LedgerEntry | None:
-            row = connection.execute(_LOOKED_UP, values).mappings().one_or_none()
+            row = _LOOKED_UP.one_or_none(connection, values)
             if row is None:
                 return None
             append(connection, ledger_records.looked_up(row, at))
@@ -253,15 +258,15 @@ class SqlLedger:
     async def answered(self, question: str, since: Moment) -> Answered | None:
         """The newest answer of a server to this question that came at `since` or later, whoever asked; else None."""
         values = {"of_question": question, "since": since}
-        rows = await self._database.look_up(lambda connection: connection.execute(_ANSWERED, values).all())
-        found = (Answered.model_validate({"outcome": row.outcome, "at": row.finished_at}) for row in rows)
+        rows = await self._database.look_up(lambda connection: _ANSWERED.all(connection, values))
+        found = (Answered.model_validate({"outcome": row["outcome"], "at": row["finished_at"]}) for row in rows)
         # An old answer that served once more has not become younger by that.
         return next((each for each in found if not each.outcome.age_seconds), None)
 
     async def written_since(self, resource: str, since: Moment, besides: str) -> bool:
         """Whether an effect under another key than `besides` on this resource was first sent later than `since`."""
         values = {"of_resource": resource, "since": since, "besides": besides}
-        found = await self._database.look_up(lambda connection: connection.scalar(_WRITTEN_SINCE, values))
+        found = await self._database.look_up(lambda connection: _WRITTEN_SINCE.scalar(connection, values))
         return found is not None
 
     async def find(self, key: str) -> LedgerEntry | None:
@@ -278,14 +283,15 @@ class SqlLedger:
             "of_server": server,
             "of_tool": tool,
         }
-        return await self._database.look_up(lambda connection: tuple(connection.execute(_SENT, values).scalars()))
+        return await self._database.look_up(lambda connection: tuple(_SENT.scalars(connection, values)))
 
     async def results_of(self, run: RunKey, step: str, most: int) -> tuple[KnownResult, ...]:
         """The answers of a run's step that have content, the newest first."""
         values = {"of_workflow_id": run.workflow_id, "of_first_run_id": run.first_run_id, "of_step": step, "most": most}
-        rows = await self._database.look_up(lambda connection: connection.execute(_RESULTS_OF, values).all())
+        rows = await self._database.look_up(lambda connection: _RESULTS_OF.all(connection, values))
         return tuple(
-            KnownResult(occurrence=row.occurrence, tool=f"{row.server}.{row.tool}", address=row.content) for row in rows
+            KnownResult(occurrence=row["occurrence"], tool=f"{row['server']}.{row['tool']}", address=row["content"])
+            for row in rows
         )
 
 
@@ -295,7 +301,7 @@ def _row(claim: Claim, state: LedgerState, at: Moment) -> dict[str, object]:
 
 
 def _find(connection: Connection, key: str) -> LedgerEntry | None:
-    row = connection.execute(_FIND, {"of_key": key}).mappings().one_or_none()
+    row = _FIND.one_or_none(connection, {"of_key": key})
     return None if row is None else _entry(row)
 
 

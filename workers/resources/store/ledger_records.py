@@ -3,13 +3,13 @@
 import json
 
 from pydantic import JsonValue
-from sqlalchemy import RowMapping
 
 from activities.ledger import Claim, LedgerState
 from contracts.audit import AuditKind, AuditRecord
 from contracts.canonical import digest
 from contracts.model import Moment
 from contracts.tools import EffectClass
+from workers.resources.store.prepared import Found
 
 NAMED = ("key", "server", "tool", "step", "occurrence", "effect_class", "purpose", "pin")
 """What every record repeats of its entry."""
@@ -41,23 +41,23 @@ def claimed(claim: Claim, at: Moment) -> AuditRecord:
     )
 
 
-def sent(row: RowMapping, at: Moment) -> AuditRecord:
+def sent(row: Found, at: Moment) -> AuditRecord:
     """The entry was sent, by this worker."""
     return _moved(AuditKind.SENT, row, at, {"owner": row["owner"]})
 
 
-def released(row: RowMapping, at: Moment) -> AuditRecord:
+def released(row: Found, at: Moment) -> AuditRecord:
     """The last send reached nobody."""
     return _moved(AuditKind.RELEASED, row, at, {"outcome": outcome_digest(row["outcome"])})
 
 
-def looked_up(row: RowMapping, at: Moment) -> AuditRecord:
+def looked_up(row: Found, at: Moment) -> AuditRecord:
     """It was looked up, and not found."""
     facts: dict[str, JsonValue] = {"lookups": row["lookups"], "outcome": outcome_digest(row["outcome"])}
     return _moved(AuditKind.LOOKED_UP, row, at, facts)
 
 
-def finished(row: RowMapping, at: Moment, who: str = "", evidence: str = "") -> AuditRecord:
+def finished(row: Found, at: Moment, who: str = "", evidence: str = "") -> AuditRecord:
     """What came of the entry, and who says so where a person does."""
     facts: dict[str, JsonValue] = {"outcome": outcome_digest(row["outcome"]), "result": row["content"]}
     if evidence:
@@ -80,7 +80,7 @@ def json_digest(value: JsonValue) -> str:
     return digest(json.dumps(value, separators=(",", ":"), sort_keys=True).encode())
 
 
-def _moved(kind: AuditKind, row: RowMapping, at: Moment, more: dict[str, JsonValue], who: str = "") -> AuditRecord:
+def _moved(kind: AuditKind, row: Found, at: Moment, more: dict[str, JsonValue], who: str = "") -> AuditRecord:
     facts: dict[str, JsonValue] = {name: row[name] for name in (*NAMED, "state", "generation")}
     return AuditRecord(
         kind=kind,

@@ -7,8 +7,6 @@ from functools import cache
 from sqlalchemy import (
     BigInteger,
     Connection,
-    Insert,
-    Row,
     Text,
     bindparam,
     cast,
@@ -30,6 +28,7 @@ from contracts.model import Moment
 from workers.resources.store.audit import append
 from workers.resources.store.database import Database, insert_new
 from workers.resources.store.decided import nonce_of
+from workers.resources.store.prepared import Found, Prepared
 from workers.resources.store.pseudonyms import Pseudonyms
 from workers.resources.store.schema import EXTENSIONS, SPENT, STARTS
 
@@ -39,27 +38,31 @@ _SUMMED = ("run", "day")
 _NO_TEXT, _NO_NUMBERS = cast(null(), Text), [cast(null(), BigInteger).label(name) for name in _COUNTED]
 _ADDED = (cast(EXTENSIONS.c.extension, Text), cast(EXTENSIONS.c.extended_at, Text))
 _SUMS = [cast(func.coalesce(func.sum(SPENT.c[name]), 0), BigInteger).label(name) for name in _COUNTED]
-_ACCOUNT = union_all(
-    select(literal("run").label("what"), *_SUMS, _NO_TEXT.label("amounts"), _NO_TEXT.label("at")).where(
-        SPENT.c.workflow_id == bindparam("of_workflow_id"), SPENT.c.first_run_id == bindparam("of_first_run_id")
-    ),
-    select(literal("day"), *_SUMS, _NO_TEXT, _NO_TEXT).where(
-        SPENT.c.requester == bindparam("of_requester"),
-        SPENT.c.automation == bindparam("of_automation"),
-        SPENT.c.day == bindparam("on_day"),
-    ),
-    select(literal("added"), *_NO_NUMBERS, *_ADDED).where(
+_ACCOUNT = Prepared(
+    union_all(
+        select(literal("run").label("what"), *_SUMS, _NO_TEXT.label("amounts"), _NO_TEXT.label("at")).where(
+            SPENT.c.workflow_id == bindparam("of_workflow_id"), SPENT.c.first_run_id == bindparam("of_first_run_id")
+        ),
+        select(literal("day"), *_SUMS, _NO_TEXT, _NO_TEXT).where(
+            SPENT.c.requester == bindparam("of_requester"),
+            SPENT.c.automation == bindparam("of_automation"),
+            SPENT.c.day == bindparam("on_day"),
+        ),
+        select(literal("added"), *_NO_NUMBERS, *_ADDED).where(
+            EXTENSIONS.c.workflow_id == bindparam("of_workflow_id"),
+            EXTENSIONS.c.first_run_id == bindparam("of_first_run_id"),
+        ),
+        select(literal("started"), *_NO_NUMBERS, _NO_TEXT, cast(STARTS.c.registered_at, Text)).where(
+            STARTS.c.workflow_id == bindparam("of_workflow_id"), STARTS.c.first_run_id == bindparam("of_first_run_id")
+        ),
+    )
+)
+_EXTENDED = Prepared(
+    select(EXTENSIONS.c.nonce).where(
+        EXTENSIONS.c.nonce == bindparam("of_nonce"),
         EXTENSIONS.c.workflow_id == bindparam("of_workflow_id"),
         EXTENSIONS.c.first_run_id == bindparam("of_first_run_id"),
-    ),
-    select(literal("started"), *_NO_NUMBERS, _NO_TEXT, cast(STARTS.c.registered_at, Text)).where(
-        STARTS.c.workflow_id == bindparam("of_workflow_id"), STARTS.c.first_run_id == bindparam("of_first_run_id")
-    ),
-)
-_EXTENDED = select(EXTENSIONS.c.nonce).where(
-    EXTENSIONS.c.nonce == bindparam("of_nonce"),
-    EXTENSIONS.c.workflow_id == bindparam("of_workflow_id"),
-    EXTENSIONS.c.first_run_id == bindparam("of_first_run_id"),
+    )
 )
 
 
@@ -73,7 +76,7 @@ def count_turn(connection: Connection, run: RunKey, spender: Spender, usage: Usa
         "tokens": usage.all_tokens,
         "cost_micros": usage.cost_micros,
     }
-    connection.execute(_count(connection.dialect.name), row)
+    _count(connection.dialect.name, tuple(row)).run(connection, row)
 
 
 class SqlBudgets:
@@ -87,13 +90,13 @@ class SqlBudgets:
         """What is counted, in one statement; of the requester under a pseudonym."""
         spender = Spender(requester=await self._pseudonyms.of(requester), automation=automation)
         values = _of(run) | {"of_requester": spender.requester, "of_automation": automation, "on_day": day}
-        rows = await self._database.look_up(lambda connection: connection.execute(_ACCOUNT, values).all())
+        rows = await self._database.look_up(lambda connection: _ACCOUNT.all(connection, values))
         return _account(spender, rows)
 
     async def has_extended(self, run: RunKey, decision: Decision) -> bool:
         """Whether exactly this decision has extended the run's budget."""
         values = _of(run) | {"of_nonce": nonce_of(decision)}
-        return await self._database.look_up(lambda connection: connection.scalar(_EXTENDED, values) is not None)
+        return await self._database.look_up(lambda connection: _EXTENDED.scalar(connection, values) is not None)
 
     async def extend(self, run: RunKey, decision: Decision, amounts: Amounts, approver: str, at: Moment) -> None:
         """Add to the budget of a run, once per decision; the audit chain has it in the same transaction."""
@@ -115,15 +118,15 @@ class SqlBudgets:
         await self._database.write(work)
 
 
-def _account(spender: Spender, rows: Sequence[Row[tuple[object, ...]]]) -> Account:
-    sums = {row.what: Amounts(**{name: getattr(row, name) for name in _COUNTED}) for row in rows if row.what in _SUMMED}
-    added = (row for row in rows if row.what == "added")
-    started = [row.at for row in rows if row.what == "started"]
+def _account(spender: Spender, rows: Sequence[Found]) -> Account:
+    sums = {row["what"]: Amounts(**{name: row[name] for name in _COUNTED}) for row in rows if row["what"] in _SUMMED}
+    added = (row for row in rows if row["what"] == "added")
+    started = [row["at"] for row in rows if row["what"] == "started"]
     return Account(
         spender=spender,
         run=sums["run"],
         day=sums["day"],
-        additions=tuple(Addition(amounts=Amounts.model_validate_json(row.amounts), at=row.at) for row in added),
+        additions=tuple(Addition(amounts=Amounts.model_validate_json(row["amounts"]), at=row["at"]) for row in added),
         started_at=started[0] if started else None,
     )
 
@@ -133,8 +136,9 @@ def _of(run: RunKey) -> dict[str, object]:
 
 
 @cache  # building a statement costs more than running it
-def _count(dialect: str) -> Insert:
+def _count(dialect: str, columns: tuple[str, ...]) -> Prepared:
     new = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(SPENT)
     more = {name: SPENT.c[name] + new.excluded[name] for name in _COUNTED}
     changed = {**more, "requester": new.excluded.requester}  # somebody may have been recognised by another name since
-    return new.on_conflict_do_update(index_elements=list(SPENT.primary_key.columns), set_=changed)
+    counted = new.on_conflict_do_update(index_elements=list(SPENT.primary_key.columns), set_=changed)
+    return Prepared(counted, columns)

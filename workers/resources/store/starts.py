@@ -13,13 +13,14 @@ from workers.resources.store.audit import append
 from workers.resources.store.database import Database, insert_new
 from workers.resources.store.ledger_records import json_digest
 from workers.resources.store.load import has_room, load_of
+from workers.resources.store.prepared import Found, Prepared
 from workers.resources.store.pseudonyms import Pseudonyms
 from workers.resources.store.schema import CASES, START_NONCES, STARTS
 
 # Built once: that costs more than running them.
 _OF_RUN = (STARTS.c.workflow_id == bindparam("of_workflow_id"), STARTS.c.first_run_id == bindparam("of_first_run_id"))
-_START = select(STARTS).where(*_OF_RUN)
-_NOT_ERASED = _START.where(STARTS.c.erased_at.is_(None))
+_START = Prepared(select(STARTS).where(*_OF_RUN))
+_NOT_ERASED = Prepared(select(STARTS).where(*_OF_RUN, STARTS.c.erased_at.is_(None)))
 
 
 class SqlStarts:
@@ -39,7 +40,7 @@ class SqlStarts:
         """
 
         def work(connection: Connection) -> StartRecord | None:
-            standing = connection.execute(_START, _of(record.run)).mappings().one_or_none()
+            standing = _START.one_or_none(connection, _of(record.run))
             if standing is not None:
                 return _not_erased(standing)
             if most_active and not has_room(connection, most_active):
@@ -59,9 +60,7 @@ class SqlStarts:
     async def find(self, run: RunKey) -> StartRecord | None:
         """The start record of a run, or None; also when it was erased."""
         values = _of(run)
-        row = await self._database.look_up(
-            lambda connection: connection.execute(_NOT_ERASED, values).mappings().one_or_none()
-        )
+        row = await self._database.look_up(lambda connection: _NOT_ERASED.one_or_none(connection, values))
         return None if row is None else _record(row)
 
     async def end(self, run: RunKey, ending: str, at: Moment) -> None:
@@ -98,7 +97,9 @@ def _registered(connection: Connection, record: StartRecord, at: Moment) -> Star
         _take_name(connection, record.run)
         append(connection, _started(record, holding, at))
         return record
-    return _record(connection.execute(_START, _of(record.run)).mappings().one())
+    standing = _START.one_or_none(connection, _of(record.run))
+    assert standing is not None  # put in at the same moment; nothing is ever deleted
+    return _record(standing)
 
 
 def _take_case(connection: Connection, record: StartRecord, at: Moment) -> int:
@@ -200,13 +201,13 @@ def _row(record: StartRecord, at: Moment) -> dict[str, object]:
     }
 
 
-def _not_erased(row: RowMapping) -> StartRecord:
+def _not_erased(row: Found) -> StartRecord:
     if row["erased_at"] is not None:
         raise CaseErased(row["erased_at"])
     return _record(row)
 
 
-def _record(row: RowMapping) -> StartRecord:
+def _record(row: Found) -> StartRecord:
     run = RunKey(workflow_id=row["workflow_id"], first_run_id=row["first_run_id"])
     start = StartStatement.model_validate(row["start"])
     return StartRecord(run=run, start=start, request=row["request"])

@@ -9,12 +9,15 @@ from contracts.model import Moment
 from contracts.tools import Taint
 from workers.resources.store.audit import append
 from workers.resources.store.database import Database, insert_new
+from workers.resources.store.prepared import Prepared
 from workers.resources.store.schema import TAINTS
 
 REMEMBERED = 20_000
 
-_OF_RUN = select(TAINTS.c.taint).where(
-    TAINTS.c.workflow_id == bindparam("of_workflow_id"), TAINTS.c.first_run_id == bindparam("of_first_run_id")
+_OF_RUN = Prepared(
+    select(TAINTS.c.taint).where(
+        TAINTS.c.workflow_id == bindparam("of_workflow_id"), TAINTS.c.first_run_id == bindparam("of_first_run_id")
+    )
 )
 
 
@@ -28,7 +31,7 @@ class SqlTaints:
     async def of(self, run: RunKey) -> frozenset[Taint]:
         """What this run has read so far."""
         values = {"of_workflow_id": run.workflow_id, "of_first_run_id": run.first_run_id}
-        found = await self._database.look_up(lambda connection: connection.scalars(_OF_RUN, values).all())
+        found = await self._database.look_up(lambda connection: _OF_RUN.scalars(connection, values))
         return frozenset(Taint(taint) for taint in found)
 
     async def add(self, run: RunKey, taints: tuple[Taint, ...], tool: str, at: Moment) -> bool:
