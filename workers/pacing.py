@@ -1,4 +1,8 @@
-"""When an activity is attempted again: after a failure with growing pauses, after the death of its worker at once."""
+"""When an activity is attempted again: after a failure with growing pauses, after the death of its worker at once.
+
+And what people then see of the failure: Temporal shows four kilobytes of one whose activity waits for its next attempt,
+or else nothing but that it was larger. A chain of causes with their stack traces is, so they are left to the log.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -10,6 +14,8 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from contracts.runs import LONGEST_DELAY
 
 MOST_DOUBLINGS = 20
+LONGEST_MESSAGE = 600
+"""Characters, which may be four bytes each."""
 
 
 class Pacing(Interceptor):
@@ -27,18 +33,28 @@ class _Paced(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
         try:
             return await super().execute_activity(input)
-        except ApplicationError as error:
-            if error.non_retryable or error.next_retry_delay is not None or activity.info().is_local:
-                raise
-            raise ApplicationError(
-                error.message, *error.details, type=error.type, next_retry_delay=pause(), category=error.category
-            ) from error.__cause__
-        except FailureError:
-            raise
         except Exception as error:
-            if activity.info().is_local:
+            failure = error if isinstance(error, FailureError) else _of(error)
+            if not isinstance(failure, ApplicationError) or failure.non_retryable or activity.info().is_local:
                 raise
-            raise ApplicationError(str(error), type=type(error).__name__, next_retry_delay=pause()) from error
+            activity.logger.info("an attempt failed", exc_info=error)
+            raise _again(failure) from None
+
+
+def _of(error: Exception) -> ApplicationError:
+    """As the SDK would tell of it."""
+    return ApplicationError(str(error), type=type(error).__name__)
+
+
+def _again(failure: ApplicationError) -> ApplicationError:
+    """The same, with a moment for the next attempt."""
+    return ApplicationError(
+        failure.message[:LONGEST_MESSAGE],
+        *failure.details,
+        type=failure.type,
+        next_retry_delay=pause() if failure.next_retry_delay is None else failure.next_retry_delay,
+        category=failure.category,
+    )
 
 
 def pause() -> timedelta | None:

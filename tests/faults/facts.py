@@ -63,7 +63,7 @@ class Facts:
     completed: Counter[Call] = field(default_factory=Counter)
     """How often the history of a run has a completed call of a tool."""
     unseen: set[Call] = field(default_factory=set)
-    """Calls whose last attempt but one died with its worker before it had shown itself anywhere."""
+    """Calls of which more than one attempt died with its worker, some before it had shown itself anywhere."""
     audit: list[str] = field(default_factory=list)
     """What the verification of the audit chain found."""
     kills: list[Kill] = field(default_factory=list)

@@ -5,10 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from temporalio.api.history.v1 import HistoryEvent
 
 from contracts.tools import EffectClass
 from tests.faults.bank.journal import Line, What
 from tests.faults.board import InFlight
+from tests.faults.collect import died_again
 from tests.faults.facts import Answered, Facts, LedgerRow
 from tests.faults.planned import CLASS_OF, PlannedRun, PlannedStep
 from tests.faults.verdict import settling, troubles
@@ -242,3 +244,19 @@ def test_a_call_that_was_hit_twice_is_counted_apart_from_its_last_kill() -> None
     facts.kills = [killed(hit, at=KILLED_AT - 5), killed(hit)]
     facts.ready = [0.0, 1.0, 2.0]
     assert (settling(facts).once, settling(facts).again) == ([], [3.0])
+
+
+@pytest.mark.parametrize(
+    ("attempt", "ended", "silent", "again"),
+    [(2, 1, True, False), (3, 2, False, False), (3, 2, True, True), (4, 2, False, True), (3, 1, True, True)],
+    ids=["died once", "died, and was refused", "nobody heard of its end", "died twice, and was refused", "died twice"],
+)
+def test_attempts_that_no_worker_brought_to_an_end_have_died_with_one(
+    attempt: int, ended: int, silent: bool, again: bool
+) -> None:
+    event = HistoryEvent()
+    started = event.activity_task_started_event_attributes
+    started.attempt = attempt
+    if silent:
+        started.last_failure.timeout_failure_info.SetInParent()
+    assert died_again(event, ended) is again

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from contracts.model import Model
@@ -38,13 +39,20 @@ class Strike(Model):
     error: str
 
 
+class End(Model):
+    """An attempt at a call that came to its end, whatever that was. Of one whose worker died there is none."""
+
+    call: InFlight
+    attempt: int
+
+
 class Watch:
     """What all watched ports of one worker share."""
 
-    def __init__(self, board: Board, strikes: Path, armed: Armed) -> None:
+    def __init__(self, board: Board, strikes: Path, ends: Path, armed: Armed) -> None:
         self._board, self._armed = board, armed
         self._left = armed.hit
-        self._strikes = os.open(strikes, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._strikes, self._ends = _appended(strikes), _appended(ends)
 
     def slot(self, call: InFlight) -> Any:
         """Show a call for as long as it is in flight."""
@@ -73,10 +81,24 @@ class Watch:
         strike = Strike(at=time.time(), call=slot.call, error=type(error).__name__)
         os.write(self._strikes, strike.model_dump_json().encode() + b"\n")
 
+    def ended(self, call: InFlight) -> None:
+        """Write down that this attempt is over; reads within a workflow task have no attempts that history counts."""
+        if not activity.info().is_local:
+            os.write(self._ends, End(call=call, attempt=activity.info().attempt).model_dump_json().encode() + b"\n")
+
+
+def _appended(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
 
 def strikes_in(path: Path) -> list[Strike]:
     """What was written down."""
     return [Strike.model_validate(json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def ends_in(path: Path) -> list[End]:
+    """What was written down."""
+    return [End.model_validate(json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 class Watched:
@@ -141,8 +163,11 @@ class _CallWatched(ActivityInboundInterceptor):
         call = input.args[0]
         run = str((call.arguments or {}).get("memo", "")).rpartition(" ")[0]
         flight = InFlight(run=run, step=call.step, occurrence=call.occurrence, tool=call.tool, phase=ENTERED)
-        with self._watch.slot(flight) as slot:
-            self._watch.reach(slot, ENTERED)
-            result = await self.next.execute_activity(input)
-            self._watch.reach(slot, COMPLETING)
-            return result
+        try:
+            with self._watch.slot(flight) as slot:
+                self._watch.reach(slot, ENTERED)
+                result = await self.next.execute_activity(input)
+                self._watch.reach(slot, COMPLETING)
+                return result
+        finally:
+            self._watch.ended(flight)

@@ -64,9 +64,16 @@ def strikes_of(folder: Path) -> Path:
     return folder / "strikes.jsonl"
 
 
+def ends_of(folder: Path) -> Path:
+    """Where all workers write down which attempts they brought to an end."""
+    return folder / "ends.jsonl"
+
+
 async def work(order: Order, tell_ready: int) -> None:
     """Work until killed. One line to the descriptor `tell_ready` once calls are taken."""
-    watch = Watch(Board(board_of(order.folder, os.getpid())), strikes_of(order.folder), order.armed)
+    watch = Watch(
+        Board(board_of(order.folder, os.getpid())), strikes_of(order.folder), ends_of(order.folder), order.armed
+    )
     client = await _connected(order.address)
     settings = order.settings()
     async with AsyncExitStack() as stack:
