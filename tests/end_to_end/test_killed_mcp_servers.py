@@ -28,7 +28,7 @@ async def test_a_server_that_is_down_is_waited_for(setup: Setup) -> None:
     await setup.kill(PAYMENTS)
     try:
         run = await setup.refund()
-        await run.until_failing("call_tool")
+        await run.until_failing("call_tool", "payments cannot be reached")
     finally:
         await setup.start_programs(PAYMENTS)
     assert await run.ending() == "refunded"
