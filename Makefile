@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 
 STORE  ?= both
 
-.PHONY: help demo demo-production test test-all stories forge faults long bench mutants check lock docs clean
+.PHONY: help demo demo-production test test-all stories forge faults long bench conformance mutants check lock docs clean
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
 
@@ -47,6 +47,9 @@ long: $(READY)   ## errands of 500 and 2,000 turns, 400 days without an answer, 
 
 bench: $(READY)  ## Interlock beside a hand-written Temporal loop, each promise with its number; at most 40 minutes
 	$(BIN)/python -m benchmarks
+
+conformance: $(READY) ## the MCP conformance suite and a client from npm against `interlock mcp serve`; some minutes, needs npm
+	$(BIN)/python -m tests.conformance
 
 mutants: $(READY)  ## every named protection switched off in turn, and a test that fails without it; a quarter of an hour
 	$(BIN)/python -m tests.mutants

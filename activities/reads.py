@@ -19,6 +19,7 @@ from contracts.audit import AuditKind, AuditRecord
 from contracts.deployment import Deployment
 from contracts.model import Model, Moment
 from contracts.runs import CaseLookup, KnownCase
+from contracts.skills import KnownAs, WhoQuery
 from policies.document import cedar_files
 from policies.rules import read_rules
 
@@ -136,6 +137,22 @@ class ReadActivities:
     async def deployment_facts(self, _: Nothing) -> Deployment:
         """Which installation this is, and how strictly it takes decisions."""
         return self._deployment
+
+    @activity.defn
+    async def who_is(self, query: WhoQuery) -> KnownAs:
+        """Who somebody is, and which roles they hold; a name that is merely like one of the roster is nobody's.
+
+        Raises ApplicationError(type="NothingInForce") when nobody can tell.
+        """
+        now = await self._clock.now()
+        circle = await self._circle(now)
+        person = circle.roster.person(query.name)
+        if person is None:
+            return KnownAs(subject=query.name, everybody=circle.freely)
+        if query.name not in (person.subject, *person.aliases):
+            return KnownAs(subject=query.name, problem=f"{query.name!r} is not how the roster writes any name")
+        roles = circle.roster.roles_of(person.subject, now)
+        return KnownAs(subject=person.subject, roles=roles, service=person.service, problem=person.problem_at(now))
 
     @activity.defn
     async def waiting_requests(self, query: InboxQuery) -> InboxPage:

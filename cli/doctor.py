@@ -79,6 +79,8 @@ def _configuration() -> Iterator[Check]:
         yield _servers(settings.servers, os.environ)
     elif running is not None:
         yield _servers(running.servers_file, for_another_worker(running, os.environ))
+    if settings.skills is not None:
+        yield _skills(settings.skills)
     yield _channels(settings.notices, running)
     yield from _store(_store_url(settings, running))
 
@@ -119,6 +121,16 @@ def _automations() -> Check:
     except Exception as error:  # noqa: BLE001 - an automation of the user's own may raise anything when imported
         return Check(name="automations", ok=False, found=f"{type(error).__name__}: {error}; correct the module")
     return Check(name="automations", ok=True, found=names)
+
+
+def _skills(file: Path) -> Check:
+    from workers.resources.skills_file import SkillsFileUnusable, load_skills
+
+    try:
+        skills = load_skills(file, [entry.name for entry in load_catalog().entries()])
+    except (SkillsFileUnusable, ImportError) as unusable:
+        return Check(name="skills", ok=False, found=str(unusable))
+    return Check(name="skills", ok=True, found=f"{', '.join(skills.personas)}; tokens of {len(skills.issuers)} issuers")
 
 
 def _servers(file: Path, environment: Mapping[str, str]) -> Check:

@@ -36,6 +36,7 @@ def of_what_is_configured(failure: Exception) -> CommandFailed | None:
     from workers.resources.key_file import KeyFileUnusable
     from workers.resources.notifying.file import NoticesFileUnusable
     from workers.resources.servers_file import ServersFileUnusable
+    from workers.resources.skills_file import SkillsFileUnusable
     from workers.resources.store import errors
 
     match failure:
@@ -45,6 +46,8 @@ def of_what_is_configured(failure: Exception) -> CommandFailed | None:
             return WrongInput(f"INTERLOCK_NOTICES: {failure}")
         case ServersFileUnusable():
             return WrongInput(f"INTERLOCK_SERVERS: {failure}")
+        case SkillsFileUnusable():
+            return WrongInput(f"INTERLOCK_SKILLS: {failure}")
         case PolicyBroken() | ContextBroken() | KeyFileUnusable() | CheckpointsUnusable():
             return WrongInput(str(failure))
         case errors.StoreUnreachable() | errors.StoreMissing():

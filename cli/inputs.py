@@ -3,7 +3,9 @@
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import JsonValue, ValidationError
 from pydantic_core import ErrorDetails
@@ -20,6 +22,8 @@ MAX_FILE_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 50
 SHOWN_PROBLEMS = 3
 Fields = dict[str, JsonValue]
+ModelT = TypeVar("ModelT", bound=Model)
+_ON_THE_COMMAND_LINE = "add it to the file, or give --set {field}=VALUE"
 
 
 def read_request(entry: CatalogEntry, source: str, assignments: Sequence[str]) -> Model:
@@ -27,12 +31,20 @@ def read_request(entry: CatalogEntry, source: str, assignments: Sequence[str]) -
     fields = _from_source(source) if source else {}
     for name, value in read_assignments("--set", assignments).items():
         _put(fields, name, value)
+    return checked(entry.name, entry.request, fields, assignments, _ON_THE_COMMAND_LINE)
+
+
+def checked(
+    name: str, wanted: type[ModelT], fields: Fields, assignments: Sequence[str] = (), missing: str = "give it"
+) -> ModelT:
+    """`fields` as what `name` takes. Raises WrongInput naming the field; `missing` is the way out where one is."""
     try:
         _check_values(fields, ())
         _check_size(fields)
-        return entry.request.model_validate_json(canonical_json(fields), strict=True)
+        return wanted.model_validate_json(canonical_json(fields), strict=True)
     except ValidationError as error:
-        raise WrongInput(f"{entry.name}: {_sentences(entry, error, assignments)}") from error
+        sentences = _Sentences(name, wanted, assignments, missing)
+        raise WrongInput(f"{name}: {sentences.of(error)}") from error
 
 
 def _from_source(source: str) -> Fields:
@@ -104,24 +116,33 @@ def _check_size(fields: Fields) -> None:
         )
 
 
-def _sentences(entry: CatalogEntry, error: ValidationError, assignments: Sequence[str]) -> str:
-    problems = error.errors(include_url=False, include_context=False)
-    shown = "; ".join(_sentence(entry, problem, assignments) for problem in problems[:SHOWN_PROBLEMS])
-    return shown + (f"; and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else "")
+@dataclass(frozen=True)
+class _Sentences:
+    """What is wrong with an input, in words."""
 
+    name: str
+    wanted: type[Model]
+    assignments: Sequence[str]
+    missing: str
 
-def _sentence(entry: CatalogEntry, problem: ErrorDetails, assignments: Sequence[str]) -> str:
-    field = ".".join(map(str, problem["loc"])) or "input"
-    match problem["type"]:
-        case "extra_forbidden":
-            return f"{field} is no field of {entry.name!r}; its fields are {', '.join(entry.request.model_fields)}"
-        case "missing":
-            return f"{field} is missing; add it to the file, or give --set {field}=VALUE"
-        case "string_type" if any(assignment.startswith(f"{field}=") for assignment in assignments):
-            return f"{field} must be text; quote it for JSON: --set '{field}=\"{problem['input']}\"'"
-        case _:
-            words = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
-            return f"{field} {words}, not {_short(problem['input'])}; correct it"
+    def of(self, error: ValidationError) -> str:
+        """The first problems, and how many more there are."""
+        problems = error.errors(include_url=False, include_context=False)
+        shown = "; ".join(self._one(problem) for problem in problems[:SHOWN_PROBLEMS])
+        return shown + (f"; and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else "")
+
+    def _one(self, problem: ErrorDetails) -> str:
+        field = ".".join(map(str, problem["loc"])) or "input"
+        match problem["type"]:
+            case "extra_forbidden":
+                return f"{field} is no field of {self.name!r}; its fields are {', '.join(self.wanted.model_fields)}"
+            case "missing":
+                return f"{field} is missing; {self.missing.format(field=field)}"
+            case "string_type" if any(assignment.startswith(f"{field}=") for assignment in self.assignments):
+                return f"{field} must be text; quote it for JSON: --set '{field}=\"{problem['input']}\"'"
+            case _:
+                words = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+                return f"{field} {words}, not {_short(problem['input'])}; correct it"
 
 
 def _short(value: object) -> str:

@@ -25,6 +25,7 @@ COMMANDS = {
     "notices": ("cli.notices", "app", "See what people could not be told, and send it anew."),
     "audit": ("cli.audit", "app", "Show what happened, verify the account of it, and export it."),
     "store": ("cli.store", "app", "Erase what is kept about somebody."),
+    "mcp": ("cli.mcp", "app", "Offer the automations to MCP clients, as tools."),
     "worker": ("cli.worker", "worker", "Run a worker."),
     "dev": ("cli.dev", "dev", "Run everything on this machine, for development."),
     "doctor": ("cli.doctor", "doctor", "Check that what is configured works."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
-from activities.toolbox import NotSent, Toolbox
+from activities.toolbox import NotSent, Toolbox, UnknownServer
 from cli.exits import Refused, WrongInput
 from cli.operating import store_exists
 from cli.printing import tell
@@ -83,7 +83,7 @@ async def look(settings: Settings, servers: Sequence["ServerDeclaration"]) -> li
 async def _seen(toolbox: Toolbox, server: str) -> Seen:
     try:
         return Seen(server=server, tools=await toolbox.definitions(server))
-    except NotSent as problem:
+    except (NotSent, UnknownServer) as problem:
         return Seen(server=server, problem=str(problem))
 
 

@@ -1,6 +1,7 @@
 """Start a run for a business case, or attach to the one that was started for it before."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -9,7 +10,7 @@ from pydantic import JsonValue, ValidationError
 
 from activities.reads import Nothing
 from cli.exits import Refused, WrongInput
-from cli.keys import key_in
+from cli.keys import SigningKey, key_in
 from cli.option_problems import option_problem
 from cli.outside import as_argument
 from cli.server import Server
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
 
 Fields = dict[str, JsonValue]
 NONCE_BYTES: Final = 24
+KeyFor = Callable[[Deployment, str], SigningKey | None]
+"""The key that signs a start in the name of a requester; None: it stays unsigned. Raises Refused."""
+
+
+def requesters_own(deployment: Deployment, requester: str) -> SigningKey | None:
+    """Their personal key on this machine; in development None where there is none. Raises Refused."""
+    return key_in(deployment, requester, "starts")
 
 
 @dataclass(frozen=True)
@@ -73,13 +81,13 @@ def make_order(entry: CatalogEntry, request: Model, requester: str, again: str) 
     return Order(entry, request, start)
 
 
-async def start(server: Server, order: Order) -> Started:
+async def start(server: Server, order: Order, key_for: KeyFor = requesters_own) -> Started:
     """Start the run, or attach. Raises Refused when the case was started with other input, or too much is under way."""
     lookup = CaseLookup(automation=order.entry.name, business_key=order.start.business_key, request=order.fields)
     known = await server.read("look_up_case", lookup, KnownCase)
     if not known.exists:
         _there_is_room(known)
-        return await _start_as(server, order, run_id(order.entry.name, order.start.business_key))
+        return await _start_as(server, order, run_id(order.entry.name, order.start.business_key), key_for)
     under_way = await _is_running(server, known.workflow_id)
     if under_way:  # whatever ending stands in the store: somebody may have reset the run since
         known = known.model_copy(update={"ending": ""})
@@ -92,7 +100,7 @@ async def start(server: Server, order: Order) -> Started:
         )
     _there_is_room(known)
     anew = run_id(order.entry.name, order.start.business_key, max(known.starts, 1))
-    return await _start_as(server, order, anew)
+    return await _start_as(server, order, anew, key_for)
 
 
 def _there_is_room(known: KnownCase) -> None:
@@ -101,13 +109,15 @@ def _there_is_room(known: KnownCase) -> None:
         raise Refused(known.no_room)
 
 
-def signed_start(start: StartStatement, deployment: Deployment, run: str) -> StartStatement:
-    """The statement for the one run it may start, signed by the requester; unsigned in development without a key.
+def signed_start(
+    start: StartStatement, deployment: Deployment, run: str, key_for: KeyFor = requesters_own
+) -> StartStatement:
+    """The statement for the one run it may start, signed by the requester, or by a service in their name.
 
-    Raises Refused when production has no key to sign with.
+    Unsigned in development without a key. Raises Refused when production has no key to sign with.
     """
     bound = start.model_copy(update={"deployment": deployment.id, "workflow_id": run})
-    key = key_in(deployment, start.requester, "starts")
+    key = key_for(deployment, start.requester)
     if key is None:
         return bound
     from contracts.signing import SignedFor
@@ -117,12 +127,12 @@ def signed_start(start: StartStatement, deployment: Deployment, run: str) -> Sta
     return statement.model_copy(update={"signature": key.sign(SignedFor.START, statement)})
 
 
-async def _start_as(server: Server, order: Order, run: str) -> Started:
+async def _start_as(server: Server, order: Order, run: str, key_for: KeyFor) -> Started:
     from temporalio.common import WorkflowIDConflictPolicy
     from temporalio.exceptions import WorkflowAlreadyStartedError
 
     deployment = await server.read("deployment_facts", Nothing(), Deployment)
-    order = replace(order, start=signed_start(order.start, deployment, run))
+    order = replace(order, start=signed_start(order.start, deployment, run, key_for))
     case = order.entry.first_case(order.request, order.start)
     try:
         handle = await server.client.start_workflow(

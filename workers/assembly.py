@@ -68,6 +68,7 @@ from workers.resources.notifying.opening import open_channels
 from workers.resources.notifying.pump import Pump
 from workers.resources.prices_file import load_prices
 from workers.resources.servers_file import ServerDeclaration, load_servers
+from workers.resources.skills_file import load_skills
 from workers.resources.store import Store
 from workers.settings import Settings
 from workers.sweeping import Sweeper
@@ -177,6 +178,7 @@ def activities_of(ports: Ports) -> list[Callable[..., Any]]:
         starts.record_ending,
         reads.look_up_case,
         reads.deployment_facts,
+        reads.who_is,
         reads.waiting_requests,
         reads.show_request,
         reads.read_content,
@@ -215,7 +217,8 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
 async def open_ports(settings: Settings, client: Client, store: Store) -> AsyncIterator[Ports]:
     """Every port bound to its real resource, closed again in reverse order.
 
-    Raises what cannot be used as configured: ServersFileUnusable, StoreUnreachable, PolicyBroken, ContextBroken.
+    Raises what cannot be used as configured: ServersFileUnusable, SkillsFileUnusable, StoreUnreachable, PolicyBroken,
+    ContextBroken.
     """
     async with AsyncExitStack() as opened:
         toolbox = McpConnections(_servers(settings), private_dir=settings.data, log_dir=settings.data / "logs")
@@ -267,7 +270,8 @@ def _channels(settings: Settings) -> tuple[ChannelDeclaration, ...]:
 
 
 def _servers(settings: Settings) -> tuple[ServerDeclaration, ...]:
-    return load_servers(settings.servers) if settings.servers is not None else ()
+    own_address = load_skills(settings.skills).resource if settings.skills is not None else ""
+    return load_servers(settings.servers, own_address=own_address) if settings.servers is not None else ()
 
 
 @asynccontextmanager

@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     """A file with the password for `store`, so that it need not stand in the URL."""
     servers: ExistingPath | None = None
     """The TOML file that declares the MCP servers."""
+    skills: ExistingPath | None = None
+    """The TOML file that says which MCP clients are offered which automations, and whose tokens are taken."""
     automations: ExistingPath | None = None
     """A folder with automations of your own: workflows/, policies/, activities/prompts/."""
     model: str = "claude-sonnet-5-5"

@@ -120,3 +120,39 @@ def assert_one_line(code: int, named: str, capsys: pytest.CaptureFixture[str]) -
     assert len(err) < 600, err[:600]
     assert named in err
     assert err.isprintable() or err[:-1].isprintable()
+
+
+SKILLS = '[personas.guest]\nclaims = { role = ["guest"] }\nstarts = ["errand"]\n'
+SERVING = {
+    "a skills file that is not there": (("--skills", "no.toml"), "INTERLOCK_SKILLS: no.toml: cannot be read as TOML"),
+    "HTTP without a skills file": (("--http", "8710"), "--http needs a skills file with `resource` and [issuers.NAME]"),
+    "HTTP without issuers": (("--http", "8710", "--skills", "some.toml"), "--http needs a skills file with `resource`"),
+    "an address without a port": (
+        ("--http", "localhost", "--skills", "whole.toml"),
+        "--http 'localhost' is no address",
+    ),
+    "a port there is not": (("--http", "127.0.0.1:70000", "--skills", "whole.toml"), "is no address; give HOST:PORT"),
+    "a host that is elsewhere": (
+        ("--http", "192.0.2.1:0", "--skills", "whole.toml"),
+        "192.0.2.1:0: cannot listen there",
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "problem"), SERVING.values(), ids=SERVING)
+def test_skills_that_cannot_be_served_so_are_told_in_one_line_before_any_server_is_asked(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    problem: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "some.toml").write_text(SKILLS)
+    issuer = '[issuers.a]\nissuer = "https://a.example.com"\nkeys = "a.json"\n'
+    (tmp_path / "whole.toml").write_text(f'resource = "https://b.example.com/mcp"\n{issuer}{SKILLS}')
+    code = run(["mcp", "serve", *arguments, *NOBODY])
+    out, err = capsys.readouterr()
+
+    assert (code, out) == (2, "")
+    assert problem in err.splitlines()[-1]

@@ -24,6 +24,8 @@ PEOPLE = {
     "sam": "support_lead",
     "rita": "support_agent",
 }
+SERVICE = "front-desk"
+"""Signs starts in the name of MCP clients' callers."""
 WHY = ("--reason", "as the company does it")
 
 
@@ -51,6 +53,7 @@ class Company:
         """Everybody makes a key."""
         for subject, role in PEOPLE.items():
             await self.dev.interlock("approvers", "enrol", subject, "--role", role)
+        await self.dev.interlock("approvers", "enrol", SERVICE, "--service")
 
     async def apply(self) -> None:
         """Two roster admins put the roster in force."""

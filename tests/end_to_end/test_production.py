@@ -9,9 +9,10 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from contracts.decisions import Verdict
 from tests.end_to_end.browser import a_browser, chromedriver
-from tests.end_to_end.company import Company
+from tests.end_to_end.company import SERVICE, Company
 from tests.end_to_end.processes import output_of, until
 from tests.end_to_end.setup import started
+from tests.end_to_end.skills_clients import over_stdio
 from workers.embedded.temporal_server import temporal_binary
 
 pytestmark = pytest.mark.many
@@ -81,6 +82,37 @@ async def test_a_refund_approved_in_the_web_uis_form_is_credited_once(company: C
         await browser.until_seen("//*[contains(., 'credited for order H-0006')]")
         await browser.screenshot(tmp_path / "ended.png")
     assert await company.credits_of(run) == 1
+
+
+async def test_a_front_desks_client_asks_and_what_fiona_signed_elsewhere_counts(
+    company: Company, tmp_path: Path
+) -> None:
+    address, log = company.dev.facts().temporal_address, tmp_path / "log"
+    signed_by = ("--service", SERVICE)
+    async with over_stdio(address, "rita", log, *signed_by, environment=company.dev.variables) as client:
+        started = await client.call_tool("refund", {"order_id": "H-0007"})
+        waits = await client.call_tool("wait_for_run", {"run": "refund/H-0007"})
+        unsigned = await client.call_tool("approve", {"request": "refund/H-0007#1"})
+        run = await company.run("refund/H-0007")
+        given = {"request": f"{run.id}#1", "statement": await company.signed(run)}
+        decided = await client.call_tool("approve", given)
+        ended = await client.call_tool("wait_for_run", {"run": run.id})
+
+    answers = [result.structured_content for result in (started, waits, unsigned, decided, ended)]
+    assert [answers[0]["run"], answers[1]["state"]] == [run.id, "awaiting_approval"]
+    assert [answers[2]["decided"], answers[3]["decided"], answers[3]["outcome"]] == [False, True, "approved"]
+    assert answers[4]["state"] == "refunded"
+    assert (await run.view()).requester == "rita"
+    assert await company.credits_of(run) == 1
+
+
+async def test_skills_are_not_served_in_production_without_the_key_of_a_service(company: Company) -> None:
+    without = await company.dev.answer_to("mcp", "serve")
+    of_a_person = await company.dev.answer_to("mcp", "serve", "--service", "fiona")
+
+    assert (without.code, of_a_person.code) == (2, 1)
+    assert "name it with --service or INTERLOCK_SERVICE" in without.err
+    assert "'fiona' is no service of the roster in force" in of_a_person.err
 
 
 async def test_a_start_that_nobody_signed_is_refused_with_the_way_out(company: Company) -> None:

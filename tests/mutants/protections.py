@@ -10,6 +10,7 @@ from tests.mutants.of_lost_answers import OF_LOST_ANSWERS
 from tests.mutants.of_results import OF_RESULTS
 from tests.mutants.of_runs import OF_RUNS
 from tests.mutants.of_servers import OF_SERVERS
+from tests.mutants.of_skills import OF_SKILLS
 from tests.mutants.of_the_gate import OF_THE_GATE
 from tests.mutants.of_the_store import OF_THE_STORE
 from tests.mutants.of_the_sweeper import OF_THE_SWEEPER
@@ -28,4 +29,5 @@ PROTECTIONS = (
     *OF_CONTEXT,
     *OF_RESULTS,
     *OF_BUDGETS,
+    *OF_SKILLS,
 )

@@ -31,6 +31,7 @@ def test_every_setting_is_an_environment_variable(monkeypatch: pytest.MonkeyPatc
         "store": "postgresql+psycopg://me@db/interlock",
         "store_password_file": str(tmp_path),
         "servers": str(tmp_path),
+        "skills": str(tmp_path),
         "automations": str(tmp_path),
         "model": "claude-of-tomorrow",
         "prices": str(tmp_path),

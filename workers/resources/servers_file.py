@@ -13,6 +13,7 @@ from contracts.model import Model
 from contracts.pointers import POINTER
 from contracts.servers import ANSWER_BYTES, ARGUMENT_BYTES, BreakerRule, Limits, Rate, ServerRules
 from contracts.tools import EffectClass, KeyDelivery, Lookup, Risk, Taint, Undoes
+from workers.resources.itself import is_same_place, starts_itself
 from workers.resources.tables_file import CREDENTIAL, Duration, TablesUnusable, fields_of, read_tables, sentence
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -202,6 +203,7 @@ class ServerDeclaration(Stakes):
 
 
 _SILENCE = ToolRule()
+_NOT_ITSELF = "no automation calls Interlock itself: start a child run in the workflow, and take the server out"
 
 
 def _stdio_problem(server: ServerDeclaration) -> str:
@@ -209,6 +211,8 @@ def _stdio_problem(server: ServerDeclaration) -> str:
         return 'has transport "stdio" and a url; remove the url, or set transport = "http"'
     if server.command is None:
         return 'has transport "stdio" and no command; add command = ["program", "argument"]'
+    if starts_itself(server.command):
+        return f"starts Interlock's own MCP server; {_NOT_ITSELF}"
     if server.credential and server.env_name is None:
         return "has a credential and no env_name; name the environment variable the server reads it from"
     if named := [name for name, rule in server.tools.items() if rule.key and rule.key.header]:
@@ -226,13 +230,22 @@ def _http_problem(server: ServerDeclaration) -> str:
     return ""
 
 
-def load_servers(path: Path, environment: Mapping[str, str] = os.environ) -> tuple[ServerDeclaration, ...]:
-    """The declared servers, in the order of the file. Raises ServersFileUnusable."""
+def load_servers(
+    path: Path, environment: Mapping[str, str] = os.environ, own_address: str = ""
+) -> tuple[ServerDeclaration, ...]:
+    """The declared servers, in the order of the file. Raises ServersFileUnusable.
+
+    `own_address`: where Interlock's own skills are served, which no server of the file may be.
+    """
     try:
         tables = read_tables(path, "servers", "--servers or INTERLOCK_SERVERS")
-        return tuple(_declared(path, name, table, environment) for name, table in tables.items())
+        servers = tuple(_declared(path, name, table, environment) for name, table in tables.items())
     except TablesUnusable as unusable:
         raise ServersFileUnusable(str(unusable)) from unusable
+    for server in servers:
+        if server.url and own_address and is_same_place(server.url, own_address):
+            raise ServersFileUnusable(f"{path}: servers.{server.name}.url is where skills are served; {_NOT_ITSELF}")
+    return servers
 
 
 def _declared(path: Path, name: str, table: JsonValue, environment: Mapping[str, str]) -> ServerDeclaration:

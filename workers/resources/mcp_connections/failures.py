@@ -17,7 +17,7 @@ from mcp_types import (
 )
 from pydantic import ValidationError
 
-from activities.toolbox import Health, NotSent, OutcomeUnknown, ServerRefused
+from activities.toolbox import Health, NotSent, OutcomeUnknown, ServerRefused, UnknownServer
 from contracts.model import Model
 from contracts.tools import Delivered
 
@@ -122,11 +122,11 @@ def _theirs(error: MCPError, what: str) -> Delivered:
 
 
 def not_reachable(server: str, error: BaseException) -> NoReturn:
-    """Raise NotSent for whatever kept a connection from opening or a listing from coming."""
+    """Raise NotSent for whatever kept a connection from opening or a listing from coming; UnknownServer as it is."""
     innermost = error
     while isinstance(innermost, BaseExceptionGroup):
         innermost = innermost.exceptions[0]
-    if isinstance(innermost, NotSent):
+    if isinstance(innermost, NotSent | UnknownServer):
         raise innermost
     ours = contained(innermost) if isinstance(innermost, Exception) else None
     retry_after = ours.retry_after_seconds if ours else None

@@ -9,6 +9,7 @@ from mcp.client.caching import CacheEntry, CacheKey
 from mcp_types import METHOD_NOT_FOUND, ListToolsResult, PaginatedResult, Resource, ResourceTemplate, Tool
 
 from activities.toolbox import Health, NotSent
+from workers.resources.itself import refuse_itself
 from workers.resources.mcp_connections import limits
 from workers.resources.mcp_connections.published import Published, published
 
@@ -41,7 +42,8 @@ class Listing:
 
 
 async def listed(server: str, client: Client) -> Listing:
-    """Ask for everything. Raises NotSent when the server publishes more than can be taken."""
+    """Ask for everything. Raises IsItself, and NotSent when the server publishes more than can be taken."""
+    refuse_itself(server, client)
     capabilities = client.server_capabilities
     pages: list[ListToolsResult] = []
     if capabilities.tools is not None:

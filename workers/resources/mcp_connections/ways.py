@@ -17,6 +17,7 @@ from mcp_types import DiscoverResult, Implementation, ToolListChangedNotificatio
 
 from activities.toolbox import Health, NotSent
 from workers.resources.credentials import Credential, CredentialMissing
+from workers.resources.itself import WORKER
 from workers.resources.mcp_connections.connection import Connection
 from workers.resources.mcp_connections.failures import worth_reopening
 from workers.resources.mcp_connections.http_containment import ContainingTransport
@@ -24,7 +25,7 @@ from workers.resources.mcp_connections.listing import Listing, OneTool, listed
 from workers.resources.mcp_connections.stdio_pipe import stdio_pipe
 from workers.resources.servers_file import ServerDeclaration
 
-_WE = Implementation(name="interlock", version="0.1.0")
+_WE = Implementation(name=WORKER, version="0.1.0")
 _MODERN = "2026-07-28"
 _HTTP_TIMEOUT = httpx2.Timeout(connect=10, write=30, pool=30, read=None)
 """How long an answer may take is the tool's own timeout, not the connection's."""
