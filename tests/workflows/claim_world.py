@@ -91,6 +91,13 @@ async def named(run: StoryRun) -> RunKey:
     return RunKey(workflow_id=run.handle.id, first_run_id=(await run.view()).first_run_id)
 
 
+async def until_continued(run: StoryRun, since: str) -> None:
+    """Wait, boundedly, until the run has continued as new since that Temporal run id."""
+    async with asyncio.timeout(PATIENCE.total_seconds()):
+        while (await run.story.client.get_workflow_handle(run.handle.id).describe()).run_id == since:
+            await asyncio.sleep(0.04)
+
+
 def verified(story: Story) -> Report:
     """What `audit verify` finds; of checkpoints there are none."""
     signed = SignedHeads(unverifiable="they are left out")
