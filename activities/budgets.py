@@ -17,6 +17,7 @@ from activities.inbox import StartRecord
 from contracts.budgets import HOUR_SECONDS, MICROS, Amounts, Extension, Spender, Unit
 from contracts.decisions import Decision
 from contracts.model import Model, Moment
+from contracts.runs import Ancestor
 
 
 class Addition(Model):
@@ -31,7 +32,7 @@ class Account(Model):
 
     spender: Spender
     run: Amounts
-    """Of the run, over all days."""
+    """Of the run and of every run inside it, over all days."""
     day: Amounts
     """Of all runs of the spender on that day."""
     additions: tuple[Addition, ...] = ()
@@ -57,6 +58,8 @@ class Whose(StrEnum):
     RUN = "this run"
     REQUESTER = "this requester today"
     """All runs of the automation that one requester has asked for, on one day (UTC)."""
+    AROUND = "the runs around this one"
+    """Each run inside which this one was started; `of` names it."""
 
 
 class BudgetLine(Model):
@@ -69,6 +72,8 @@ class BudgetLine(Model):
     added: int = 0
     """By people, for this run."""
     spent: int
+    of: str = ""
+    """The run around this one whose limit it is."""
 
     @property
     def limit(self) -> int:
@@ -87,7 +92,8 @@ class BudgetLine(Model):
 
     def words(self, amount: int) -> str:
         """So much of the limit, such as `3 of 40 turns`."""
-        return f"{written(self.unit, amount)} of {written(self.unit, self.limit)} {_NAMES[self.unit]}"
+        whose = f" of {self.of}" * bool(self.of)
+        return f"{written(self.unit, amount)} of {written(self.unit, self.limit)} {_NAMES[self.unit]}{whose}"
 
 
 class Standing(Model):
@@ -100,9 +106,21 @@ class Standing(Model):
 
     @property
     def exhausted(self) -> str:
-        """What is spent, in one sentence; empty while everything has something left."""
-        spent = "; ".join(f"{line.words(line.spent)} for {line.whose.value}" for line in self.lines if line.missing)
+        """What is spent, in one sentence; empty while everything has something left that people may add to here."""
+        spent = "; ".join(f"{line.words(line.spent)} for {line.whose.value}" for line in self._own if line.missing)
         return f"the budget is spent: {spent}" if spent else ""
+
+    @property
+    def exhausted_around(self) -> str:
+        """What is spent of the runs around this one, in one sentence; empty while everything has something left."""
+        around = (line for line in self.lines if line.whose is Whose.AROUND and line.missing)
+        spent = "; ".join(line.words(line.spent) for line in around)
+        return f"a budget around this run is spent, and only there it can be extended: {spent}" if spent else ""
+
+    @property
+    def _own(self) -> tuple[BudgetLine, ...]:
+        """Those that people may add to for this run."""
+        return tuple(line for line in self.lines if line.whose is not Whose.AROUND)
 
     @property
     def warning(self) -> str:
@@ -115,22 +133,23 @@ class Standing(Model):
     @property
     def told(self) -> str:
         """What Claude is told with each turn; empty where a run has no limit and its requester's is far."""
-        own = ", ".join(line.words(line.left) for line in self.lines if line.whose is Whose.RUN)
+        own = ", ".join(line.words(line.left) for line in self.lines if line.whose is not Whose.REQUESTER)
         left = f"Left of this run's budget, this turn included: {own}." if own else ""
         return " ".join(filter(None, (left, self.warning)))
 
     def with_added(self, amounts: Amounts) -> "Standing":
         """The same once people have added `amounts` today."""
-        more = (line.model_copy(update={"added": line.added + amounts.of(line.unit)}) for line in self.lines)
-        return self.model_copy(update={"lines": tuple(more)})
+        around = (line for line in self.lines if line.whose is Whose.AROUND)
+        more = (line.model_copy(update={"added": line.added + amounts.of(line.unit)}) for line in self._own)
+        return self.model_copy(update={"lines": (*more, *around)})
 
     def as_much_again(self) -> Amounts:
         """What must be added so that of every limit that is spent as much is left as the page allows."""
-        return _most((line.unit, line.spent - line.limit + line.configured) for line in self.lines if line.missing)
+        return _most((line.unit, line.spent - line.limit + line.configured) for line in self._own if line.missing)
 
     def missing(self) -> Amounts:
         """What must be added at least before the run may go on."""
-        return _most((line.unit, line.missing) for line in self.lines)
+        return _most((line.unit, line.missing) for line in self._own)
 
 
 class Budgeting:
@@ -142,9 +161,23 @@ class Budgeting:
     async def standing(self, run: RunKey, start: StartRecord, now: datetime) -> Standing:
         """How `run` stands at `now`. Raises NothingInForce while nobody can tell which names are one person."""
         requester = (await self._authority.roster()).subject_of(start.start.requester)
-        automation, day = start.start.automation, day_of(now)
-        account = await self._budgets.account(run, requester, automation, day)
+        own = await self._alone(run, requester, start.start.automation, now)
+        inside = start.start.inside
+        around = [line for each in inside for line in await self._around(each, requester, now)]
+        spender = own.spender.model_copy(update={"inside": inside})
+        return own.model_copy(update={"spender": spender, "lines": (*own.lines, *around)})
+
+    async def _alone(self, run: RunKey, requester: str, automation: str, now: datetime) -> Standing:
+        """Without the runs around it."""
+        account = await self._budgets.account(run, requester, automation, day_of(now))
         return standing_of(account, self._contexts.of(automation).budget, now)
+
+    async def _around(self, ancestor: Ancestor, requester: str, now: datetime) -> list[BudgetLine]:
+        """What is left of a run around another one. A day's limit is that of each automation for itself."""
+        run = RunKey(workflow_id=ancestor.workflow_id, first_run_id=ancestor.first_run_id)
+        standing = await self._alone(run, requester, ancestor.automation, now)
+        of_it: dict[str, object] = {"whose": Whose.AROUND, "of": run.workflow_id}
+        return [line.model_copy(update=of_it) for line in standing.lines if line.whose is Whose.RUN]
 
 
 def standing_of(account: Account, budget: Budget, now: datetime) -> Standing:

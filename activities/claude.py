@@ -29,7 +29,7 @@ from activities.remembered import Remembered
 from activities.results.requests import READ_RESULT_NAME
 from activities.summaries import Kept, Summaries
 from activities.turns import Turns, closing
-from contracts.budgets import BUDGET_SPENT, Spender
+from contracts.budgets import BUDGET_SPENT, OUTER_BUDGET_SPENT, Spender
 from contracts.canonical import parse_json
 from contracts.claude import ProposedCall, StopReason, TurnOutcome, TurnRequest, Usage
 
@@ -103,6 +103,8 @@ class ClaudeActivities:
             raise ApplicationError(str(nothing), type="NothingInForce") from nothing
         if standing.exhausted:
             raise ApplicationError(standing.exhausted, type=BUDGET_SPENT, non_retryable=True)
+        if standing.exhausted_around:
+            raise ApplicationError(standing.exhausted_around, type=OUTER_BUDGET_SPENT, non_retryable=True)
         return standing
 
     # Composing what Claude sees.

@@ -48,10 +48,8 @@ def entitled(
         return NotEntitled(
             Check.SELF_APPROVAL, f"{subject!r} asked for this run and may not decide on it; somebody else must"
         )
-    if request.kind is RequestKind.APPROVAL and subject in _owners(roster, request):
-        return NotEntitled(
-            Check.OWNER, f"{subject!r} owns the automation {request.automation!r} and may not approve what it does"
-        )
+    if request.kind is RequestKind.APPROVAL and (owned := _owned_by(roster, request, start, subject)):
+        return NotEntitled(Check.OWNER, f"{subject!r} owns the automation {owned!r} and may not approve what it does")
     if freely:
         return None
     if absent := _absent(roster, subject, decided_at or now):
@@ -96,9 +94,13 @@ def roles_taken(request: InboxEntry, obligation: Obligation, now: datetime) -> f
 
 
 def excluded_people(roster: Roster, request: InboxEntry, start: StartStatement) -> frozenset[str]:
-    """Who may not decide: whoever asked and everybody asked for; of an approval, the automation's owners too."""
-    owners = _owners(roster, request) if request.kind is RequestKind.APPROVAL else frozenset[str]()
-    return _askers(roster, start) | owners
+    """Who may not decide: whoever asked and everybody asked for; of an approval, the automation's owners too.
+
+    Of a child run also the owners of every automation around it.
+    """
+    if request.kind is not RequestKind.APPROVAL:
+        return _askers(roster, start)
+    return _askers(roster, start).union(*(_owners(roster, name) for name in _automations(request, start)))
 
 
 def roles_held(roster: Roster, subject: str, now: datetime, grants: tuple[BreakGlass, ...]) -> tuple[Holding, ...]:
@@ -131,8 +133,19 @@ def _askers(roster: Roster, start: StartStatement) -> frozenset[str]:
     return frozenset(map(roster.subject_of, names))
 
 
-def _owners(roster: Roster, request: InboxEntry) -> frozenset[str]:
-    return frozenset(map(roster.subject_of, roster.owners.get(request.automation, ())))
+def _owners(roster: Roster, automation: str) -> frozenset[str]:
+    return frozenset(map(roster.subject_of, roster.owners.get(automation, ())))
+
+
+def _automations(request: InboxEntry, start: StartStatement) -> tuple[str, ...]:
+    """The run's own, and those of the runs around it."""
+    return (request.automation, *(each.automation for each in start.inside))
+
+
+def _owned_by(roster: Roster, request: InboxEntry, start: StartStatement, subject: str) -> str:
+    """The automation among them that this person owns; empty when they own none."""
+    owned = (name for name in _automations(request, start) if subject in _owners(roster, name))
+    return next(owned, "")
 
 
 def _demanded(request: InboxEntry, role: str) -> int:

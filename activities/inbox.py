@@ -84,9 +84,9 @@ class Load(Model):
     """The registered runs that have not ended."""
 
     active: int
-    """Those that do not wait for people."""
+    """Those that do not wait for people, nor for a child run."""
     waiting: int
-    """Those that wait for people: they cost nothing but room in the store."""
+    """Those that wait for people, or for a child run: they cost nothing but room in the store."""
 
 
 class Starts(Protocol):
@@ -99,7 +99,8 @@ class Starts(Protocol):
         `start.again` is empty, NonceUsed when another run was started with this statement, NameUsed when another run
         had this workflow id: what other systems keep under the id of a run is that run's alone. Raises TooManyActive
         when `most_active` (0: no limit) runs or more are active; auditors are told of that, and nothing else is kept.
-        Raises CaseErased when this very run was registered, and erased since.
+        Raises CaseErased when this very run was registered, and erased since. A child run uses its entry up and is
+        tainted by what its parent has read; raises NoChild when the entry was used, or the parent has ended since.
         """
 
     async def load(self) -> Load:

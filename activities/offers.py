@@ -140,6 +140,7 @@ def _possible(policy: PolicyEngine, asker: Asker, definition: ToolDefinition) ->
             roles=asker.roles,
             on_behalf_of=asker.start.on_behalf_of,
             automation=asker.start.automation,
+            inside=tuple(each.automation for each in asker.start.inside),
             request=asker.request,
             server=definition.server,
             tool=definition.name,

@@ -134,6 +134,8 @@ class PeopleActivities:
             "requester": record.start.requester,
             "action": action.decode() if action else "",
         }
+        if record.start.inside:
+            shown["inside"] = " > ".join(each.workflow_id for each in record.start.inside)
         if request.kind is RequestKind.OUTCOME:
             shown["sent"] = await self._sent(action)
         return _Question(request, record.start.requester, alike, canonical_json(shown))

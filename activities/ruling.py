@@ -97,6 +97,7 @@ class Rulings:
             roles=in_force.roster.roles_of(start.requester, in_force.now),
             on_behalf_of=start.on_behalf_of,
             automation=start.automation,
+            inside=tuple(each.automation for each in start.inside),
             request=prepared.start.request,
             server=prepared.call.server,
             tool=prepared.call.tool,

@@ -6,10 +6,12 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.authority import Authority, NothingInForce
+from activities.children import Children, Families, NoChild, unproved_child
 from activities.clock import Clock
 from activities.evidence import SKEW
 from activities.identity import CurrentRun
 from activities.inbox import CaseErased, CaseTaken, NameUsed, NonceUsed, StartRecord, Starts, TooManyActive
+from activities.taints import Taints
 from contracts.canonical import digest
 from contracts.deployment import Deployment, Mode
 from contracts.model import Moment
@@ -27,6 +29,9 @@ class StartActivities:
     def __init__(
         self,
         starts: Starts,
+        children: Children,
+        families: Families,
+        taints: Taints,
         authority: Authority,
         current: CurrentRun,
         clock: Clock,
@@ -34,12 +39,14 @@ class StartActivities:
         most_active_runs: int,
     ) -> None:
         self._starts, self._authority, self._most_active = starts, authority, most_active_runs
+        self._children, self._families, self._taints = children, families, taints
         self._current, self._clock, self._deployment = current, clock, deployment
 
     @activity.defn
     async def register_run(self, wanted: RunToRegister) -> Registered:
         """Store the start record of the calling run; without it the gate lets nothing through.
 
+        A child run takes the place of its parent, which waits: it is registered however many are active.
         Raises ApplicationError while no roster is in force to check the statement by.
         """
         pseudonym = await self._starts.pseudonym(wanted.start.requester)
@@ -51,12 +58,13 @@ class StartActivities:
         if refused:
             return Registered(requester_pseudonym=pseudonym, refused=refused[:400])
         try:
-            await self._starts.register(record, now, self._most_active)
+            await self._starts.register(record, now, 0 if wanted.start.inside else self._most_active)
         except CaseTaken as taken:
             refused = f"{taken}; start it anew with --again REASON"
-        except (NonceUsed, NameUsed, TooManyActive, CaseErased) as reason:
+        except (NonceUsed, NameUsed, TooManyActive, CaseErased, NoChild) as reason:
             refused = str(reason)
-        return Registered(requester_pseudonym=pseudonym, refused=refused[:400])
+        taint = sorted(await self._taints.of(record.run)) if wanted.start.inside else []
+        return Registered(requester_pseudonym=pseudonym, refused=refused[:400], taint=tuple(taint))
 
     @activity.defn
     async def record_ending(self, ended: RunEnded) -> None:
@@ -65,6 +73,8 @@ class StartActivities:
 
     async def _unproved(self, start: StartStatement, now: Moment) -> str:
         """Why the statement does not prove who asks; empty when it does."""
+        if start.inside:
+            return await unproved_child(start, self._children, self._families)
         if start.signature is None:
             return "" if self._deployment.mode is Mode.DEVELOPMENT else _unsigned(self._deployment)
         if start.deployment != self._deployment.id:

@@ -17,6 +17,7 @@ from cli.outside import as_argument
 from cli.printing import local_time, time_left
 from cli.server import Server, Work
 from cli.watching import who_may_decide
+from contracts.children import UNDER_WAY
 from contracts.model import Model
 from contracts.runs import TASK_QUEUE, RunView
 
@@ -28,7 +29,7 @@ EXAMINED_RUNS: Final = 1000
 AT_ONCE: Final = 10
 PICKED_UP_WITHIN: Final = timedelta(seconds=30)
 """A workflow task that waits longer for a worker is worth telling."""
-_NOT_FAILED: Final = (HELD, SETTLING)
+_NOT_FAILED: Final = (HELD, SETTLING, UNDER_WAY)
 """Types of errors by which a call only waits."""
 START_WORKER: Final = "interlock worker, or interlock dev"
 
@@ -114,6 +115,10 @@ def _told_by_the_run(view: RunView) -> Iterator[str]:
     for request in view.waiting_for:
         yield f"waits for {who_may_decide(request)}: {request.title}"
         yield f"  next: interlock approvals show {as_argument(request.id)}"
+    for child in view.child_runs:
+        if not child.ending:
+            yield f"waits for the child run {child.workflow_id} ({child.step})"
+            yield f"  next: interlock runs why {as_argument(child.workflow_id)}"
     if view.refused_count:
         last = view.refused_decisions[-1]
         yield f"refused decisions: {view.refused_count}; the last, of {last.approver or 'nobody named'}: {last.reason}"

@@ -64,6 +64,8 @@ def _lines(request: ShownRequest, full: bool) -> Iterator[str]:
     yield from labelled("automation", entry.automation)
     yield from labelled("state", entry.state)
     yield from labelled("requester", entry.requester)
+    if around := request.shown.get("inside"):
+        yield from labelled("inside the run", str(around))
     context = list(_context(request.shown))
     if context:
         yield "the run says:"

@@ -10,6 +10,7 @@ from activities.reads import ContentQuery
 from cli import exits
 from cli.automations import find_automation, is_good, load_catalog
 from cli.budgets import budget_lines, budget_of
+from cli.children import lines_of_children
 from cli.connection import AddressOption, NamespaceOption, ask_server, with_server
 from cli.deciding import Wish, decide, find_request, send
 from cli.diagnosis import explain, find_stuck
@@ -141,7 +142,7 @@ async def show_command(
         told = None if isinstance(budget, str) else budget.model_dump(mode="json")["lines"]
         say_json({**view.model_dump(mode="json"), "answer": answer or None, "budget": told})
         return exits.DONE
-    for line in (*run_lines(view), *budget_lines(budget)):
+    for line in (*run_lines(view), *await lines_of_children(server, view), *budget_lines(budget)):
         say(line)
     say(f"state: {view.state}" + (f", {view.reason}" if view.reason else ""))
     say(f"requester: {view.requester}")

@@ -153,8 +153,12 @@ def run_lines(view: RunView) -> Iterator[str]:
     earlier = "… → " if view.visits > SHOWN_VISITS else ""
     yield f"path: {earlier}{path or 'not begun'}"
     yield f"{view.turns} turns, {view.tool_calls} tool calls; {usage_line(view.usage)}"
+    if view.parent:
+        yield f"inside the run: {view.parent}"
     for request in view.waiting_for:
         yield from waiting_lines(request)
+    for child in view.child_runs:
+        yield f"child run, {child.step}: {child.workflow_id}, {child.ending or 'under way'}"
     if view.tries_again_at is not None and not view.waiting_for:
         yield f"tries again by itself at {local_time(view.tries_again_at)}: {view.reason}"
     if view.undone:

@@ -21,6 +21,8 @@ class AuditKind(StrEnum):
 
     RUN_STARTED = "run_started"
     RUN_REFUSED = "run_refused"
+    CHILD_ENTERED = "child_entered"
+    """A run is about to start another one as its child."""
     STATE_ENTERED = "state_entered"
     RULING = "ruling"
     CALL_REFUSED = "call_refused"

@@ -7,9 +7,12 @@ from pydantic import Field, ValidationError
 
 from contracts.decisions import Decision
 from contracts.model import Model
+from contracts.runs import Ancestor
 
 BUDGET_SPENT = "BudgetSpent"
 """The type of the failure by which a worker says that a turn may not be paid for; its message says what is spent."""
+OUTER_BUDGET_SPENT = "OuterBudgetSpent"
+"""The same of a child run, when the budget of a run around it is spent: an extension of its own would not help."""
 WAY_TO_EXTEND = 'by JSON such as {"turns": 20, "money": "1.50"} (turns, tokens, money, hours); empty: as much again'
 MICROS = 1_000_000
 HOUR_SECONDS = 3600
@@ -46,6 +49,8 @@ class Spender(Model):
 
     requester: str
     automation: str
+    inside: tuple[Ancestor, ...] = ()
+    """The runs around a child run: what it spends counts against their budgets as well."""
 
 
 class Extension(Model):

@@ -19,6 +19,8 @@ MAX_INPUT_BYTES = 32 * 1024
 MAX_INBOX = 100
 LONGEST_DELAY = 60
 """Of a growing delay, as a multiple of the first one."""
+MOST_AROUND = 3
+"""Runs stand inside each other at most four deep: a run has at most so many around it."""
 
 
 class BuiltIn(StrEnum):
@@ -29,8 +31,16 @@ class BuiltIn(StrEnum):
     UNDO_INCOMPLETE = "undo_incomplete"
 
 
+class Ancestor(Model):
+    """A run inside which another one was started."""
+
+    workflow_id: str = Field(min_length=1, max_length=400)
+    first_run_id: str = Field(min_length=1, max_length=100)
+    automation: str = Field(min_length=1, max_length=100)
+
+
 class StartStatement(Model):
-    """Who asked for this run. Unsigned in development mode only."""
+    """Who asked for this run. Unsigned in development mode only, and of a child run: its parent's record proves it."""
 
     requester: str = Field(min_length=1, max_length=200)
     automation: str = Field(min_length=1, max_length=100)
@@ -50,6 +60,8 @@ class StartStatement(Model):
     key_id: str = Field(default="", max_length=64)
     nonce: str = Field(default="", max_length=100, pattern=NONCE)
     signature: str | None = Field(default=None, max_length=200)
+    inside: tuple[Ancestor, ...] = Field(default=(), max_length=MOST_AROUND, exclude_if=lambda around: not around)
+    """Of a child run: the runs around it, the outermost first, its parent last. What nobody says is not signed over."""
 
 
 class Visit(Model):
@@ -146,6 +158,17 @@ class Refusal(Model):
     """Development mode only: the Cedar rule that would allow it."""
 
 
+class ChildRun(Model):
+    """A child run, as its parent remembers it. Part of RunView, and read by other versions as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    step: str
+    workflow_id: str
+    ending: str = ""
+    """The state it ended in; empty while it is under way."""
+
+
 class Case(Model):
     """A run's whole state. Subclasses add `request`, the automation's input, and the facts of the business.
 
@@ -187,6 +210,10 @@ class Case(Model):
     """What the run has read, as the gate says: `private`, `untrusted`. Shown, never trusted."""
     audited_visits: int = 0
     """Entries into states that the audit chain has."""
+    child_runs: tuple[ChildRun, ...] = ()
+    """Those under way, and the last ones that ended."""
+    unregistered: bool = False
+    """Its registration was refused, so it does nothing."""
     doubts: tuple[str, ...] = ()
     """Calls of which nobody knows whether they happened, as long as nobody has found out."""
     told: str = ""
@@ -201,6 +228,11 @@ class Case(Model):
     def tries_again_at(self) -> datetime | None:
         """When the state, or the undo that failed last, is tried again by itself."""
         return self.again_at or (self.compensations[-1].again_at if self.compensations else None)
+
+    @property
+    def waits_for_children(self) -> bool:
+        """A child run is under way."""
+        return any(not child.ending for child in self.child_runs)
 
 
 CaseT = TypeVar("CaseT", bound=Case)
@@ -240,6 +272,9 @@ class RunView(Model):
     """When the state, or the undo that failed last, is tried again by itself."""
     answer_ref: str = ""
     facts: dict[str, JsonValue] = {}
+    child_runs: tuple[ChildRun, ...] = ()
+    parent: str = ""
+    """The run that has started this one and waits for it; empty for a run that somebody has asked for."""
 
 
 class Ending(Model):
@@ -248,6 +283,10 @@ class Ending(Model):
     state: str
     reason: str = ""
     answer_ref: str = ""
+    taint: tuple[str, ...] = ()
+    """Of a child run: what it has read. Shown by its parent; what counts is in the store."""
+    refused: bool = False
+    """Of a child run: it was not registered, and did nothing; the reason says why."""
 
 
 class Registered(Model):
@@ -256,6 +295,8 @@ class Registered(Model):
     requester_pseudonym: str
     refused: str = ""
     """Why this run may not go on: the business case is taken, or the start statement does not fit the input."""
+    taint: tuple[str, ...] = ()
+    """Of a child run: what its parent had read, which it begins with."""
 
 
 class RunEnded(Model):

@@ -21,6 +21,8 @@ class PolicyQuestion(Model):
     on_behalf_of: tuple[str, ...] = ()
     """For whom a service asks, the nearest first."""
     automation: str
+    inside: tuple[str, ...] = ()
+    """Of a child run: the automations of the runs around it, the outermost first."""
     request: dict[str, JsonValue] = {}
     """The automation's input as it was registered with the start: what whoever asks has signed for."""
     server: str
@@ -59,6 +61,7 @@ class PolicyQuestion(Model):
             "kind": self.kind,
             "request": known_input(self.request),
             "on_behalf_of": list(self.on_behalf_of),
+            "inside": list(self.inside),
             "taint": {taint.value: taint in self.taint for taint in Taint},
             "approvals": dict(approvals),
             "totals": dict(totals),

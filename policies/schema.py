@@ -9,6 +9,7 @@ from contracts.model import Model
 
 _CONTEXT = """automation: String, purpose: String, effect_class: String, risk: String,
     sends_out: Bool, undoes_recorded_effect: Bool, kind: String, on_behalf_of: Set<String>,
+    inside: Set<String>,
     taint: { private: Bool, untrusted: Bool }"""
 _ENTITIES = """
 entity Role;

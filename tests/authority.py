@@ -91,6 +91,7 @@ def store_ports(store: Store, authority: FixedAuthority, deployment: Deployment)
         "contents",
         "inbox",
         "starts",
+        "children",
         "decided",
         "totals",
         "taints",

@@ -43,6 +43,7 @@ from tests.authority import NOBODY, FixedAuthority, Signer, store_ports
 from tests.stores import new_store
 from workers.assembly import Ports, activities_of, interceptors_of, make_worker, sandbox
 from workers.resources.chains import TemporalChains
+from workers.resources.families import TemporalFamilies
 from workers.resources.store import Store
 from workers.settings import Settings
 from workflows.catalog import Catalog
@@ -354,9 +355,11 @@ async def a_story(
                 contexts=contexts or ContextFiles(settings.prompt_folders()),
                 clock=RunsClock(environment),
                 chains=TemporalChains(environment.client),
+                families=TemporalFamilies(environment.client),
                 deployment=deployment,
                 default_model="scripted",
                 owner_roles=catalog.owner_roles(),
+                may_start=catalog.may_start(),
             )
             story = Story(environment, catalog, ports, store, task_queue, authority, on_sight)
             async with story.worker(task_queue, cached_runs):

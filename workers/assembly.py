@@ -19,6 +19,7 @@ from activities.audit import Audit
 from activities.authority import Authority
 from activities.breakers import Breakers
 from activities.budgets import Budgeting, Budgets
+from activities.children import ChildActivities, Children, Families, MayStart
 from activities.claude import ClaudeActivities
 from activities.claude_port import Claude
 from activities.clock import Clock
@@ -59,6 +60,7 @@ from workers.resources.authority import StoredAuthority, activate_files
 from workers.resources.chains import TemporalChains
 from workers.resources.claude import AnthropicClaude
 from workers.resources.clock import SystemClock
+from workers.resources.families import TemporalFamilies
 from workers.resources.fates import TemporalFates
 from workers.resources.freezes import StoredFreezes
 from workers.resources.known_keys import KnownKeys
@@ -87,6 +89,7 @@ PASSED_THROUGH = (
     "workflows.reading",
     "workflows.counting",
     "workflows.store_steps",
+    "workflows.children",
     "workflows.conversation",
     "workflows.refund.case",
 )
@@ -120,6 +123,7 @@ class Ports:
     contents: Contents
     inbox: Inbox
     starts: Starts
+    children: Children
     authority: Authority
     freezes: Freezes
     decided: Decided
@@ -134,12 +138,15 @@ class Ports:
     prompts: PromptFiles
     clock: Clock
     chains: Chains
+    families: Families
     deployment: Deployment
     default_model: str
     contexts: ContextFiles = dataclasses.field(default_factory=lambda: ContextFiles(()))
     """What each automation says about its context and its budget."""
     owner_roles: OwnerRoles = dataclasses.field(default_factory=dict)
     """Automation -> the role that chooses when its runs escalate."""
+    may_start: MayStart = dataclasses.field(default_factory=dict)
+    """Automation -> those that its runs may start as child runs."""
     most_active_runs: int = 0
     """Past it no run is registered; 0: no limit."""
 
@@ -162,6 +169,7 @@ def activities_of(ports: Ports) -> list[Callable[..., Any]]:
     resolving = _bind(ResolvingActivities, ports, made)
     extending = _bind(ExtendingActivities, ports, made)
     starts = _bind(StartActivities, ports, made)
+    children = _bind(ChildActivities, ports, made)
     reads = _bind(ReadActivities, ports, made)
     orphans = _bind(OrphanActivities, ports, made)
     return [
@@ -176,6 +184,8 @@ def activities_of(ports: Ports) -> list[Callable[..., Any]]:
         extending.extend_budget,
         starts.register_run,
         starts.record_ending,
+        children.enter_child,
+        children.find_ending,
         reads.look_up_case,
         reads.deployment_facts,
         reads.who_is,
@@ -235,6 +245,7 @@ async def open_ports(settings: Settings, client: Client, store: Store) -> AsyncI
             contents=store.contents,
             inbox=store.inbox,
             starts=store.starts,
+            children=store.children,
             authority=authority,
             freezes=StoredFreezes(store.freezes, authority, deployment),
             decided=store.decided,
@@ -250,6 +261,7 @@ async def open_ports(settings: Settings, client: Client, store: Store) -> AsyncI
             contexts=ContextFiles(settings.prompt_folders()),
             clock=SystemClock(),
             chains=TemporalChains(client),
+            families=TemporalFamilies(client),
             deployment=deployment,
             default_model=settings.model,
             most_active_runs=settings.most_active_runs,
@@ -279,7 +291,7 @@ async def running_worker(settings: Settings, client: Client) -> AsyncIterator[Wo
     """A worker with real resources, polling inside the block."""
     catalog = Catalog.load(settings.automations)
     async with open_store(settings) as store, open_ports(settings, client, store) as opened:
-        ports = dataclasses.replace(opened, owner_roles=catalog.owner_roles())
+        ports = dataclasses.replace(opened, owner_roles=catalog.owner_roles(), may_start=catalog.may_start())
         checkpoints = checkpoints_of(settings, store)
         pump = Pump(store.outbox, open_channels(_channels(settings)), ports.clock)
         keys = KnownKeys(ports.authority, ports.deployment)

@@ -1,10 +1,8 @@
 """The one list of automations that the CLI and the workers read: ours, and those of an outside folder."""
 
-import hashlib
 import importlib
 import importlib.util
 import inspect
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,16 +13,16 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel
 from temporalio import workflow
 
+from contracts.business_cases import business_key_of
 from contracts.model import Model
-from contracts.runs import Case, StartStatement
+from contracts.runs import MOST_AROUND, Case, StartStatement
 from workflows.machine.automation import Automation
 from workflows.machine.definition import Machine, MachineDefinitionError
 
 OURS = ("workflows.refund.workflow", "workflows.errand")
-MAY_REDEFINE = {"machine", "name", "owner_role", "summary", "facts", "situation", "answer_ref"}
+MAY_REDEFINE = {"machine", "name", "owner_role", "may_start", "summary", "facts", "situation", "answer_ref"}
 """What an automation says of itself."""
 OUTSIDE_PREFIX = "interlock_automation_"
-_SAFE = re.compile(r"^[A-Za-z0-9._-]{1,60}$")
 
 
 class UnknownAutomation(LookupError):
@@ -49,9 +47,7 @@ class CatalogEntry:
 
     def business_key(self, request: BaseModel) -> str:
         """What identifies the business case: the named fields' values; long or unsafe ones by their digest."""
-        fields: tuple[str, ...] = getattr(self.request, "business_key", tuple(self.request.model_fields))
-        parts = [_key_part(getattr(request, field)) for field in fields]
-        return "-".join(part for part in parts if part)
+        return business_key_of(request)
 
     def first_case(self, request: Model, start: StartStatement) -> Case:
         """The state a run starts with."""
@@ -68,6 +64,8 @@ class Catalog:
                 first = self._entries[entry.name].module
                 raise MachineDefinitionError(f"two automations are called {entry.name!r}: {first} and {entry.module}")
             self._entries[entry.name] = entry
+        for entry in self._entries.values():
+            self._check_children(entry, ())
 
     @classmethod
     def load(cls, outside: Path | None = None) -> "Catalog":
@@ -91,6 +89,26 @@ class Catalog:
     def owner_roles(self) -> dict[str, str]:
         """Automation -> the role that chooses when its runs escalate."""
         return {name: entry.workflow.owner_role for name, entry in self._entries.items()}
+
+    def may_start(self) -> dict[str, tuple[str, ...]]:
+        """Automation -> those that its runs may start as child runs."""
+        return {name: entry.workflow.may_start for name, entry in self._entries.items()}
+
+    def _check_children(self, entry: CatalogEntry, around: tuple[str, ...]) -> None:
+        """Raises MachineDefinitionError for a child that is unknown, its own ancestor, or too deep."""
+        inside = (*around, entry.name)
+        for child in entry.workflow.may_start:
+            chain = " > ".join((*inside, child))
+            if child not in self._entries:
+                known = ", ".join(self._entries)
+                raise MachineDefinitionError(f"{entry.module}: may_start names {child!r}; there are: {known}")
+            if child in inside:
+                raise MachineDefinitionError(f"{entry.module}: a run may not stand inside its own kind: {chain}")
+            if len(inside) > MOST_AROUND:
+                raise MachineDefinitionError(
+                    f"{entry.module}: at most {MOST_AROUND + 1} runs stand inside each other: {chain}"
+                )
+            self._check_children(self._entries[child], inside)
 
     def outside_modules(self) -> tuple[str, ...]:
         """Names of the modules that were loaded from the outside folder."""
@@ -162,10 +180,3 @@ def _import_file(path: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
-
-
-def _key_part(value: object) -> str:
-    text = str(value)
-    if not text or _SAFE.match(text):
-        return text
-    return hashlib.sha256(text.encode()).hexdigest()[:12]

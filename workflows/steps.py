@@ -24,7 +24,7 @@ from contracts.runs import Case, CaseT, Unanswered
 from contracts.tools import CallStatus, ChosenByClaude, Purpose, ToolCall, ToolOutcome, WhenHeld
 from workflows.counting import count_turn, remember_refusal
 from workflows.machine.situation import bounded
-from workflows.machine.unanswered import cause_of, held_to_the_last, spent_by
+from workflows.machine.unanswered import cause_of, held_to_the_last, spent_around, spent_by
 from workflows.reading import read_at_once
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=4)
@@ -129,7 +129,7 @@ async def ask_claude(
         facts=facts if told != run.case.told else None,
         turns_left=turns_left,
     )
-    outcome = await _attempt(
+    outcome = await attempt(
         run,
         ClaudeActivities.ask_claude,
         request,
@@ -146,7 +146,7 @@ async def ask_claude(
 
 async def ask_policy(run: Run[Any], call: ToolCall) -> Ruling:
     """Policy's ruling on a call before it is made; nothing is sent."""
-    ruling = await _attempt(
+    ruling = await attempt(
         run,
         ToolActivities.rule_on,
         call,
@@ -177,7 +177,7 @@ async def make_call(
     outcome = await read_at_once(run, call, described(call)) if at_once else None
     if outcome is None:
         heed_cancellation(run)
-        outcome = await _attempt(
+        outcome = await attempt(
             run,
             ToolActivities.call_tool,
             call,
@@ -337,7 +337,7 @@ def supplied(run: Run[Any], model: type[AnswerT], value_hint: str) -> AnswerT | 
         raise StepFailed("the supplied value", f"{where}: {problem['msg']}", value_hint=value_hint) from error
 
 
-async def _attempt(
+async def attempt(
     run: Run[Any],
     method: Callable[[Any, InputT], Awaitable[OutputT]],
     request: InputT,
@@ -372,7 +372,7 @@ async def _attempt(
                 raise StepFailed(step, spent, extendable=True) from error
             if not held_to_the_last(error):
                 sends = method is ToolActivities.call_tool  # an attempt before the last one may have sent it
-                raise StepFailed(step, f"{step}: {cause_of(error)}", ask_people=sends) from error
+                raise StepFailed(step, f"{step}: {cause_of(error)}", ask_people=sends or spent_around(error)) from error
             left = max(left, LONGEST_WAIT)  # what little time an undo had left would be over at once, again and again
 
 

@@ -15,6 +15,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.admission import Admission
 from activities.budgets import Budgeting
+from activities.children import Relative
 from activities.claude import ClaudeActivities
 from activities.context_files import ContextFiles
 from activities.conversations import RunKey
@@ -80,6 +81,22 @@ class NamedChains:
 
 
 @dataclass
+class ToldFamilies:
+    """Temporal, as a test has it: workflow id -> what became of it, and whose child it is."""
+
+    relatives: dict[str, Relative] = field(default_factory=dict)
+
+    async def parent_of(self, workflow_id: str, run_id: str) -> RunKey | None:
+        """See activities.children.Families."""
+        known = self.relatives.get(workflow_id)
+        return known.parent if known else None
+
+    async def latest(self, workflow_id: str) -> Relative | None:
+        """See activities.children.Families."""
+        return self.relatives.get(workflow_id)
+
+
+@dataclass
 class Bench:
     """Activities with everything they need."""
 
@@ -92,6 +109,8 @@ class Bench:
     prompts: Path = PROMPTS
     clock: SetClock = field(default_factory=SetClock)
     chains: NamedChains = field(default_factory=NamedChains)
+    families: ToldFamilies = field(default_factory=ToldFamilies)
+    may_start: dict[str, tuple[str, ...]] = field(default_factory=lambda: {"claim": ("refund",)})
     ledger: Ledger | None = None
     contexts: ContextFiles | None = None
     most_active_runs: int = 0
@@ -115,6 +134,8 @@ class Bench:
             "default_model": "scripted",
             "most_active_runs": self.most_active_runs,
             "owner_roles": {"refund": "finance_manager"},
+            "families": self.families,
+            "may_start": self.may_start,
             "contexts": self.contexts or ContextFiles([self.prompts]),
         }
         if self.ledger is not None:
@@ -174,11 +195,17 @@ class Bench:
         """One attempt at a turn with Claude."""
         return await self.environment().run(self.bound(ClaudeActivities).ask_claude, request)
 
-    def environment(self, run_id: str = RUN.first_run_id) -> ActivityEnvironment:
+    def environment(
+        self, run_id: str = RUN.first_run_id, workflow_id: str = RUN.workflow_id, attempt: int = 1
+    ) -> ActivityEnvironment:
         """An attempt that serves the run."""
         environment = ActivityEnvironment()
         environment.info = dataclasses.replace(
-            environment.info, workflow_id=RUN.workflow_id, workflow_run_id=run_id, workflow_type="refund"
+            environment.info,
+            workflow_id=workflow_id,
+            workflow_run_id=run_id,
+            workflow_type="refund",
+            attempt=attempt,
         )
         environment.on_heartbeat = self._heartbeat
         return environment

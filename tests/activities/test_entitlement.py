@@ -12,7 +12,7 @@ from contracts.authority import BreakGlass
 from contracts.decisions import Check, RequestKind
 from contracts.deployment import Deployment, Mode
 from contracts.roster import Roster
-from contracts.runs import StartStatement
+from contracts.runs import Ancestor, StartStatement
 from tests.activities.people import (
     HOUR,
     NOON,
@@ -103,6 +103,21 @@ def test_the_owner_of_an_automation_may_not_approve_what_it_does() -> None:
     assert found.check is Check.OWNER
     assert "'dana' owns the automation 'refund'" in found.sentence
     assert barrier(people, "dana", asks(automation="errand")) is None
+
+
+def test_who_owns_an_automation_around_a_run_may_not_approve_what_it_does() -> None:
+    people = roster(
+        RITA, DANA, BOB, owners={"claim": ("dana",)}, delegations=(lends("dana", "bob", "finance_manager"),)
+    )
+    inside = Ancestor(workflow_id="claim/C-1", first_run_id="first", automation="claim")
+    child = started(inside=(inside,))
+
+    found = entitled(people, asks(), child, "dana", NOON)
+    assert found is not None
+    assert (found.check, "'dana' owns the automation 'claim'" in found.sentence) == (Check.OWNER, True)
+    assert entitled(people, asks(), child, "bob", NOON) is not None, "what she lends counts as little"
+    assert entitled(people, asks(), started(), "dana", NOON) is None
+    assert entitled(people, asks(kind=RequestKind.ESCALATION), child, "dana", NOON) is None
 
 
 def test_the_owner_may_answer_an_escalation_and_whoever_asked_may_not() -> None:

@@ -24,6 +24,7 @@ from tests.cli.shop import Shop, claude
 from tests.doubles import MovableClock
 from workers.assembly import Ports, activities_of, interceptors_of, make_worker
 from workers.resources.chains import TemporalChains
+from workers.resources.families import TemporalFamilies
 from workers.resources.store import Store
 from workers.settings import Settings
 from workflows.catalog import Catalog
@@ -95,9 +96,11 @@ async def a_worker(
         prompts=PromptFiles(settings.prompt_folders()),
         clock=MovableClock(),
         chains=TemporalChains(temporal.client),
+        families=TemporalFamilies(temporal.client),
         deployment=deployment,
         default_model="scripted",
         owner_roles=catalog.owner_roles(),
+        may_start=catalog.may_start(),
     )
     around = interceptors_of(ports)
     async with make_worker(temporal.client, catalog, activities_of(ports), task_queue=TASK_QUEUE, interceptors=around):

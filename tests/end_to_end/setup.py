@@ -165,7 +165,12 @@ class Setup:
 
 async def started(client: Client, deployment: str, automation: str, **request: object) -> Run:
     """Start a run of `automation`, each for a requester of its own: what one asks for in a day is added up."""
-    entry = CATALOG.find(automation)
+    return await started_of(CATALOG, client, deployment, automation, **request)
+
+
+async def started_of(catalog: Catalog, client: Client, deployment: str, automation: str, **request: object) -> Run:
+    """The same of an automation outside the repository."""
+    entry = catalog.find(automation)
     given = entry.request.model_validate(request)
     key = entry.business_key(given)
     start = StartStatement(

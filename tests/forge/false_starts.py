@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from contracts.runs import StartStatement
+from contracts.runs import Ancestor, StartStatement
 from contracts.signing import SignedFor, as_bytes, as_text, sign
 from tests.authority import Signer
 from tests.forge.intruder import Intruder, intruder
@@ -64,6 +64,13 @@ def _under_a_stolen_name(shop: Shop, start: StartStatement, _: random.Random) ->
     return shop.people.mallory.starts(start, signer="rita", key_id=shop.people.rita.key_id)
 
 
+def _as_a_child(shop: Shop, start: StartStatement, chance: random.Random) -> StartStatement:
+    """It says that a genuine run has started it; signed by somebody real, or by nobody."""
+    parent = Ancestor(workflow_id=chance.choice(sorted(shop.started)), first_run_id=word(chance), automation="refund")
+    claimed = start.model_copy(update={"inside": (parent,)})
+    return shop.people.rita.starts(claimed) if chance.random() < 0.5 else claimed
+
+
 def _of_any_of(*names: str) -> Callable[[StartStatement, random.Random], str]:
     return lambda _, chance: chance.choice(names)
 
@@ -113,6 +120,7 @@ STARTS: dict[str, tuple[Maker, str]] = {
         _signed(issued_at=lambda start, c: start.issued_at + timedelta(seconds=c.randint(120, 9**6))),
         "the start statement was issued at",
     ),
+    "a start that says it is a child": (_as_a_child, "no run has entered this one as its child"),
     "a start with a revoked key": (_in_their_own_name(lambda people: people.kims[0]), "was revoked at"),
     "a start with a key that is over": (_in_their_own_name(lambda people: people.kims[1]), "counts from .* only"),
     "a start with a key that has not begun": (_in_their_own_name(lambda people: people.kims[2]), "counts from .* only"),

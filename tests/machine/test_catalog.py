@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -164,6 +165,40 @@ def test_an_automation_that_lacks_something_is_refused_saying_what(
     assert right in PARCEL
     with pytest.raises((MachineDefinitionError, ValueError), match=said):
         Catalog.load(outside(PARCEL.replace(right, wrong)))
+
+
+def kinds(**may_start: tuple[str, ...]) -> Catalog:
+    """A catalog of automations that differ in name and in what they may start."""
+    entry = Catalog.load().find("refund")
+    made = (
+        replace(entry, name=name, workflow=type(name, (RefundWorkflow,), {"may_start": children}))
+        for name, children in may_start.items()
+    )
+    return Catalog(made)
+
+
+def test_what_an_automation_may_start_is_read_off_its_class() -> None:
+    assert kinds(claim=("refund",), refund=()).may_start() == {"claim": ("refund",), "refund": ()}
+    assert Catalog.load().may_start() == {"refund": (), "errand": ()}
+
+
+@pytest.mark.parametrize(
+    ("may_start", "said"),
+    [
+        ({"claim": ("refnd",), "refund": ()}, "may_start names 'refnd'; there are: claim, refund"),
+        ({"claim": ("claim",)}, "a run may not stand inside its own kind: claim > claim"),
+        ({"a": ("b",), "b": ("c",), "c": ("a",)}, "a run may not stand inside its own kind: a > b > c > a"),
+        (
+            {"a": ("b",), "b": ("c",), "c": ("d",), "d": ("e",), "e": ()},
+            "at most 4 runs stand inside each other: a > b > c > d > e",
+        ),
+    ],
+)
+def test_children_that_cannot_be_are_refused_when_the_automations_are_loaded(
+    may_start: dict[str, tuple[str, ...]], said: str
+) -> None:
+    with pytest.raises(MachineDefinitionError, match=said):
+        kinds(**may_start)
 
 
 def test_a_file_that_does_not_run_is_refused_and_may_be_mended(outside: Callable[..., Path]) -> None:

@@ -112,7 +112,7 @@ ROWS = (
     ),
     TAINTS.off(
         "taint: stands with its record",
-        "            append(connection, *(_record(run, taint, tool, at) for taint in new))\n",
+        "            append(connection, *(tainted(reader, taint, by, at) for reader, taint, by in new))\n",
         "",
         "test_auditors_are_told_of_each_taint_once_with_the_tool_that_brought_it[sqlite]",
     ),

@@ -25,6 +25,7 @@ def permitted(condition: str, head: str = "principal, action, resource", **known
         ("context.taint.untrusted", {"taint": (Taint.UNTRUSTED,)}, {"taint": (Taint.PRIVATE,)}),
         ("context.taint.private && context.taint.untrusted", {"taint": tuple(Taint)}, {"taint": ()}),
         ('context.on_behalf_of.contains("rita")', {"on_behalf_of": ("sven", "rita")}, {"on_behalf_of": ("sven",)}),
+        ('context.inside.contains("claim")', {"inside": ("support", "claim")}, {"inside": ("support",)}),
         ("context.totals has day && context.totals.day > 5", {"totals": {"day": 6}}, {"totals": {"day": 5}}),
         ('context.request has to && context.request.to == "a"', {"request": {"to": "a"}}, {"request": {"to": "b"}}),
         ("context.request has much && context.request.much < 5", {"request": {"much": 4}}, {"request": {"much": 5}}),

@@ -50,7 +50,9 @@ async def known(refund: Refund) -> KnownCase:
 
 
 async def reset(run: StoryRun, before: str, *, keep_decisions: bool = True) -> None:
-    """Reset the run to just before it scheduled the activity `before`, or took the update `decide`, the first time."""
+    """Reset the run to just before it scheduled the activity `before`, started a child of that type, or took the
+    update `decide`, the first time.
+    """
     history = await run.handle.fetch_history()
     last_task = 0
     for event in history.events:
@@ -58,7 +60,8 @@ async def reset(run: StoryRun, before: str, *, keep_decisions: bool = True) -> N
             last_task = event.event_id
         updated = event.HasField("workflow_execution_update_accepted_event_attributes")
         scheduled = event.activity_task_scheduled_event_attributes.activity_type.name
-        if before == ("decide" if updated else scheduled):
+        child = event.start_child_workflow_execution_initiated_event_attributes.workflow_type.name
+        if before == ("decide" if updated else scheduled or child):
             break
     else:
         raise AssertionError(f"{before} is not in its history")

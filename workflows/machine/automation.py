@@ -30,6 +30,8 @@ class Automation(DecidedByPeople[CaseT]):
     machine: ClassVar[Machine[Any]]
     owner_role: ClassVar[str] = "operations"
     """Who chooses when a run escalates."""
+    may_start: ClassVar[tuple[str, ...]] = ()
+    """The automations that a run may start inside it, with `run_child`."""
 
     case: CaseT
 
@@ -74,7 +76,14 @@ class Automation(DecidedByPeople[CaseT]):
                 raise
             await self._finish_in_peace(self._cancel())
         await self._finish_in_peace(self._end())
-        return Ending(state=self.case.state, reason=self.case.reason, answer_ref=self.answer_ref())
+        return self._as_ending()
+
+    def _as_ending(self) -> Ending:
+        """A parent is told besides what its child has read, and whether it was registered at all."""
+        ending = Ending(state=self.case.state, reason=self.case.reason, answer_ref=self.answer_ref())
+        if not self.case.start.inside:
+            return ending
+        return ending.model_copy(update={"taint": self.case.taint, "refused": self.case.unregistered})
 
     async def _begin(self) -> None:
         if self.case.state:
@@ -82,8 +91,9 @@ class Automation(DecidedByPeople[CaseT]):
             return
         self.note(summary=self.summary())
         registered = await store_steps.register_run(self, self.request_as_json())
+        self.note(taint=registered.taint)
         if registered.refused:
-            self.note(reason=registered.refused)
+            self.note(reason=registered.refused, unregistered=True)
         first = BuiltIn.CANCELLED if registered.refused else self.machine.initial
         self._visit(first.value)
         record.publish_start(self.name, self.case.state, registered.requester_pseudonym)
@@ -143,6 +153,10 @@ class Automation(DecidedByPeople[CaseT]):
 
     def _publish_details(self) -> None:
         record.publish_details(self.case, self.facts())
+
+    def show_children(self) -> None:
+        """Show in the Web UI what is known of child runs."""
+        self._publish_details()
 
     # What the machine says of a failed step.
 
@@ -311,12 +325,16 @@ class Automation(DecidedByPeople[CaseT]):
 
     async def continue_as_new_if_suggested(self) -> None:
         """Between handlers, and at a drained wait: carry the case into a fresh history."""
-        if not workflow.info().is_continue_as_new_suggested() or self.machine.is_final(self._state()):
+        if not self._may_continue_as_new() or self.machine.is_final(self._state()):
             return
         if self.case.inbox:  # its senders wait for answers that only the next wait gives
             return
         await workflow.wait_condition(workflow.all_handlers_finished)
         workflow.continue_as_new(self.case)
+
+    def _may_continue_as_new(self) -> bool:
+        """Not while a child run is under way: for the next link it would be nobody's child any more."""
+        return workflow.info().is_continue_as_new_suggested() and not self.case.waits_for_children
 
     async def wait_for(self, ready: Callable[[], bool], until: datetime | None, summary: str) -> bool:
         """Wait until `ready`, or the moment `until`: then False. Continues as new when Temporal suggests it."""
@@ -325,7 +343,7 @@ class Automation(DecidedByPeople[CaseT]):
             return ready()
         try:
             await workflow.wait_condition(
-                lambda: ready() or workflow.info().is_continue_as_new_suggested(),
+                lambda: ready() or self._may_continue_as_new(),
                 timeout=timeout,
                 timeout_summary=summary[:200],
             )
@@ -364,4 +382,6 @@ class Automation(DecidedByPeople[CaseT]):
             tries_again_at=case.tries_again_at,
             answer_ref=self.answer_ref(),
             facts=dict(self.facts()),
+            child_runs=case.child_runs,
+            parent=case.start.inside[-1].workflow_id if case.start.inside else "",
         )

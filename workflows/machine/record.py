@@ -7,7 +7,7 @@ from temporalio.common import SearchAttributeKey
 
 from contracts.decisions import ApprovalRequest, RequestKind
 from contracts.escaping import markdown, plain
-from contracts.runs import BuiltIn, Case
+from contracts.runs import BuiltIn, Case, ChildRun
 from workflows.machine.compensation import left
 
 AUTOMATION = SearchAttributeKey.for_keyword("InterlockAutomation")
@@ -49,6 +49,9 @@ def _details(case: Case, facts: Mapping[str, str]) -> Iterable[str]:
     yield "Path: " + " → ".join(_words(visit.state) for visit in case.path[-SHOWN_VISITS:])
     for request in case.requests:
         yield from _waiting_for(request)
+    for child in case.child_runs:
+        if not child.ending:
+            yield from _waiting_for_child(child)
     yield from _table(case, facts)
     for refusal in case.refusals:
         yield f"\n{markdown(refusal.tool)} was forbidden: {markdown(refusal.reason)}"
@@ -76,6 +79,13 @@ def _waiting_for(request: ApprovalRequest) -> Iterable[str]:
     yield f"- or send the signal `decide` with what `interlock approvals sign {request.id} --print` prints"
 
 
+def _waiting_for_child(child: ChildRun) -> Iterable[str]:
+    yield ""
+    yield f"#### Waiting for the child run {markdown(child.workflow_id)} ({markdown(child.step)})"
+    yield f"- where it stands, and whom it waits for: `interlock runs show {child.workflow_id}`"
+    yield "- what it asks people is answered there, by whoever may decide for it and for this run"
+
+
 def _table(case: Case, facts: Mapping[str, str]) -> Iterable[str]:
     yield ""
     yield "| | |"
@@ -83,6 +93,12 @@ def _table(case: Case, facts: Mapping[str, str]) -> Iterable[str]:
     for name, value in facts.items():
         yield f"| {markdown(name)} | {markdown(value, 300)} |"
     yield f"| requester | {markdown(case.start.requester)} |"
+    if case.start.inside:
+        around = " > ".join(each.workflow_id for each in case.start.inside)
+        yield f"| inside the run | {markdown(around, 300)} |"
+    for child in case.child_runs:
+        if child.ending:
+            yield f"| {markdown(child.step)}: {markdown(child.workflow_id)} | {markdown(child.ending)} |"
     yield f"| turns with Claude, tool calls | {case.turns}, {case.tool_calls} |"
     yield f"| tokens in, out | {case.usage.all_input_tokens}, {case.usage.output_tokens} |"
     yield f"| read from the cache | {case.usage.cached_percent} % of the tokens in |"

@@ -4,7 +4,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.exceptions import TimeoutError as OutOfTime
 
 from activities.freezes import FROZEN
-from contracts.budgets import BUDGET_SPENT
+from contracts.budgets import BUDGET_SPENT, OUTER_BUDGET_SPENT
 
 
 def cause_of(error: ActivityError) -> str:
@@ -20,6 +20,11 @@ def spent_by(error: ActivityError) -> str:
     """What of a budget is spent, in one sentence, when that is why; else empty."""
     cause = error.cause
     return cause.message if isinstance(cause, ApplicationError) and cause.type == BUDGET_SPENT else ""
+
+
+def spent_around(error: ActivityError) -> bool:
+    """Whether a budget around the run is spent: nothing is undone or tried again before people have looked."""
+    return isinstance(error.cause, ApplicationError) and error.cause.type == OUTER_BUDGET_SPENT
 
 
 def held_to_the_last(error: ActivityError) -> bool:

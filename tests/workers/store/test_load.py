@@ -12,6 +12,7 @@ from contracts.canonical import parse_json
 from contracts.runs import KnownCase
 from tests.workers.store.rival import MOST
 from tests.workers.store.samples import asked, at, started
+from tests.workers.store.test_children import CLAIM, REFUND, around, entry, record
 from tests.workers.store.test_rivals import RIVALS, race
 from workers.resources.store import Store
 from workers.resources.store.address import read_url
@@ -73,6 +74,21 @@ async def test_a_run_that_is_registered_is_never_refused_however_full_it_is(stor
         await begun(store, number)
 
     assert await begun(store, 2, most=1) == run_number(2)
+
+
+async def test_a_run_that_waits_for_its_child_is_not_active_and_its_child_is(store: Store) -> None:
+    await store.starts.register(record(CLAIM), at(0))
+    await store.children.enter(entry(REFUND, CLAIM), at(1))
+    alone = await store.starts.load()
+    await store.starts.register(record(REFUND, *around(CLAIM)), at(2), most_active=0)
+    waiting = await store.starts.load()
+    await asks_people(store, REFUND)
+    both = await store.starts.load()
+    await store.starts.end(REFUND, "refunded", at(3))
+
+    assert (alone, waiting) == (Load(active=1, waiting=0), Load(active=1, waiting=1))
+    assert both == Load(active=0, waiting=2)
+    assert await store.starts.load() == Load(active=1, waiting=0)
 
 
 async def test_a_place_is_free_again_once_a_run_has_ended(store: Store) -> None:

@@ -20,6 +20,7 @@ from workers.resources.store.schema import (
     AUDIT,
     AUDIT_HEADS,
     CASES,
+    CHILDREN,
     CONTENTS,
     DECISIONS,
     ENDORSEMENTS,
@@ -170,6 +171,15 @@ def cases(connection: Connection) -> Iterator[Row]:
         key = digest(row["business_key"].encode("utf-8", "surrogatepass"))
         run = f"{row['workflow_id']} ({row['first_run_id']})"
         yield Row(f"{row['automation']} {key} {row['holding']}", stream_of(row["workflow_id"]), {"run": run})
+
+
+def children(connection: Connection) -> Iterator[Row]:
+    """Child runs, as their parents have entered them."""
+    for row in _each(connection, select(CHILDREN)):
+        values: dict[str, JsonValue] = {name: row[name] for name in ("step", "occurrence", "first_run_id")}
+        values |= {"statement": json_digest(row["start"]), "entered_at": _moment(row["entered_at"])}
+        values |= {"parent": f"{row['parent_workflow_id']} ({row['parent_first_run_id']})"}
+        yield Row(row["workflow_id"], stream_of(row["parent_workflow_id"]), values)
 
 
 def start_nonces(connection: Connection) -> Iterator[Row]:

@@ -65,6 +65,8 @@ class Accounts:
     starts: dict[str, Told] = field(default_factory=dict)
     nonces: dict[str, Told] = field(default_factory=dict)
     """Of start statements."""
+    children: dict[str, Told] = field(default_factory=dict)
+    """Child runs, by workflow id, as their parents have entered them."""
     requests: dict[str, Told] = field(default_factory=dict)
     taints: dict[str, Told] = field(default_factory=dict)
     reservations: dict[str, Told] = field(default_factory=dict)
@@ -142,6 +144,17 @@ class Accounts:
         self.cases[case] = Told(*place, {"run": run})
         if nonce := _text(record, "nonce"):
             self.nonces[nonce] = Told(*place, {"run": run})
+        if _text(record, "parent"):
+            self._child(place, record.workflow_id).values["first_run_id"] = record.first_run_id
+
+    def _child_entered(self, place: Place, record: AuditRecord) -> None:
+        told = {name: record.facts.get(name) for name in ("statement", "step", "occurrence")}
+        told |= {"parent": _run(record), "entered_at": rfc3339(record.at)}
+        self._child(place, record.about).values |= told
+
+    def _child(self, place: Place, workflow_id: str) -> Told:
+        """Parent and child tell of it in streams of their own, in whichever order these are read."""
+        return self.children.setdefault(workflow_id, Told(*place, {"first_run_id": None}))
 
     def _run_ended(self, _: Place, record: AuditRecord) -> None:
         if (standing := self.starts.get(_run(record))) is not None:
@@ -223,6 +236,7 @@ _TAKING: dict[AuditKind, Callable[[Accounts, Place, AuditRecord], None]] = {
     AuditKind.THAWED: Accounts._thawed,
     AuditKind.EXTENDED: Accounts._extended,
     AuditKind.RUN_STARTED: Accounts._run_started,
+    AuditKind.CHILD_ENTERED: Accounts._child_entered,
     AuditKind.RUN_ENDED: Accounts._run_ended,
     AuditKind.TAINTED: Accounts._tainted,
     AuditKind.TURN: Accounts._turn,

@@ -39,6 +39,7 @@ def verify_store(connection: Connection, signed: SignedHeads, now: datetime) -> 
         *compared("case", accounts.cases, rows.cases(connection)),
         *compared("start record", accounts.starts, left.besides("start record", rows.starts(connection))),
         *compared("start nonce", accounts.nonces, rows.start_nonces(connection)),
+        *compared("child run", accounts.children, rows.children(connection)),
         *compared("request", accounts.requests, left.besides("request", rows.requests(connection))),
         *left.findings(),
         *compared("taint", accounts.taints, rows.taints(connection)),

@@ -1,10 +1,10 @@
 """How many runs are under way, and whether there is room for one more."""
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
 from activities.inbox import Load
 from workers.resources.store.database import alone
-from workers.resources.store.schema import REQUESTS, STARTS
+from workers.resources.store.schema import CHILDREN, REQUESTS, STARTS
 
 _REGISTERING = 0x696E7465726C6F64  # any constant of our own will do, as long as it is no other lock's
 _UNENDED = STARTS.c.ending.is_(None)
@@ -17,10 +17,24 @@ _ASKS_PEOPLE = (
     )
     .exists()
 )
+_CHILD = STARTS.alias("child")
+_WAITS_FOR_A_CHILD = (
+    select(CHILDREN.c.workflow_id)
+    .where(
+        CHILDREN.c.parent_workflow_id == STARTS.c.workflow_id,
+        CHILDREN.c.parent_first_run_id == STARTS.c.first_run_id,
+        CHILDREN.c.workflow_id == _CHILD.c.workflow_id,
+        CHILDREN.c.first_run_id == _CHILD.c.first_run_id,
+        _CHILD.c.ending.is_(None),
+    )
+    .correlate(STARTS)
+    .exists()
+)
+_WAITS = or_(_ASKS_PEOPLE, _WAITS_FOR_A_CHILD)
 # Built once: that costs more than running them.
 _COUNT_UNENDED = select(func.count()).select_from(STARTS).where(_UNENDED)
-_COUNT_ACTIVE = _COUNT_UNENDED.where(~_ASKS_PEOPLE)
-_COUNT = select(_COUNT_ACTIVE.scalar_subquery(), _COUNT_UNENDED.where(_ASKS_PEOPLE).scalar_subquery())
+_COUNT_ACTIVE = _COUNT_UNENDED.where(~_WAITS)
+_COUNT = select(_COUNT_ACTIVE.scalar_subquery(), _COUNT_UNENDED.where(_WAITS).scalar_subquery())
 
 
 def load_of(connection: Connection) -> Load:

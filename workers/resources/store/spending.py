@@ -30,10 +30,10 @@ from workers.resources.store.database import Database, insert_new
 from workers.resources.store.decided import nonce_of
 from workers.resources.store.prepared import Found, Prepared
 from workers.resources.store.pseudonyms import Pseudonyms
-from workers.resources.store.schema import EXTENSIONS, SPENT, STARTS
+from workers.resources.store.schema import EXTENSIONS, SPENT, SPENT_INSIDE, STARTS
 
 _COUNTED = ("turns", "tokens", "cost_micros")
-_SUMMED = ("run", "day")
+_SUMMED = ("run", "inside", "day")
 # Built once: that costs more than running them.
 _NO_TEXT, _NO_NUMBERS = cast(null(), Text), [cast(null(), BigInteger).label(name) for name in _COUNTED]
 _ADDED = (cast(EXTENSIONS.c.extension, Text), cast(EXTENSIONS.c.extended_at, Text))
@@ -42,6 +42,10 @@ _ACCOUNT = Prepared(
     union_all(
         select(literal("run").label("what"), *_SUMS, _NO_TEXT.label("amounts"), _NO_TEXT.label("at")).where(
             SPENT.c.workflow_id == bindparam("of_workflow_id"), SPENT.c.first_run_id == bindparam("of_first_run_id")
+        ),
+        select(literal("inside"), *[SPENT_INSIDE.c[name] for name in _COUNTED], _NO_TEXT, _NO_TEXT).where(
+            SPENT_INSIDE.c.workflow_id == bindparam("of_workflow_id"),
+            SPENT_INSIDE.c.first_run_id == bindparam("of_first_run_id"),
         ),
         select(literal("day"), *_SUMS, _NO_TEXT, _NO_TEXT).where(
             SPENT.c.requester == bindparam("of_requester"),
@@ -68,15 +72,13 @@ _EXTENDED = Prepared(
 
 def count_turn(connection: Connection, run: RunKey, spender: Spender, usage: Usage, at: datetime) -> None:
     """Count one answer of Claude. Within the transaction that commits it, and only where that one was committed."""
-    row = run.model_dump() | {
-        "day": day_of(at),
-        "requester": spender.requester,
-        "automation": spender.automation,
-        "turns": 1,
-        "tokens": usage.all_tokens,
-        "cost_micros": usage.cost_micros,
-    }
+    spent: dict[str, object] = {"turns": 1, "tokens": usage.all_tokens, "cost_micros": usage.cost_micros}
+    row = run.model_dump() | {"day": day_of(at), "requester": spender.requester, "automation": spender.automation}
+    row |= spent
     _count(connection.dialect.name, tuple(row)).run(connection, row)
+    for around in spender.inside:  # the outermost first, so that rivals never deadlock
+        outer = around.model_dump(exclude={"automation"}) | spent
+        _count_inside(connection.dialect.name, tuple(outer)).run(connection, outer)
 
 
 class SqlBudgets:
@@ -124,7 +126,7 @@ def _account(spender: Spender, rows: Sequence[Found]) -> Account:
     started = [row["at"] for row in rows if row["what"] == "started"]
     return Account(
         spender=spender,
-        run=sums["run"],
+        run=sums["run"].plus(sums.get("inside", Amounts())),
         day=sums["day"],
         additions=tuple(Addition(amounts=Amounts.model_validate_json(row["amounts"]), at=row["at"]) for row in added),
         started_at=started[0] if started else None,
@@ -141,4 +143,12 @@ def _count(dialect: str, columns: tuple[str, ...]) -> Prepared:
     more = {name: SPENT.c[name] + new.excluded[name] for name in _COUNTED}
     changed = {**more, "requester": new.excluded.requester}  # somebody may have been recognised by another name since
     counted = new.on_conflict_do_update(index_elements=list(SPENT.primary_key.columns), set_=changed)
+    return Prepared(counted, columns)
+
+
+@cache
+def _count_inside(dialect: str, columns: tuple[str, ...]) -> Prepared:
+    new = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(SPENT_INSIDE)
+    more = {name: SPENT_INSIDE.c[name] + new.excluded[name] for name in _COUNTED}
+    counted = new.on_conflict_do_update(index_elements=list(SPENT_INSIDE.primary_key.columns), set_=more)
     return Prepared(counted, columns)

@@ -10,6 +10,7 @@ from contracts.canonical import canonical_json, digest
 from contracts.model import Moment
 from contracts.runs import KnownCase, StartStatement
 from workers.resources.store.audit import append
+from workers.resources.store.children import use_entry
 from workers.resources.store.database import Database, insert_new
 from workers.resources.store.ledger_records import json_digest
 from workers.resources.store.load import has_room, load_of
@@ -36,7 +37,7 @@ class SqlStarts:
         Raises CaseTaken when another run holds the key and `start.again` is empty, NonceUsed when another run was
         started with this statement, NameUsed when another run had this workflow id; nothing is kept then. Raises
         TooManyActive when `most_active` runs are active (0: no limit); the audit chain has that, and nothing else.
-        Raises CaseErased when the run was erased.
+        Raises CaseErased when the run was erased, and NoChild when it says of itself that it is a child and is none.
         """
 
         def work(connection: Connection) -> StartRecord | None:
@@ -95,7 +96,8 @@ def _registered(connection: Connection, record: StartRecord, at: Moment) -> Star
         _use_nonce(connection, record)
         holding = _take_case(connection, record, at)
         _take_name(connection, record.run)
-        append(connection, _started(record, holding, at))
+        begins_with = use_entry(connection, record, at) if record.start.inside else []
+        append(connection, _started(record, holding, at), *begins_with)
         return record
     standing = _START.one_or_none(connection, _of(record.run))
     assert standing is not None  # put in at the same moment; nothing is ever deleted
@@ -148,6 +150,8 @@ def _started(record: StartRecord, holding: int, at: Moment) -> AuditRecord:
         "key_id": start.key_id,
         "nonce": start.nonce,
     }
+    if start.inside:
+        facts |= {"parent": start.inside[-1].workflow_id, "parent_run": start.inside[-1].first_run_id}
     return AuditRecord(kind=AuditKind.RUN_STARTED, at=at, **record.run.model_dump(), who=start.requester, facts=facts)
 
 

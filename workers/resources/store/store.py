@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from activities.breakers import Breakers
 from activities.budgets import Budgets
+from activities.children import Children
 from activities.conversations import Contents, Conversations
 from activities.decided import Decided
 from activities.erasing import Erasing
@@ -21,6 +22,7 @@ from contracts.deployment import Mode
 from workers.resources.store.address import read_url
 from workers.resources.store.audit import SqlAudit
 from workers.resources.store.breakers import SqlBreakers, SqlRates
+from workers.resources.store.children import SqlChildren
 from workers.resources.store.contents import SqlContents
 from workers.resources.store.conversations import SqlConversations
 from workers.resources.store.database import Database, reason_of
@@ -55,6 +57,7 @@ class Store:
         self.contents: Contents = SqlContents(database)
         self.inbox: Inbox = SqlInbox(database, routes)
         self.starts: Starts = SqlStarts(database)
+        self.children: Children = SqlChildren(database)
         self.totals: Totals = SqlTotals(database)
         self.taints: Taints = SqlTaints(database)
         self.breakers: Breakers = SqlBreakers(database)

@@ -1,13 +1,16 @@
-"""What runs have read, in the store: a taint never leaves a run, and is told to auditors when it comes."""
+"""What runs have read, in the store: a taint never leaves a run, and is told to auditors when it comes.
+
+What a child run has read its parent hears of: the runs around it are tainted with it, before it reads.
+"""
 
 from sqlalchemy import Connection, bindparam, select
 
 from activities.conversations import RunKey
 from activities.remembered import Remembered
-from contracts.audit import AuditKind, AuditRecord
 from contracts.model import Moment
 from contracts.tools import Taint
 from workers.resources.store.audit import append
+from workers.resources.store.children import runs_around, tainted
 from workers.resources.store.database import Database, insert_new
 from workers.resources.store.prepared import Prepared
 from workers.resources.store.schema import TAINTS
@@ -35,9 +38,9 @@ class SqlTaints:
         return frozenset(Taint(taint) for taint in found)
 
     async def add(self, run: RunKey, taints: tuple[Taint, ...], tool: str, at: Moment) -> bool:
-        """From now on the run has read this, by that tool (`server.tool`). True when that is new.
+        """From now on the run, and every run around it, has read this, by that tool (`server.tool`).
 
-        The audit chain has each new one in the same transaction.
+        True when that is new of the run itself. The audit chain has each new one in the same transaction.
         """
 
         unknown = [taint for taint in taints if not self._known.get((run.workflow_id, run.first_run_id, taint))]
@@ -46,11 +49,15 @@ class SqlTaints:
 
         def work(connection: Connection) -> bool:
             # In one order, so that rivals never deadlock.
+            by_whom = [(run, tool), *((each, run.workflow_id) for each in runs_around(connection, run))]
             new = [
-                taint for taint in sorted(set(unknown)) if insert_new(connection, TAINTS, _row(run, taint, tool, at))
+                (reader, taint, by)
+                for taint in sorted(set(unknown))
+                for reader, by in by_whom
+                if insert_new(connection, TAINTS, _row(reader, taint, by, at))
             ]
-            append(connection, *(_record(run, taint, tool, at) for taint in new))
-            return bool(new)
+            append(connection, *(tainted(reader, taint, by, at) for reader, taint, by in new))
+            return any(reader == run for reader, _, _ in new)
 
         new = await self._database.write(work)
         for taint in unknown:  # a taint never leaves a run, so it need not be written again
@@ -60,14 +67,3 @@ class SqlTaints:
 
 def _row(run: RunKey, taint: Taint, tool: str, at: Moment) -> dict[str, object]:
     return run.model_dump() | {"taint": taint.value, "tool": tool, "tainted_at": at}
-
-
-def _record(run: RunKey, taint: Taint, tool: str, at: Moment) -> AuditRecord:
-    return AuditRecord(
-        kind=AuditKind.TAINTED,
-        at=at,
-        workflow_id=run.workflow_id,
-        first_run_id=run.first_run_id,
-        about=tool,
-        facts={"taint": taint.value},
-    )

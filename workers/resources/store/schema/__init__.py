@@ -3,6 +3,7 @@
 from workers.resources.store.schema.metadata import METADATA, REVISION_TABLE
 from workers.resources.store.schema.of_runs import (
     CASES,
+    CHILDREN,
     CONTENTS,
     DECISIONS,
     EXTENSIONS,
@@ -15,6 +16,7 @@ from workers.resources.store.schema.of_runs import (
     REQUESTS,
     RESERVATIONS,
     SPENT,
+    SPENT_INSIDE,
     START_NONCES,
     STARTS,
     TAINTS,
@@ -49,6 +51,7 @@ __all__ = [
     "AUDIT_HEADS",
     "BREAKERS",
     "CASES",
+    "CHILDREN",
     "CONTENTS",
     "DECISIONS",
     "ENDORSEMENTS",
@@ -71,6 +74,7 @@ __all__ = [
     "RESERVATIONS",
     "REVISION_TABLE",
     "SPENT",
+    "SPENT_INSIDE",
     "STARTS",
     "START_NONCES",
     "TAINTS",

@@ -135,6 +135,22 @@ CASES = Table(
 )
 """Who holds a business key: the row with the highest `holding`; the others held it before."""
 
+CHILDREN = Table(
+    "children",
+    METADATA,
+    Column("workflow_id", Text, primary_key=True),
+    Column("first_run_id", Text),
+    Column("parent_workflow_id", Text, nullable=False),
+    Column("parent_first_run_id", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("occurrence", Text, nullable=False),
+    Column("start", JsonText, nullable=False),
+    Column("entered_at", MomentText, nullable=False),
+    Index(None, "parent_workflow_id", "parent_first_run_id"),
+)
+"""A child run as its parent has entered it: the statement by which it begins, and the one run that was registered by
+it (`first_run_id`, empty before)."""
+
 REQUESTS = Table(
     "requests",
     METADATA,
@@ -235,6 +251,17 @@ SPENT = Table(
     Index(None, "requester", "automation", "day"),
 )
 """What a run has spent on Claude, by day (UTC): committed with the answer that it was spent for."""
+
+SPENT_INSIDE = Table(
+    "spent_inside",
+    METADATA,
+    Column("workflow_id", Text, primary_key=True),
+    Column("first_run_id", Text, primary_key=True),
+    Column("turns", BigInteger, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("cost_micros", BigInteger, nullable=False),
+)
+"""What all runs inside a run have spent; of which day, and for whom, stands with each of them."""
 
 EXTENSIONS = Table(
     "extensions",
