@@ -158,7 +158,8 @@ def run_lines(view: RunView) -> Iterator[str]:
     for request in view.waiting_for:
         yield from waiting_lines(request)
     for child in view.child_runs:
-        yield f"child run, {child.step}: {child.workflow_id}, {child.ending or 'under way'}"
+        asks = f"; it asks {child.asks}" if child.asks and not child.ending else ""
+        yield f"child run, {child.step}: {child.workflow_id}, {child.ending or 'under way'}{asks}"
     if view.tries_again_at is not None and not view.waiting_for:
         yield f"tries again by itself at {local_time(view.tries_again_at)}: {view.reason}"
     if view.undone:

@@ -1,6 +1,6 @@
 """Child runs: what a run says of the one it is about to start, and what it is told."""
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from contracts.model import Model
 from contracts.runs import StartStatement
@@ -28,6 +28,16 @@ class EnteredChild(Model):
     refused: str = ""
     another: bool = False
     """Refused, because this step has started a child with other input; a new intention may start another."""
+
+
+MAX_ASKS_BYTES = 4 * 1024
+
+
+class ChildAsks(Model):
+    """The signal of a child to its parent: what it asks people now."""
+
+    workflow_id: str = Field(max_length=400)
+    asks: str = Field(default="", max_length=400)
 
 
 class ChildToFind(Model):

@@ -167,6 +167,8 @@ class ChildRun(Model):
     workflow_id: str
     ending: str = ""
     """The state it ended in; empty while it is under way."""
+    asks: str = ""
+    """What it asks people now, by its own word: shown, and nothing more."""
 
 
 class Case(Model):

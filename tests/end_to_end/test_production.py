@@ -91,9 +91,10 @@ async def test_a_front_desks_client_asks_and_what_fiona_signed_elsewhere_counts(
     signed_by = ("--service", SERVICE)
     async with over_stdio(address, "rita", log, *signed_by, environment=company.dev.variables) as client:
         started = await client.call_tool("refund", {"order_id": "H-0007"})
-        waits = await client.call_tool("wait_for_run", {"run": "refund/H-0007"})
-        unsigned = await client.call_tool("approve", {"request": "refund/H-0007#1"})
         run = await company.run("refund/H-0007")
+        await company.waits(run)
+        waits = await client.call_tool("wait_for_run", {"run": run.id})
+        unsigned = await client.call_tool("approve", {"request": f"{run.id}#1"})
         given = {"request": f"{run.id}#1", "statement": await company.signed(run)}
         decided = await client.call_tool("approve", given)
         ended = await client.call_tool("wait_for_run", {"run": run.id})

@@ -58,6 +58,11 @@ def test_a_history_is_recorded_for_everything_that_may_follow_a_failed_step() ->
     assert kinds - HISTORIES.keys() == set()
 
 
+def test_a_history_is_recorded_of_runs_that_wait_for_a_child_are_cancelled_meanwhile_and_continue_after_it() -> None:
+    kinds = {"claim-settled", "claim-cancelled", "claim-settled-after-escalation-continued"}
+    assert kinds - HISTORIES.keys() == set()
+
+
 @pytest.mark.parametrize("entry", Catalog.load().entries(), ids=lambda entry: entry.name)
 def test_a_history_is_recorded_for_every_ending_and_every_waiting_state(entry: CatalogEntry) -> None:
     machine = entry.machine

@@ -65,7 +65,10 @@ async def test_what_a_child_asks_is_decided_by_nobody_who_may_not_decide_for_its
     async with a_claim(temporal, 64000, roster=roster) as claim:
         child = await claim.child()
         request = await child.asked()
-        details = await claim.run.details()
+        asking = await claim.run.until(lambda view: view.child_runs[0].asks)
+        details, shown = await claim.run.details(), [*run_lines(asking)]
+        await claim.run.handle.signal("child_asks", {"workflow_id": "refund/of another", "asks": "everything"})
+        await claim.run.handle.signal("child_asks", args=[])
         decision = await child.decision(Verdict.APPROVE)
         to_the_parent = await claim.run.refused(decision)
         refused = {
@@ -74,9 +77,14 @@ async def test_what_a_child_asks_is_decided_by_nobody_who_may_not_decide_for_its
         }
         await child.decides(Verdict.APPROVE)
         ending = await claim.run.ending()
+        over = await claim.run.view()
 
+    assert [each.asks for each in over.child_runs] == [""]
     assert request.kind is RequestKind.APPROVAL
     assert f"interlock runs show {child.handle.id}" in details
+    assert "it asks people: " in details
+    assert request.title.rstrip("?") in details.replace("\\", "")
+    assert f"child run, credit: {child.handle.id}, under way; it asks {request.id}: {request.title}" in shown
     assert to_the_parent == f"{request.id!r} is not open in this run; open: nothing"
     assert "asked for this run" in refused["rita"]
     assert "owns the automation 'claim'" in refused["clara"]

@@ -28,7 +28,8 @@ from contracts.policy import Obligation, Ruling
 from contracts.runs import CaseT, Escalation
 from workflows import steps, store_steps
 from workflows.machine.compensation import left
-from workflows.machine.decisions import KEPT_DECISIONS, TakesDecisions, outcome_of
+from workflows.machine.decisions import KEPT_DECISIONS, outcome_of
+from workflows.machine.hearing import HearsChildren
 
 EXPIRED = "expired"
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -58,7 +59,7 @@ class Choice(BaseModel):
     """The answer itself, for what must be verified once more."""
 
 
-class DecidedByPeople(TakesDecisions[CaseT]):
+class DecidedByPeople(HearsChildren[CaseT]):
     """A run that asks people, and goes on with what they decide."""
 
     async def wait_for(self, ready: Callable[[], bool], until: datetime | None, summary: str) -> bool:
@@ -165,6 +166,7 @@ class DecidedByPeople(TakesDecisions[CaseT]):
         )
         self.note(requests=(*self.case.requests, request))
         self._publish_details()
+        await self.tell_parent(self.case.requests)
         steps.heed_cancellation(self)
         return request
 
@@ -273,6 +275,7 @@ class DecidedByPeople(TakesDecisions[CaseT]):
             decided=(*self.case.decided, decided)[-KEPT_DECISIONS:],
         )
         self._publish_details()
+        await self.tell_parent(self.case.requests)
         return answer
 
 

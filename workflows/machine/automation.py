@@ -154,10 +154,6 @@ class Automation(DecidedByPeople[CaseT]):
     def _publish_details(self) -> None:
         record.publish_details(self.case, self.facts())
 
-    def show_children(self) -> None:
-        """Show in the Web UI what is known of child runs."""
-        self._publish_details()
-
     # What the machine says of a failed step.
 
     async def _follow(self, failure: steps.StepFailed) -> str:

@@ -82,6 +82,8 @@ def _waiting_for(request: ApprovalRequest) -> Iterable[str]:
 def _waiting_for_child(child: ChildRun) -> Iterable[str]:
     yield ""
     yield f"#### Waiting for the child run {markdown(child.workflow_id)} ({markdown(child.step)})"
+    if child.asks:
+        yield f"- it asks people: {markdown(child.asks, 400)}"
     yield f"- where it stands, and whom it waits for: `interlock runs show {child.workflow_id}`"
     yield "- what it asks people is answered there, by whoever may decide for it and for this run"
 
