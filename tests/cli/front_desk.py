@@ -33,6 +33,7 @@ from workers.assembly import Ports, activities_of, interceptors_of, make_worker
 from workers.embedded.temporal_server import server_arguments, temporal_binary
 from workers.resources.chains import TemporalChains
 from workers.resources.clock import SystemClock
+from workers.resources.families import TemporalFamilies
 from workers.resources.known_keys import KnownKeys
 from workers.resources.skills.server import skill_server
 from workers.resources.skills_file import Persona, Skills
@@ -200,9 +201,11 @@ async def _worked(environment: WorkflowEnvironment, store: Store) -> AsyncIterat
         prompts=PromptFiles(settings.prompt_folders()),
         clock=SystemClock(),
         chains=TemporalChains(client),
+        families=TemporalFamilies(client),
         deployment=DEPLOYMENT,
         default_model="scripted",
         owner_roles=catalog.owner_roles(),
+        may_start=catalog.may_start(),
     )
     keys = KnownKeys(authority, DEPLOYMENT)
     await keys.refresh()
