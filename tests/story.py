@@ -211,6 +211,8 @@ class Story:
     task_queue: str
     authority: FixedAuthority
     """What is in force; a story may change it."""
+    store_url: str
+    """Where workers in other processes find the store."""
     on_sight: Callable[[Decision], str] | None = None
     """The worker's own check of signatures."""
     runs: list[StoryRun] = field(default_factory=list)
@@ -337,7 +339,8 @@ async def a_story(
     catalog = Catalog.load(outside)
     task_queue = f"story-{uuid.uuid4().hex[:8]}"
     with TemporaryDirectory() as folder:
-        store = await asyncio.to_thread(Store.open, new_store(folder))
+        url = new_store(folder)
+        store = await asyncio.to_thread(Store.open, url)
         try:
             authority = FixedAuthority(
                 policy or _rules(settings.policy_folders()),
@@ -358,7 +361,7 @@ async def a_story(
                 default_model="scripted",
                 owner_roles=catalog.owner_roles(),
             )
-            story = Story(environment, catalog, ports, store, task_queue, authority, on_sight)
+            story = Story(environment, catalog, ports, store, task_queue, authority, url, on_sight)
             async with story.worker(task_queue, cached_runs):
                 yield story
                 for run in story.runs:

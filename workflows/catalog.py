@@ -20,7 +20,7 @@ from contracts.runs import Case, StartStatement
 from workflows.machine.automation import Automation
 from workflows.machine.definition import Machine, MachineDefinitionError
 
-OURS = ("workflows.refund.workflow", "workflows.errand")
+OURS = ("workflows.refund.workflow", "workflows.errand", "workflows.guest_checkout.workflow")
 MAY_REDEFINE = {"machine", "name", "owner_role", "summary", "facts", "situation", "answer_ref"}
 """What an automation says of itself."""
 OUTSIDE_PREFIX = "interlock_automation_"

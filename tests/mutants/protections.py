@@ -1,6 +1,7 @@
 """Every named protection of authority and effects, from a signature to the chain that tells of what came of it."""
 
 from tests.mutants.of_budgets import OF_BUDGETS
+from tests.mutants.of_checkouts import OF_CHECKOUTS
 from tests.mutants.of_context import OF_CONTEXT
 from tests.mutants.of_decisions import OF_DECISIONS
 from tests.mutants.of_documents import OF_DOCUMENTS
@@ -28,4 +29,5 @@ PROTECTIONS = (
     *OF_CONTEXT,
     *OF_RESULTS,
     *OF_BUDGETS,
+    *OF_CHECKOUTS,
 )
