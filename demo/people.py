@@ -17,9 +17,10 @@ OLGA = Person("olga", "operator")
 FIONA, FRANK = Person("fiona", "finance_manager"), Person("frank", "finance_manager")
 DORA = Person("dora", "finance_director")
 SAM = Person("sam", "support_lead")
+MIRA = Person("mira", "duty_manager")
 RITA = Person("rita", "support_agent")
 
-WHO_DECIDE = (FIONA, FRANK, DORA, SAM)
+WHO_DECIDE = (FIONA, FRANK, DORA, SAM, MIRA)
 EVERYBODY = (ANNA, BEN, OLGA, *WHO_DECIDE, RITA)
 REQUESTER, APPROVER = RITA.subject, FIONA.subject
 PASSPHRASE = "nobody-is-here-to-type-it"  # noqa: S105 - the demo's keys open nothing but the demo

@@ -16,6 +16,7 @@ from typing import Any
 
 from contracts.decisions import Verdict
 from contracts.runs import BuiltIn
+from tests.workflows import checkout_table
 from workers.settings import REPOSITORY
 from workflows.catalog import Catalog, CatalogEntry
 from workflows.machine.definition import Machine
@@ -23,6 +24,7 @@ from workflows.machine.diagram import mermaid
 
 WRITE = "make docs"
 MACHINES = Path("docs/machines")
+OUTCOMES = Path("docs/outcomes")
 DOCUMENTS = (Path("README.md"),)
 """Written by people, with generated blocks."""
 
@@ -36,7 +38,8 @@ _BUILT_IN = {
 
 def pages() -> dict[Path, Callable[[], str]]:
     """Every generated page, by its path in the repository."""
-    return {MACHINES / f"{entry.name}.md": partial(machine_page, entry) for entry in _catalog().entries()}
+    machines = {MACHINES / f"{entry.name}.md": partial(machine_page, entry) for entry in _catalog().entries()}
+    return {**machines, OUTCOMES / "guest_checkout.md": checkout_table.page}
 
 
 def machine_page(entry: CatalogEntry) -> str:

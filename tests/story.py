@@ -212,6 +212,8 @@ class Story:
     task_queue: str
     authority: FixedAuthority
     """What is in force; a story may change it."""
+    store_url: str
+    """Where workers in other processes find the store."""
     on_sight: Callable[[Decision], str] | None = None
     """The worker's own check of signatures."""
     runs: list[StoryRun] = field(default_factory=list)
@@ -338,7 +340,8 @@ async def a_story(
     catalog = Catalog.load(outside)
     task_queue = f"story-{uuid.uuid4().hex[:8]}"
     with TemporaryDirectory() as folder:
-        store = await asyncio.to_thread(Store.open, new_store(folder))
+        url = new_store(folder)
+        store = await asyncio.to_thread(Store.open, url)
         try:
             authority = FixedAuthority(
                 policy or _rules(settings.policy_folders()),
@@ -361,7 +364,7 @@ async def a_story(
                 owner_roles=catalog.owner_roles(),
                 may_start=catalog.may_start(),
             )
-            story = Story(environment, catalog, ports, store, task_queue, authority, on_sight)
+            story = Story(environment, catalog, ports, store, task_queue, authority, url, on_sight)
             async with story.worker(task_queue, cached_runs):
                 yield story
                 for run in story.runs:

@@ -1,1 +1,1 @@
-"""Four pretend systems of a shop, each an MCP server with its own database: orders, payments, crm, mail."""
+"""The pretend systems of a company that sells goods and lets rooms, each an MCP server with its own database."""

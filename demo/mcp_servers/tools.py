@@ -1,4 +1,4 @@
-"""What the tools of all four servers share: honest annotations, argument types, and how they say no."""
+"""What the tools of all servers share: honest annotations, argument types, and how they say no."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +32,10 @@ CustomerId = Annotated[str, Field(min_length=1, max_length=40, description="Cust
 Cents = Annotated[int, Field(strict=True, ge=1, le=100_000_000, description="Amount in cents")]
 Currency = Annotated[str, Field(pattern="^[A-Z]{3}$", description="ISO 4217 code, such as EUR")]
 Reason = Annotated[str, Field(min_length=1, max_length=2_000, description="Why, for the records")]
+BookingNumber = Annotated[str, Field(min_length=1, max_length=40, description="Booking number, such as B-2041")]
+RoomNumber = Annotated[str, Field(min_length=1, max_length=10, description="Room number, such as 204")]
+GuestEmail = Annotated[str, Field(min_length=3, max_length=254, description="The guest's e-mail address")]
+Reference = Annotated[str, Field(min_length=1, max_length=200, description="The caller's own name for this matter")]
 IdempotencyKey = Annotated[
     str,
     Field(

@@ -133,7 +133,9 @@ def test_development_freezes_and_thaws_unsigned_and_says_so(development: Machine
 def test_a_name_that_is_not_known_is_frozen_and_said(development: Machine) -> None:
     misspelt = well(development, "freeze", "--automation", "refunds", *WHY)
 
-    told = "no automation 'refunds' is known here, so this may stop nothing; there are: refund, errand\n"
+    told = (
+        "no automation 'refunds' is known here, so this may stop nothing; there are: refund, errand, guest_checkout\n"
+    )
     assert told in misspelt.err
     assert len(kept()) == 1
     assert "is known here" not in well(development, "freeze", "--automation", "refund", *WHY).err

@@ -1,4 +1,4 @@
-"""The four pretend systems as processes: both protocol eras, restarts, held answers, one-line failures."""
+"""The pretend systems as processes: both protocol eras, restarts, held answers, one-line failures."""
 
 import asyncio
 import json
@@ -112,6 +112,20 @@ async def test_a_stdio_server_speaks_both_protocol_eras(tmp_path: Path, name: st
         tool, argument = {"orders": ("find_order", "A-17"), "crm": ("find_customer", "C-7")}[name]
         key = "order_id" if name == "orders" else "customer_id"
         assert (await ask(client, tool, **{key: argument}))["customer_id"] == "C-7"
+
+
+@pytest.mark.parametrize("name", ["property", "housekeeping", "compliance"])
+async def test_a_system_of_the_hotel_is_served_over_stdio(tmp_path: Path, name: str) -> None:
+    about_a_booking = {"booking_number": "B-2041", "reference": "ours"}
+    asked: dict[str, tuple[str, Answer]] = {
+        "property": ("find_room", {"room_number": "204"}),
+        "housekeeping": ("tasks_of_room", {"room_number": "204"}),
+        "compliance": ("entries_of", about_a_booking),
+    }
+    tool, arguments = asked[name]
+    async with over_stdio(name, tmp_path) as client:
+        answer = await ask(client, tool, **arguments)
+    assert arguments.items() <= answer.items()
 
 
 @BOTH_ERAS

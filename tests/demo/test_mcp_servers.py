@@ -1,4 +1,4 @@
-"""The four pretend systems in memory: their business rules, and what they publish about their tools."""
+"""The pretend systems in memory: the rules of the shop's, and what all of them publish about their tools."""
 
 import json
 import tomllib
@@ -13,14 +13,20 @@ from mcp import Client
 from mcp.server import MCPServer
 
 from demo.mcp_servers import world
+from demo.mcp_servers.compliance import server as compliance
+from demo.mcp_servers.compliance.journal import Journal
 from demo.mcp_servers.crm import server as crm
 from demo.mcp_servers.crm.cards import CardIndex
+from demo.mcp_servers.housekeeping import server as housekeeping
+from demo.mcp_servers.housekeeping.board import Board
 from demo.mcp_servers.mail import server as mail
 from demo.mcp_servers.mail.outbox import Outbox
 from demo.mcp_servers.orders import server as orders
 from demo.mcp_servers.orders.book import OrderBook
 from demo.mcp_servers.payments import server as payments
 from demo.mcp_servers.payments.ledger import PaymentLedger
+from demo.mcp_servers.property import server as property_
+from demo.mcp_servers.property.register import Register
 from tests.demo.asking import BOWL, Answer, ask, refusal
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +53,9 @@ SERVERS: dict[str, Callable[[Path], MCPServer]] = {
     "payments": payments_server,
     "crm": crm_server,
     "mail": mail_server,
+    "property": lambda data: property_.build_server(Register(data)),
+    "housekeeping": lambda data: housekeeping.build_server(Board(data)),
+    "compliance": lambda data: compliance.build_server(Journal(data)),
 }
 
 
@@ -344,7 +353,12 @@ async def test_a_mail_that_is_not_one_plain_mail_is_refused(tmp_path: Path, chan
             {"mark_refunded", "unmark_refunded"},
             set(),
         ),
-        ("payments", {"payment_of_order", "credits_of_order"}, {"issue_credit", "reverse_credit"}, set()),
+        (
+            "payments",
+            {"payment_of_order", "credits_of_order", "payments_of_booking"},
+            {"issue_credit", "reverse_credit", "authorise", "capture", "void", "refund"},
+            set(),
+        ),
         (
             "crm",
             {
@@ -353,11 +367,28 @@ async def test_a_mail_that_is_not_one_plain_mail_is_refused(tmp_path: Path, chan
                 "complaints_of_customer",
                 "read_complaint",
                 "notes_of_customer",
+                "opportunities_of_guest",
             },
-            set(),
+            {"close_opportunity", "reopen_opportunity"},
             {"add_note"},
         ),
         ("mail", {"mail_sent_to"}, {"send_mail", "confirm_refund"}, set()),
+        (
+            "property",
+            {"find_bookings", "find_room"},
+            {
+                "check_in",
+                "undo_check_in",
+                "check_out",
+                "reinstate",
+                "send_to_cleaning",
+                "take_back_from_cleaning",
+                "mark_clean",
+            },
+            set(),
+        ),
+        ("housekeeping", {"tasks_of_room"}, {"create_task", "cancel_task", "finish_task"}, set()),
+        ("compliance", {"entries_of"}, {"record_reversal"}, {"record_checkout"}),
     ],
 )
 async def test_annotations_say_what_a_tool_does(
@@ -389,11 +420,22 @@ async def test_the_operators_overrides_name_tools_and_arguments_that_exist(tmp_p
                 assert argument in schemas[undoes["tool"]]["required"], f"{name}.{tool}"
 
 
-async def test_the_example_requests_are_about_orders_that_exist(tmp_path: Path) -> None:
+async def test_the_example_requests_are_about_orders_and_stays_that_exist(tmp_path: Path) -> None:
     async with Client(orders_server(tmp_path)) as client:
         for file in ("refund.json", "refund-small.json"):
             request = json.loads((ROOT / "demo/requests" / file).read_text())
             order = await ask(client, "find_order", order_id=request["order_id"])
             assert order["order_id"] == request["order_id"]
+    checkout = json.loads((ROOT / "demo/requests/guest-checkout.json").read_text())
+    async with Client(SERVERS["property"](tmp_path)) as client:
+        found = await ask(
+            client,
+            "find_bookings",
+            guest_email=checkout["guest_email"],
+            booking_number=checkout["booking_number"],
+            room_number=checkout["room_number"],
+            status="in_house",
+        )
+    assert [booking["due_cents"] for booking in found["bookings"]] == [checkout["amount"]]
     errand = json.loads((ROOT / "demo/requests/errand.json").read_text())
     assert set(errand["servers"]) <= SERVERS.keys()

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from contracts.policy import Obligation, Ruling, RulingEffect
 from contracts.tools import EffectClass, Purpose, Risk, Taint
 from policies.question import PolicyQuestion
-from tests.policies.questions import CREDIT_SCHEMA, ask
+from tests.policies.questions import CHECKOUT_SCHEMA, CREDIT_SCHEMA, ask
 
 REQUESTER_DAY, CUSTOMER_DAY = "credits_of_requester_today", "credits_of_customer_today"
 EUR = 100  # cents
@@ -21,6 +21,25 @@ REFUND_DOES = {
 }
 REFUND_UNDOES = {"payments.reverse_credit": "refund-undo-credit", "orders.unmark_refunded": "refund-undo-mark"}
 ERRAND_DOES = {"crm.add_note": "errand-note", "mail.send_mail": "errand-mail"}
+OF_A_BOOKING = {
+    "payments.authorise": "payments.void",
+    "payments.capture": "payments.refund",
+    "property.check_out": "property.reinstate",
+    "compliance.record_checkout": "compliance.record_reversal",
+}
+"""What a checkout does about the booking -> how that is undone."""
+OF_A_ROOM = {
+    "property.send_to_cleaning": "property.take_back_from_cleaning",
+    "housekeeping.create_task": "housekeeping.cancel_task",
+}
+CHECKOUT_DOES = {**OF_A_BOOKING, **OF_A_ROOM, "crm.close_opportunity": "crm.reopen_opportunity"}
+CHECKOUT_PAYS = {
+    "guest_email": "guest_email",
+    "amount": "cents",
+    "payment_method_id": "payment_method_id",
+    "idempotency_token": "client_token",
+}
+"""What was asked for -> the argument in which it must come."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +72,17 @@ def _allowed(question: PolicyQuestion) -> frozenset[str]:
         found |= {REFUND_DOES.get(question.action, "")}
     if question.automation == "errand":
         found |= {ERRAND_DOES.get(question.action, "")}
+    if question.automation == "guest_checkout" and question.action in CHECKOUT_DOES:
+        found |= {"checkout-does"}
     if question.purpose is Purpose.COMPENSATION and question.undoes_recorded_effect:
         found |= {REFUND_UNDOES.get(question.action, "")}
+        found |= {"checkout-undoes"} if question.action in CHECKOUT_DOES.values() else set()
     return frozenset(found - {""})
 
 
 def _never(question: PolicyQuestion) -> frozenset[str]:
     """More than 5000.00 is never given: not at once, and not within a day. Nor is what nobody has asked for."""
-    unasked = _unasked(question) if question.automation == "refund" else set()
+    unasked = _never_in_a_checkout(question) | (_unasked(question) if question.automation == "refund" else set())
     if question.action != "payments.issue_credit":
         return frozenset(unasked)
     at_once = {"refund-over-5000"} if _cents(question) > 5000 * EUR else set()
@@ -78,6 +100,21 @@ def _unasked(question: PolicyQuestion) -> set[str]:
     assert isinstance(limit, int)
     if question.action == "payments.issue_credit" and _cents(question) > limit:
         found |= {"refund-no-more-than-asked"}
+    return found
+
+
+def _never_in_a_checkout(question: PolicyQuestion) -> set[str]:
+    """A checkout pays what was asked for, for the booking and the room that were named; nobody pays 10000.01 by it."""
+    asked, told, action = question.request, question.arguments, question.action
+    found = {"checkout-over-10000"} if action == "payments.authorise" and _cents(question) > 10_000 * EUR else set()
+    if question.automation != "guest_checkout":
+        return found
+    if action == "payments.authorise" and any(asked.get(name) != told[held] for name, held in CHECKOUT_PAYS.items()):
+        found |= {"checkout-pays-as-asked"}
+    for named, touched in (("booking", OF_A_BOOKING), ("room", OF_A_ROOM)):
+        number = f"{named}_number"
+        if action in {*touched, *touched.values()} and asked.get(number, told.get(number)) != told.get(number):
+            found |= {f"checkout-{named}-as-asked"}
     return found
 
 
@@ -139,6 +176,8 @@ ACTIONS = sorted({*REFUND_DOES, *REFUND_UNDOES, *ERRAND_DOES, "payments.close_ac
 
 def some_question(chance: random.Random) -> PolicyQuestion:
     """Any question, amounts and totals mostly at an edge."""
+    if chance.random() < 0.25:
+        return some_checkout(chance)
 
     def amount() -> int:
         return chance.choice([*EDGES, 0, 1, 10**9, -5001, chance.randrange(600_000)])
@@ -180,9 +219,98 @@ def _some_request(chance: random.Random, cents: int) -> dict[str, JsonValue]:
     return (order if chance.random() < 0.95 else {}) | (limit if chance.random() < 0.4 else {}) | named
 
 
+CHECKOUT_ACTIONS = sorted({*CHECKOUT_DOES, *CHECKOUT_DOES.values()})
+PAID: dict[str, JsonValue] = {
+    "guest_email": "elena@example.com",
+    "amount": 45_050,
+    "payment_method_id": "PM-1",
+    "idempotency_token": "T-1",
+}
+OTHERWISE: dict[str, tuple[JsonValue, ...]] = {
+    "guest_email": ("jonas@example.com",),
+    "amount": (45_049, 45_051),
+    "payment_method_id": ("PM-2",),
+    "idempotency_token": ("T-2",),
+}
+
+
+def some_checkout(chance: random.Random) -> PolicyQuestion:
+    """Any question of a hotel, mostly about what was asked for."""
+    request: dict[str, JsonValue] = {
+        name: chance.choice([*[value] * 20, *OTHERWISE[name]]) for name, value in PAID.items()
+    }
+    numbers = {"booking_number": ("B-1", "B-1", "B-2"), "room_number": ("204", "204", "205")}
+    request |= {name: chance.choice(values) for name, values in numbers.items() if chance.random() < 0.5}
+    asked: dict[str, JsonValue] = {name: value for name, value in request.items() if chance.random() < 0.97}
+    return checkout_question(
+        chance.choice([*CHECKOUT_ACTIONS, *["payments.authorise"] * 6, "crm.add_note"]),
+        automation=chance.choice(["guest_checkout", "guest_checkout", "guest_checkout", "payroll"]),
+        request=asked,
+        purpose=chance.choice(list(Purpose)),
+        undoes=chance.random() < 0.7,
+        cents=chance.choice([45_050, 45_050, 45_050, 1_000_001]),
+    )
+
+
+def checkout_question(
+    action: str,
+    *,
+    automation: str = "guest_checkout",
+    request: dict[str, JsonValue] | None = None,
+    purpose: Purpose | None = None,
+    undoes: bool = True,
+    cents: int = 45_050,
+) -> PolicyQuestion:
+    """May this be done about booking B-1 in room 204? By default it undoes what can only be an undo."""
+    told: dict[str, JsonValue] = {held: PAID[name] for name, held in CHECKOUT_PAYS.items()}
+    usual = Purpose.COMPENSATION if action in CHECKOUT_DOES.values() else Purpose.FORWARD
+    return ask(
+        action,
+        automation=automation,
+        request=PAID if request is None else request,
+        arguments=told | {"cents": cents, "booking_number": "B-1", "room_number": "204"},
+        schema=CHECKOUT_SCHEMA,
+        purpose=purpose or usual,
+        undoes=undoes,
+    )
+
+
 def edge_questions() -> list[PolicyQuestion]:
     """Every edge of every amount with every number of signatures; and of what was asked for."""
-    return [*_edges_of_amounts(), *_edges_of_what_was_asked_for()]
+    return [*_edges_of_checkouts(), *_edges_of_payments(), *_edges_of_amounts(), *_edges_of_what_was_asked_for()]
+
+
+def _edges_of_checkouts() -> list[PolicyQuestion]:
+    """Every tool, for what was named, for something else and where nothing was named; undoing something, or nothing."""
+    bookings: list[dict[str, JsonValue]] = [{}, {"booking_number": "B-1"}, {"booking_number": "B-2"}]
+    rooms: list[dict[str, JsonValue]] = [{}, {"room_number": "204"}, {"room_number": "205"}]
+    automations = ("guest_checkout", "payroll")
+    named = [
+        checkout_question(action, automation=automation, request=PAID | booking | room)
+        for action, automation, booking, room in product(CHECKOUT_ACTIONS, automations, bookings, rooms)
+    ]
+    purposes = [
+        checkout_question(action, automation=automation, purpose=purpose, undoes=undoes)
+        for action, automation, purpose, undoes in product(
+            [*CHECKOUT_ACTIONS, "crm.add_note"], automations, Purpose, (False, True)
+        )
+    ]
+    return [*named, *purposes]
+
+
+def _edges_of_payments() -> list[PolicyQuestion]:
+    """Each part of what was asked for as it is, otherwise, and missing; and the largest amount."""
+    found = []
+    for values in product(*((PAID[name], *OTHERWISE[name], None) for name in PAID)):
+        asked: dict[str, JsonValue] = {
+            name: value for name, value in zip(PAID, values, strict=True) if value is not None
+        }
+        found.append(checkout_question("payments.authorise", request=asked))
+    most = [
+        checkout_question("payments.authorise", automation=automation, request=PAID | {"amount": cents}, cents=cents)
+        for automation, cents in product(("guest_checkout", "payroll"), (999_999, 1_000_000, 1_000_001))
+    ]
+    return [*found, *most]
 
 
 def _edges_of_what_was_asked_for() -> list[PolicyQuestion]:

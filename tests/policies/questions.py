@@ -13,6 +13,17 @@ CREDIT_SCHEMA: dict[str, JsonValue] = {
     "properties": {"order_id": {"type": "string"}, "cents": {"type": "integer"}},
     "required": ["order_id", "cents"],
 }
+CHECKOUT_SCHEMA: dict[str, JsonValue] = {
+    "type": "object",
+    "properties": {
+        "cents": {"type": "integer"},
+        **{
+            name: {"type": "string"}
+            for name in ("booking_number", "room_number", "guest_email", "payment_method_id", "client_token")
+        },
+    },
+    "required": ["cents", "booking_number", "room_number", "guest_email", "payment_method_id", "client_token"],
+}
 ASKED: dict[str, JsonValue] = {"order_id": "A-17"}
 """What the run was asked for, unless a test says otherwise."""
 

@@ -1,4 +1,6 @@
-"""Record histories anew from the stories: `python -m tests.replay.record`. The shortest of its kind is kept.
+"""Record histories anew from the stories: `python -m tests.replay.record [FILE ...]`. The shortest of its kind is kept.
+
+With files of stories only the histories of the automations in them are replaced.
 
 Before the first tag every recording replaces the last one; afterwards only histories of new paths are added, since
 the recorded ones are what live runs have taken.
@@ -18,7 +20,9 @@ DETOURS = {"awaiting_approval": "approval", BuiltIn.ESCALATED.value: "escalation
 class Recorder:
     """A plugin of pytest that keeps what the stories' runs leave behind."""
 
-    def __init__(self) -> None:
+    def __init__(self, stories: list[str]) -> None:
+        """`stories`: the files that are told; none: all of them, and no other history stays."""
+        self._stories = stories
         self._shortest: dict[str, str] = {}
 
     def pytest_configure(self) -> None:
@@ -30,8 +34,10 @@ class Recorder:
         """Write, unless a story failed."""
         if exitstatus != 0:
             return
+        told = {name.partition("-")[0] for name in self._shortest}
         for path in FOLDER.glob("*.json"):
-            path.unlink()
+            if not self._stories or path.stem.partition("-")[0] in told:
+                path.unlink()
         for name, text in self._shortest.items():
             (FOLDER / f"{name}.json").write_text(text)
 
@@ -57,4 +63,6 @@ def _detours(view: RunView) -> list[str]:
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    sys.exit(pytest.main(["tests/workflows", "-q", "-p", "no:cacheprovider"], plugins=[Recorder()]))
+    stories = sys.argv[1:]
+    told = [*(stories or ["tests/workflows"]), "-q", "-p", "no:cacheprovider"]
+    sys.exit(pytest.main(told, plugins=[Recorder(stories)]))

@@ -1,6 +1,7 @@
 """What the customer file answers with."""
 
 from datetime import date, datetime
+from enum import StrEnum
 
 from pydantic import Field
 
@@ -45,3 +46,25 @@ class Notes(Record):
     customer_id: str
     count: int
     notes: list[Note] = Field(description="oldest first")
+
+
+class Stage(StrEnum):
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+class Opportunity(Record):
+    opportunity_id: str
+    guest_email: str
+    booking_number: str
+    title: str
+    value_cents: int
+    stage: Stage
+    closed_by: str | None = Field(description="the reference of whoever has closed it")
+
+
+class Opportunities(Record):
+    guest_email: str
+    count: int
+    opportunities: list[Opportunity] = Field(description="open ones first")

@@ -6,15 +6,30 @@ from mcp.server import MCPServer
 from pydantic import Field
 
 from demo.mcp_servers.crm.cards import CardIndex
-from demo.mcp_servers.crm.records import Complaint, Complaints, Customer, CustomerMatches, Note, Notes
+from demo.mcp_servers.crm.records import (
+    Complaint,
+    Complaints,
+    Customer,
+    CustomerMatches,
+    Note,
+    Notes,
+    Opportunities,
+    Opportunity,
+)
 from demo.mcp_servers.tools import (
+    IDEMPOTENT_ADDITION,
+    IDEMPOTENT_REMOVAL,
     READ,
     READ_FROM_STRANGERS,
     REPEATABLE_ADDITION,
     CustomerId,
+    GuestEmail,
     OrderId,
+    Reference,
     saying_why,
 )
+
+OpportunityId = Annotated[str, Field(min_length=1, max_length=40, description="Opportunity number, such as OP-71")]
 
 
 def build_server(cards: CardIndex) -> MCPServer:
@@ -23,6 +38,7 @@ def build_server(cards: CardIndex) -> MCPServer:
     _add_customers(server, cards)
     _add_complaints(server, cards)
     _add_notes(server, cards)
+    _add_opportunities(server, cards)
     return server
 
 
@@ -72,3 +88,25 @@ def _add_notes(server: MCPServer, cards: CardIndex) -> None:
         """Read the notes colleagues left in a customer's file, oldest first."""
         with saying_why():
             return cards.notes_of(customer_id)
+
+
+def _add_opportunities(server: MCPServer, cards: CardIndex) -> None:
+    @server.tool(annotations=READ)
+    def opportunities_of_guest(
+        guest_email: GuestEmail,
+        booking_number: Annotated[str, Field(max_length=40, description="only about this booking; empty for any")] = "",
+    ) -> Opportunities:
+        """List what the sales people hope for from a guest, and what became of it; open ones first."""
+        return cards.pipeline.of_guest(guest_email, booking_number)
+
+    @server.tool(annotations=IDEMPOTENT_ADDITION)
+    def close_opportunity(opportunity_id: OpportunityId, reference: Reference) -> Opportunity:
+        """Close an open opportunity as won. Repeating it under the same reference changes nothing."""
+        with saying_why():
+            return cards.pipeline.close(opportunity_id, reference)
+
+    @server.tool(annotations=IDEMPOTENT_REMOVAL)
+    def reopen_opportunity(opportunity_id: OpportunityId, reference: Reference) -> Opportunity:
+        """Open what was closed under this reference once more. Succeeds when it was not."""
+        with saying_why():
+            return cards.pipeline.reopen(opportunity_id, reference)

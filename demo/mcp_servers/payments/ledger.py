@@ -4,16 +4,16 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 from demo.mcp_servers import world
 from demo.mcp_servers.datafile import DataFile
+from demo.mcp_servers.payments import answers, authorisations
+from demo.mcp_servers.payments.answers import answered, remember
+from demo.mcp_servers.payments.authorisations import Authorisations
 from demo.mcp_servers.payments.records import Credit, Credits, CreditStatus, Payment, Reversal
-from demo.mcp_servers.record import Record
 from demo.mcp_servers.refusals import Refused
 
 FILE_NAME = "payments.db"
-AnswerT = TypeVar("AnswerT", bound=Record)
 
 TABLES = (
     """CREATE TABLE payments (
@@ -24,8 +24,8 @@ TABLES = (
         cents INTEGER NOT NULL, currency TEXT NOT NULL, reason TEXT NOT NULL, reference TEXT NOT NULL,
         status TEXT NOT NULL)""",
     "CREATE INDEX credits_of_order ON credits (order_id)",
-    """CREATE TABLE answers (
-        idempotency_key TEXT PRIMARY KEY, request TEXT NOT NULL, answer TEXT NOT NULL)""",
+    *answers.TABLES,
+    *authorisations.TABLES,
 )
 
 
@@ -34,6 +34,7 @@ class PaymentLedger:
 
     def __init__(self, datafile: DataFile) -> None:
         self._datafile = datafile
+        self.of_bookings = Authorisations(datafile)
 
     @classmethod
     def open(cls, folder: Path) -> "PaymentLedger":
@@ -62,24 +63,24 @@ class PaymentLedger:
         """Give money back, once per key; the credit, its key and the answer are committed together."""
         request = json.dumps(["issue_credit", order_id, customer_id, cents, currency, reason, reference])
         with self._datafile.writing() as connection:
-            answered = _answered(connection, key, request, Credit)
-            if answered is not None:
-                return answered
+            known = answered(connection, key, request, Credit)
+            if known is not None:
+                return known
             payment = _payment(connection, order_id)
             _refuse_other_payer(payment, customer_id)
             _refuse_credit(payment, _standing(connection, order_id), cents, currency)
             _insert_credit(connection, order_id, cents, currency, reason, reference)
             credit = list(_credits(connection, order_id))[-1]
-            _remember(connection, key, request, credit)
+            remember(connection, key, request, credit)
             return credit
 
     def reverse(self, order_id: str, reference: str, key: str) -> Reversal:
         """Take back every issued credit with this reference; when there is none, that is a success too."""
         request = json.dumps(["reverse_credit", order_id, reference])
         with self._datafile.writing() as connection:
-            answered = _answered(connection, key, request, Reversal)
-            if answered is not None:
-                return answered
+            known = answered(connection, key, request, Reversal)
+            if known is not None:
+                return known
             currency = _payment(connection, order_id).currency
             standing = [credit for credit in _standing(connection, order_id) if credit.reference == reference]
             connection.execute(
@@ -89,23 +90,8 @@ class PaymentLedger:
             reversal = _reversal(order_id, reference, currency, standing)
             # A reversal that found nothing is not remembered: the credit may still be on its way.
             if standing:
-                _remember(connection, key, request, reversal)
+                remember(connection, key, request, reversal)
             return reversal
-
-
-def _answered(connection: sqlite3.Connection, key: str, request: str, kind: type[AnswerT]) -> AnswerT | None:
-    row = connection.execute("SELECT * FROM answers WHERE idempotency_key = ?", (key,)).fetchone()
-    if row is None:
-        return None
-    if row["request"] != request:
-        raise Refused(
-            f"the idempotency key {key!r} was used with other parameters before; use a new key for a new call"
-        )
-    return kind.model_validate_json(row["answer"])
-
-
-def _remember(connection: sqlite3.Connection, key: str, request: str, answer: Record) -> None:
-    connection.execute("INSERT INTO answers VALUES (?, ?, ?)", (key, request, answer.model_dump_json()))
 
 
 def _refuse_other_payer(payment: Payment, customer_id: str) -> None:
@@ -165,6 +151,7 @@ def _reversal(order_id: str, reference: str, currency: str, credits_: list[Credi
 
 
 def _fill(connection: sqlite3.Connection) -> None:
+    authorisations.fill(connection)
     for number, order in enumerate(world.orders(world.today()), start=1):
         connection.execute(
             "INSERT INTO payments VALUES (?, ?, ?, ?, ?, ?, 'card')",

@@ -13,6 +13,13 @@ class CreditStatus(StrEnum):
     REVERSED = "reversed"
 
 
+class AuthorisationStatus(StrEnum):
+    AUTHORISED = "authorised"
+    CAPTURED = "captured"
+    VOIDED = "voided"
+    REFUNDED = "refunded"
+
+
 class Payment(Record):
     payment_id: str
     order_id: str
@@ -48,3 +55,29 @@ class Reversal(Record):
     reversed_cents: int
     currency: str
     credit_ids: list[str]
+
+
+class Authorisation(Record):
+    authorisation_id: str
+    booking_number: str
+    guest_email: str
+    cents: int
+    currency: str
+    payment_method_id: str
+    client_token: str
+    reference: str
+    status: AuthorisationStatus
+
+
+class Authorisations(Record):
+    booking_number: str
+    count: int = Field(description="authorisations that stand: reserved or captured, neither voided nor refunded")
+    authorised_cents: int = Field(description="reserved on a card and not captured")
+    captured_cents: int = Field(description="captured and not refunded")
+    authorisations: list[Authorisation] = Field(description="all of them, oldest first")
+
+
+class Release(Record):
+    booking_number: str
+    reference: str
+    released_cents: int = Field(description="voided or refunded by this call; 0 when there was nothing to release")

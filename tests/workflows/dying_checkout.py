@@ -1,0 +1,90 @@
+"""A worker that kills itself at one call of a checkout: `python -m tests.workflows.dying_checkout ORDER`.
+
+The order is JSON: where Temporal, the store and the hotel's books are, which call it is, and whether it dies before the
+server does what it is asked or right after. It has the ports of a story, and shares its store.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from temporalio.client import Client
+
+from activities.context_files import ContextFiles
+from activities.prompt_files import PromptFiles
+from contracts.deployment import Mode
+from contracts.model import Model
+from contracts.tools import Delivered
+from contracts.wire import DATA_CONVERTER
+from policies.engine import CedarRules
+from tests.authority import FixedAuthority, store_ports
+from tests.doubles import MovableClock, ScriptedClaude, says
+from tests.story import DEPLOYMENT
+from tests.workflows.hotel_world import Ask, Fault, Hotel, lies
+from workers import event_loop
+from workers.assembly import Ports, activities_of, interceptors_of, make_worker
+from workers.resources.chains import TemporalChains
+from workers.resources.store import Store
+from workers.settings import Settings
+from workflows.catalog import Catalog
+
+
+class Order(Model):
+    """What the worker is told."""
+
+    address: str
+    task_queue: str
+    store_url: str
+    data: Path
+    tool: str
+    """`server.tool`: the call at which it dies."""
+    after: bool
+    """Once the server has done it; else before."""
+    last_says_no: bool
+    """The last step says no, so that everything is undone."""
+
+
+def dies(after: bool) -> Fault:
+    """Nobody hears of this call again from this process."""
+
+    async def fault(ask: Ask) -> Delivered:
+        if after:
+            await ask()
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError("it lives")
+
+    return fault
+
+
+async def work(order: Order) -> None:
+    """Work until that call."""
+    client = await Client.connect(order.address, data_converter=DATA_CONVERTER)
+    catalog, folders = Catalog.load(), Settings(mode=Mode.DEVELOPMENT).policy_folders()
+    store = Store.open(order.store_url)
+    faults: dict[str, Fault] = {"compliance.record_checkout": lies} if order.last_says_no else {}
+    faults[order.tool] = dies(order.after)
+    hotel = await Hotel.at(order.data, faults)
+    authority = FixedAuthority(CedarRules.load(folders))
+    ports = Ports(
+        claude=ScriptedClaude([says("nobody asks")]),
+        toolbox=hotel,
+        **store_ports(store, authority, DEPLOYMENT),
+        authority=authority,
+        prompts=PromptFiles(()),
+        contexts=ContextFiles(()),
+        clock=MovableClock(),
+        chains=TemporalChains(client),
+        deployment=DEPLOYMENT,
+        default_model="scripted",
+        owner_roles=catalog.owner_roles(),
+    )
+    around = interceptors_of(ports)
+    async with make_worker(client, catalog, activities_of(ports), task_queue=order.task_queue, interceptors=around):
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    event_loop.run(work(Order.model_validate(json.loads(sys.argv[1]))))

@@ -1,0 +1,132 @@
+"""Each step of a checkout fails in each of its ways: the servers' own databases say what the table says, and once."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+from temporalio.testing import WorkflowEnvironment
+
+from contracts.decisions import Verdict
+from contracts.runs import RunView
+from tests.doubles import WAITS_SECONDS
+from tests.workflows.checkout_table import CELLS, FAULTS, UNDONE_BY, Cell, Way
+from tests.workflows.dying_checkout import Order
+from tests.workflows.hotel_world import ELENA, Checkout, Fault, Faults, a_checkout, a_hotel, lies
+from tests.workflows.refund_world import rules
+from workers.settings import REPOSITORY
+
+pytestmark = pytest.mark.many
+
+LAST = "compliance.record_checkout"
+KILLS = (Way.KILLED_BEFORE, Way.KILLED_AFTER)
+FORBID = '@id("not-today") forbid(principal, action == Action::"{}", resource);'
+LONG = timedelta(hours=12, minutes=2)
+TRIES_IN_TWELVE_HOURS = 30
+"""More than there are: it is tried again every hour."""
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.way not in KILLS], ids=lambda cell: str(cell.name))
+async def test_what_comes_of_a_call_that_goes_wrong_is_what_the_table_says(
+    temporal: WorkflowEnvironment, cell: Cell
+) -> None:
+    policy = rules(FORBID.format(cell.tool)) if cell.way is Way.FORBIDDEN else None
+    async with a_checkout(temporal, faults=faults_of(cell), policy=policy) as checkout:
+        if cell.way is Way.STAYS_AWAY:
+            await until_tried(checkout, cell.tool)
+            await checkout.story.fast_forward(checkout.run, LONG)
+        asked = await answered(checkout, cell)
+        ending = await checkout.run.ending()
+        books, ever = checkout.hotel.books(), checkout.hotel.ever()
+
+    assert (ending.state, books) == (cell.ending, cell.books), ending.reason
+    assert bool(asked) == (cell.says is not None)
+    assert max(ever.values()) <= 1, ever
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.way in KILLS], ids=lambda cell: str(cell.name))
+async def test_a_worker_that_is_killed_at_a_call_leaves_it_done_once(temporal: WorkflowEnvironment, cell: Cell) -> None:
+    async with a_hotel(temporal) as (story, hotel):
+        queue = f"{story.task_queue}-dying"
+        order = Order(
+            address=story.client.service_client.config.target_host,
+            task_queue=queue,
+            store_url=story.store_url,
+            data=hotel.data,
+            tool=cell.tool,
+            after=cell.way is Way.KILLED_AFTER,
+            last_says_no=cell.tool in UNDONE_BY,
+        )
+        run = await story.start("guest_checkout", task_queue=queue, **ELENA)
+        await until_it_died(order)
+        async with story.worker(queue):
+            ending = await run.ending()
+        books, ever = hotel.books(), hotel.ever()
+
+    assert (ending.state, books) == (cell.ending, cell.books), ending.reason
+    assert max(ever.values()) == 1, ever
+    assert hotel.called, "another worker went on"
+
+
+def faults_of(cell: Cell) -> Faults:
+    """What strikes, and at which calls. Every undo is one of a checkout whose last step was done and says no."""
+    found: dict[str, Sequence[Fault | None]] = {LAST: [lies]} if cell.tool in UNDONE_BY else {}
+    if cell.way in FAULTS:
+        times = TRIES_IN_TWELVE_HOURS if cell.way is Way.STAYS_AWAY else 1
+        found[cell.tool] = [*[None] * (cell.nth - 1), *[FAULTS[cell.way]] * times]
+    return found
+
+
+async def answered(checkout: Checkout, cell: Cell) -> int:
+    """How many requests a person has answered until the run was over, each in the same way.
+
+    What was wrong with a server has passed by then.
+    """
+    number = 0
+    while not (await asked_or_over(checkout, number + 1)).final:
+        number += 1
+        assert cell.says is not None, "nobody should have been asked"
+        checkout.hotel.faults.clear()
+        await checkout.run.decides(cell.says, number=number)
+    return number
+
+
+async def asked_or_over(checkout: Checkout, number: int) -> RunView:
+    """The run, once it is over or asks request `number`."""
+    wanted = f"{checkout.run.handle.id}#{number}"
+    return await checkout.run.until(
+        lambda seen: seen.final or any(request.id == wanted for request in seen.waiting_for)
+    )
+
+
+async def until_tried(checkout: Checkout, tool: str) -> None:
+    """Wait, boundedly, until the tool was called in vain, and the run waits for its server."""
+    await checkout.hotel.until_called(tool)
+    deadline = asyncio.get_running_loop().time() + WAITS_SECONDS
+    while True:
+        pending = (await checkout.run.handle.describe()).raw_description.pending_activities
+        if any(waiting.HasField("last_failure") for waiting in pending):
+            return
+        assert asyncio.get_running_loop().time() < deadline, f"no attempt of {tool} has failed"
+        await asyncio.sleep(0.04)
+
+
+async def until_it_died(order: Order) -> None:
+    """Start the worker that is to die, and see it killed by itself."""
+    command = (sys.executable, "-m", "tests.workflows.dying_checkout", order.model_dump_json())
+    process = await asyncio.create_subprocess_exec(*command, cwd=REPOSITORY)
+    try:
+        assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def test_the_table_has_every_step_in_every_way_and_each_cell_once() -> None:
+    assert len({(cell.tool, cell.nth, cell.way) for cell in CELLS}) == len(CELLS)
+    effects = {(cell.tool, cell.way) for cell in CELLS if cell.tool in (*UNDONE_BY, *UNDONE_BY.values())}
+    assert len(effects) == len(UNDONE_BY) * (2 * len(Way) - 1), "an undo that is done and says no is not told"
+    assert {cell.says for cell in CELLS} == {None, Verdict.RETRY, Verdict.TAKE_OVER, Verdict.ABANDON}
