@@ -90,8 +90,8 @@ async def test_a_front_desks_client_asks_and_what_fiona_signed_elsewhere_counts(
     address, log = company.dev.facts().temporal_address, tmp_path / "log"
     signed_by = ("--service", SERVICE)
     async with over_stdio(address, "rita", log, *signed_by, environment=company.dev.variables) as client:
-        started = await client.call_tool("refund", {"order_id": "H-0007"})
-        run = await company.run("refund/H-0007")
+        started = await client.call_tool("refund", {"order_id": "H-0013"})
+        run = await company.run("refund/H-0013")
         await company.waits(run)
         waits = await client.call_tool("wait_for_run", {"run": run.id})
         unsigned = await client.call_tool("approve", {"request": f"{run.id}#1"})
