@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
 
+from pydantic import Field
+
 from activities.authority import Authority
 from activities.context_files import Budget, ContextFiles, Limits
 from activities.conversations import RunKey
@@ -72,7 +74,7 @@ class BudgetLine(Model):
     added: int = 0
     """By people, for this run."""
     spent: int
-    of: str = ""
+    of: str = Field(default="", exclude_if=lambda run: not run)
     """The run around this one whose limit it is."""
 
     @property

@@ -141,7 +141,7 @@ OF_CHILDREN = (
         "children: a child stops with its parent",
         "ParentClosePolicy.REQUEST_CANCEL",
         "ParentClosePolicy.ABANDON",
-        f"{APART}::test_a_refund_whose_claim_is_stopped_in_the_web_ui_stops_and_undoes_what_it_did",
+        f"{APART}::test_a_refund_whose_claim_is_stopped_in_the_web_ui_stops_and_undoes_what_it_did[terminate]",
     ),
     STEP.off(
         "children: a reset parent starts none a second time",
