@@ -25,9 +25,10 @@ def told_by_a_vector(rules: CedarRules, rule_id: str = "") -> bool:
     return any(vector.misses(rules.rule(question)) for vector, question in sorted(ASKED, key=likely))
 
 
-def told_by_the_oracle(rules: CedarRules, answers: list[tuple[PolicyQuestion, Expected]]) -> bool:
-    """Some question comes out otherwise than the oracle says."""
-    return any(not answer.agrees_with(rules.rule(question)) for question, answer in answers)
+def told_by_the_oracle(rules: CedarRules, answers: list[tuple[PolicyQuestion, Expected]], rule_id: str = "") -> bool:
+    """Some question comes out otherwise than the oracle says; those that the rule decides are asked first."""
+    likely = sorted(answers, key=lambda answered: rule_id not in answered[1].rule_ids)
+    return any(not answer.agrees_with(rules.rule(question)) for question, answer in likely)
 
 
 def test_every_mutant_of_the_shipped_rules_is_found_out() -> None:
@@ -39,7 +40,7 @@ def test_every_mutant_of_the_shipped_rules_is_found_out() -> None:
     for mutant in mutants(OURS.rules):
         tried += 1
         rules = mutant.among(OURS.rules)
-        if not told_by_a_vector(rules, mutant.rule_id) and not told_by_the_oracle(rules, answers):
+        if not told_by_a_vector(rules, mutant.rule_id) and not told_by_the_oracle(rules, answers, mutant.rule_id):
             survivors.append(mutant.name)
     assert sorted(survivors) == sorted(EQUIVALENT)
     assert tried > 400, "mutants are no longer made of everything"
