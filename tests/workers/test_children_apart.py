@@ -52,8 +52,10 @@ async def test_a_refund_whose_claim_is_stopped_in_the_web_ui_stops_and_undoes_wh
         await toolbox.until_called("orders.mark_refunded")
         child = await claim.child()
         await stop(claim.run)
-        await until_told_to_stop(child)
-        release.set()
+        try:
+            await until_told_to_stop(child)
+        finally:
+            release.set()  # else the worker would wait for it for ever
         ending = await child.ending()
         done = await swept(sweeper_for(claim.story))
         report = verified(claim.story)
