@@ -27,6 +27,7 @@ from tests.workflows.hotel_world import Ask, Fault, Hotel, lies
 from workers import event_loop
 from workers.assembly import Ports, activities_of, interceptors_of, make_worker
 from workers.resources.chains import TemporalChains
+from workers.resources.families import TemporalFamilies
 from workers.resources.store import Store
 from workers.settings import Settings
 from workflows.catalog import Catalog
@@ -77,9 +78,11 @@ async def work(order: Order) -> None:
         contexts=ContextFiles(()),
         clock=MovableClock(),
         chains=TemporalChains(client),
+        families=TemporalFamilies(client),
         deployment=DEPLOYMENT,
         default_model="scripted",
         owner_roles=catalog.owner_roles(),
+        may_start=catalog.may_start(),
     )
     around = interceptors_of(ports)
     async with make_worker(client, catalog, activities_of(ports), task_queue=order.task_queue, interceptors=around):
