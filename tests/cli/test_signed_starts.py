@@ -10,7 +10,7 @@ from cli.exits import Refused
 from cli.keys import Keeping, make_key
 from cli.starting import signed_start
 from contracts.deployment import Deployment, Mode
-from contracts.runs import StartStatement
+from contracts.runs import Ancestor, StartStatement
 from contracts.signing import SignedFor, is_signed_by
 from tests.cli.enrolment import Machine
 
@@ -74,6 +74,7 @@ OTHERWISE: dict[str, Any] = {
     "signer": "mallory",
     "key_id": "k-" + "0" * 32,
     "nonce": "n" * 32,
+    "inside": (Ancestor(workflow_id="claim/1", first_run_id="r", automation="claim"),),
 }
 
 

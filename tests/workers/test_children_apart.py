@@ -26,6 +26,8 @@ from tests.workers.test_runs_swept import delete, key_of, reset
 from tests.workflows.claim_world import CREDITED, Claim, a_claim, desk, verified
 from tests.workflows.refund_world import Books
 
+pytestmark = pytest.mark.many
+
 
 async def terminate(run: StoryRun) -> None:
     """As the Web UI does."""

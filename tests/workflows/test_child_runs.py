@@ -21,6 +21,8 @@ from tests.story import DEPLOYMENT
 from tests.workflows.claim_world import CREDITED, a_claim, desk, named, until_continued, verified
 from tests.workflows.refund_world import FORBID_CREDITS, READS_FIRST, Books, advises
 
+pytestmark = pytest.mark.many
+
 PRODUCTION = DEPLOYMENT.model_copy(update={"mode": Mode.PRODUCTION})
 
 

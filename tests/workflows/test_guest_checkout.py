@@ -20,6 +20,8 @@ from tests.workflows.hotel_world import (
 )
 from workflows.catalog import Catalog
 
+pytestmark = pytest.mark.many
+
 EFFECTS = [
     "payments.authorise",
     "property.check_out",
