@@ -44,10 +44,12 @@ def test_of_a_scenario_only_the_checks_that_ask_for_a_fixture_are_excused_and_on
 
 
 def test_what_is_installed_is_locked_by_digest_and_names_no_registry() -> None:
-    locked = json.loads((HERE / "package-lock.json").read_text())["packages"]
+    text = (HERE / "package-lock.json").read_text()
+    locked = json.loads(text)["packages"]
     installed = {name: package for name, package in locked.items() if name}
 
     assert len(installed) > 50
+    assert "://" not in text
     assert [name for name, package in installed.items() if "resolved" in package] == []
     assert [name for name, package in installed.items() if not package.get("integrity", "").startswith("sha512-")] == []
 
