@@ -12,7 +12,13 @@ from temporalio.testing import WorkflowEnvironment
 from contracts.wire import DATA_CONVERTER
 from workers.embedded.temporal_server import server_arguments, temporal_binary
 
-WAITING = ("tests/end_to_end/", "tests/demo/test_story.py", "tests/test_readme.py")
+WAITING = (
+    "tests/end_to_end/",
+    "tests/demo/test_story.py",
+    "tests/test_readme.py",
+    "tests/workflows/test_checkout_table.py",
+    "tests/cli/test_skills.py",
+)
 """Where tests mostly wait for other processes: one such file takes up to a minute."""
 
 
