@@ -4,7 +4,7 @@ import pytest
 
 from tests.end_to_end.processes import INTERLOCK, output_of, until, with_our_packages
 from tests.end_to_end.setup import Setup
-from tests.workflows.hotel_world import CLOSED, JONAS, books_in
+from tests.workflows.hotel_world import CLOSED, JONAS, books_in, reserved_in
 from workers.embedded.plan import WORKER
 from workers.settings import REPOSITORY
 
@@ -25,7 +25,7 @@ async def test_a_guest_is_checked_out_from_the_command_line_and_asking_again_tel
 async def test_a_stay_is_paid_once_though_the_worker_is_killed_when_the_card_was_just_charged(setup: Setup) -> None:
     with setup.answers_held() as release:
         run = await setup.start("guest_checkout", **JONAS)
-        await until(lambda: books_in(setup.folder.demo_data, "B-2042").reserved_cents > 0, "the amount is reserved")
+        await until(lambda: reserved_in(setup.folder.demo_data, "B-2042") > 0, "the amount is reserved")
         await setup.kill(WORKER)
         release()
     await setup.start_programs(WORKER)

@@ -178,8 +178,13 @@ def books_in(data: Path, booking: str) -> Books:
     return Books.model_validate({name: _read(data, *where, booking) for name, where in _READ.items()})
 
 
+def reserved_in(data: Path, booking: str) -> int:
+    """What is reserved for a stay: of the payments' own books alone, as other servers may not have begun any yet."""
+    return int(_read(data, *_READ["reserved_cents"], booking))
+
+
 def _read(data: Path, server: str, query: str, booking: str = "") -> Any:
-    with closing(sqlite3.connect(data / f"{server}.db")) as connection:
+    with closing(sqlite3.connect(f"file:{data / server}.db?mode=ro", uri=True)) as connection:  # makes no book
         return connection.execute(query, {"booking": booking}).fetchone()[0]
 
 
