@@ -36,6 +36,8 @@ async def test_a_server_that_is_down_is_waited_for(setup: Setup) -> None:
 
 
 async def test_a_read_in_flight_when_its_stdio_server_dies_is_read_again(setup: Setup) -> None:
+    # A server that starts fills its database: it must be up before the lock.
+    assert await (await setup.errand()).ending() == "answered"
     with setup.locked("orders"):
         run = await setup.refund()
         await setup.until_sent(run, "find_order")
