@@ -36,6 +36,8 @@ class Answered:
     kind: str = "application/json"
     body: bytes = b"{}"
     request_id: str = ""
+    once: asyncio.Event | None = None
+    """It is sent once this is set."""
 
     @classmethod
     def of(cls, value: Any, status: int = 200, request_id: str = "") -> "Answered":
@@ -60,6 +62,8 @@ async def _talk(handler: Handler, reader: asyncio.StreamReader, writer: asyncio.
     with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.LimitOverrunError):
         while True:
             answered = handler(await _received(reader))
+            if answered.once is not None:
+                await answered.once.wait()
             writer.write(_head(answered) + answered.body)
             await writer.drain()
     writer.close()

@@ -1,7 +1,8 @@
 """What runs leave in Temporal: events and bytes of whole chains, turn by turn, and the largest payload."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
 from temporalio.api.common.v1 import Payload
@@ -68,8 +69,8 @@ class Turns:
     """The activity that begins a turn."""
     sizes: list[Size]
     largest_payload: int = 0
-    timed_out: int = 0
-    """Activities and workflow tasks that timed out or failed."""
+    failed: Counter[str] = field(default_factory=Counter)
+    """Kind -> how many activities and workflow tasks timed out or failed."""
     handed_over: int = 0
     """Workflow tasks that the worker with the cached run did not take in time: another one replays it."""
 
@@ -89,7 +90,8 @@ class Turns:
         self.largest_payload = max(self.largest_payload, *(payload.ByteSize() for payload in payloads(event)), 0)
         handed_over = event.workflow_task_timed_out_event_attributes.timeout_type == NOT_TAKEN_IN_TIME
         self.handed_over += handed_over
-        self.timed_out += event.event_type in FAILED and not handed_over
+        if event.event_type in FAILED and not handed_over:
+            self.failed[EventType.Name(event.event_type).removeprefix("EVENT_TYPE_").lower()] += 1
 
     def around(self, turn: int, width: int = 5) -> Size:
         """An average turn of the `width` turns from `turn` on, or of the last ones before the last. Rounded up."""
@@ -104,13 +106,13 @@ class Turns:
 
 def payloads(message: Message) -> Iterator[Payload]:
     """Every payload in an event, wherever it stands."""
-    for field, value in message.ListFields():
-        if field.message_type is None:
+    for described, value in message.ListFields():
+        if described.message_type is None:
             continue
-        if field.message_type.GetOptions().map_entry:
-            values = list(value.values()) if field.message_type.fields_by_name["value"].message_type else []
+        if described.message_type.GetOptions().map_entry:
+            values = list(value.values()) if described.message_type.fields_by_name["value"].message_type else []
         else:
-            values = list(value) if field.is_repeated else [value]
+            values = list(value) if described.is_repeated else [value]
         for each in values:
             if isinstance(each, Payload):
                 yield each

@@ -1,9 +1,10 @@
 """The Messages API: one message for one request, whole or as a stream, and an account of what it was sent."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from benchmarks.exchange import Answered, Asked, Json
 from benchmarks.goals import Goal
@@ -12,14 +13,21 @@ from benchmarks.messages_api.script import Answer, answer, goal_of
 from benchmarks.messages_api.watching import CHARACTERS_PER_TOKEN, Seen, Watch
 
 
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class MessagesApi:
-    """Answers at once."""
+    """Answers at once, and what is asked while it is held once it is released."""
 
     watch: Watch = field(default_factory=Watch)
     refused: list[str] = field(default_factory=list)
     """What was refused, and why; nothing should be."""
     requests: int = 0
+    released: asyncio.Event = field(default_factory=_set)
 
     def handle(self, asked: Asked) -> Answered:
         """One request."""
@@ -30,6 +38,12 @@ class MessagesApi:
                 return Answered.of({"requests": self.requests, "refused": self.refused})
             case "POST", "/bench/take":
                 return Answered.of(self._take())
+            case "POST", "/bench/hold":
+                self.released.clear()
+                return Answered.of({"held": True})
+            case "POST", "/bench/release":
+                self.released.set()
+                return Answered.of({"held": False})
             case _:
                 return Answered.of({"status": "ok"}, 200 if asked.path == "/health" else 404)
 
@@ -52,8 +66,8 @@ class MessagesApi:
             error = {"type": "invalid_request_error", "message": str(refused)}
             return Answered.of({"type": "error", "error": error, "request_id": request_id}, 400, request_id)
         if not request.stream:
-            return Answered.of(message, 200, request_id)
-        return Answered(200, "text/event-stream", b"".join(_events(message)), request_id)
+            return replace(Answered.of(message, 200, request_id), once=self.released)
+        return Answered(200, "text/event-stream", b"".join(_events(message)), request_id, self.released)
 
 
 def _id(goal: Goal, request: Request) -> str:

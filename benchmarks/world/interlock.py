@@ -31,6 +31,7 @@ from workers.embedded.program import Program, ReadyLine, ServingTemporal
 from workers.embedded.temporal_server import NAMESPACE, TemporalServer
 from workers.resources.key_file import read_or_make_key
 from workers.resources.store import Store
+from workers.resources.store.load import load_of
 from workers.resources.store.schema import AUDIT, LEDGER, REQUESTS
 from workflows.catalog import Catalog, run_id
 from workflows.errand import ErrandRequest
@@ -98,6 +99,15 @@ class Interlock:
         ending = await self.client.get_workflow_handle(run.id, result_type=Ending).result()
         if ending.state != GOOD:
             raise RunFailed(f"{run.id} ended as {ending.state}: {ending.reason}")
+
+    async def until_active(self, count: int) -> None:
+        """Once so many runs are registered and have not ended."""
+
+        async def active() -> bool:
+            return (await asyncio.to_thread(self.store.at_one_moment, load_of)).active >= count
+
+        async with asyncio.timeout(UNTIL_WAITING.total_seconds()):
+            await until(active)
 
     async def start_waiting(self, goal: Posting) -> Run:
         """An errand whose first call must be approved."""

@@ -70,6 +70,15 @@ class Outside:
         _check(told["refused"])
         return {name: [Seen(*each) for each in seen] for name, seen in told["seen"].items()}
 
+    @asynccontextmanager
+    async def model_held(self) -> AsyncIterator[None]:
+        """The API takes requests, and answers them after the block."""
+        await self._ask(self.api_port, "POST", "/bench/hold")
+        try:
+            yield
+        finally:
+            await self._ask(self.api_port, "POST", "/bench/release")
+
     async def counts(self) -> Counts:
         """What the MCP server has counted so far. Raises ScriptFailed."""
         told = await self._ask(self.mcp_port, "GET", "/bench/counts")

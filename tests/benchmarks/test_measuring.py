@@ -55,14 +55,14 @@ def test_the_largest_payload_is_found_wherever_it_stands() -> None:
 
 def test_what_timed_out_is_counted() -> None:
     kinds = (EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT, EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED)
-    assert cut([HistoryEvent(event_type=kind) for kind in kinds]).timed_out == 1
+    assert cut([HistoryEvent(event_type=kind) for kind in kinds]).failed == {"activity_task_timed_out": 1}
 
 
 def test_a_run_that_another_worker_took_over_has_not_timed_out() -> None:
     event = HistoryEvent(event_type=EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT)
     event.workflow_task_timed_out_event_attributes.timeout_type = TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START
     turns = cut([event])
-    assert (turns.timed_out, turns.handed_over) == (0, 1)
+    assert (turns.failed, turns.handed_over) == ({}, 1)
 
 
 def test_the_parts_of_an_approval_are_together_the_whole_way() -> None:
