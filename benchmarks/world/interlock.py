@@ -22,7 +22,7 @@ from contracts.audit import AuditKind
 from contracts.canonical import digest
 from contracts.decisions import Decision, Receipt, Verdict
 from contracts.deployment import Mode
-from contracts.runs import TASK_QUEUE, Ending, RunView, StartStatement
+from contracts.runs import TASK_QUEUE, WORKFLOW_TASK_TIMEOUT, Ending, RunView, StartStatement
 from contracts.wire import DATA_CONVERTER
 from workers.embedded import environment
 from workers.embedded.polling import until
@@ -91,7 +91,9 @@ class Interlock:
             workflow_id=workflow_id,
         )
         case = entry.first_case(request, self.people.rita.starts(statement))
-        handle = await self.client.start_workflow(entry.name, case, id=workflow_id, task_queue=TASK_QUEUE)
+        handle = await self.client.start_workflow(
+            entry.name, case, id=workflow_id, task_queue=TASK_QUEUE, task_timeout=WORKFLOW_TASK_TIMEOUT
+        )
         return Run(workflow_id, handle.first_execution_run_id or "", goal)
 
     async def ended(self, run: Run) -> None:
