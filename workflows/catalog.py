@@ -145,6 +145,8 @@ def _problem_with(automation: type[Automation[Any]]) -> str:
         return "it has no @workflow.defn"
     if definition.name != getattr(automation, "name", None):
         return f"@workflow.defn(name=...) is {definition.name!r}; give the class the same `name`"
+    if not hasattr(inspect.getattr_static(automation, "__init__"), "__temporal_workflow_init"):
+        return "its __init__(self, case) has no @workflow.init, by which a run is given its case"
     if not isinstance(getattr(automation, "machine", None), Machine):
         return "it names no `machine`"
     if taken := sorted(_redefined(automation)):

@@ -172,6 +172,7 @@ def test_two_automations_may_not_have_one_name(outside: Callable[..., Path]) -> 
         ),
         ('    name = "parcel"\n', "", "give the class the same `name`"),
         ("    machine = PARCEL\n", "", "it names no `machine`"),
+        ("    @workflow.init\n", "", r"its __init__\(self, case\) has no @workflow.init"),
         ("    request: ParcelRequest", "    parcel: ParcelRequest", "a Case with a field `request`"),
         ("async def run(self, case: ParcelCase)", "async def run(self, parcel: ParcelCase)", "one parameter `case`"),
         ("case: ParcelCase", "case: dict[str, str]", "a Case with a field `request`"),

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from pydantic import JsonValue
@@ -17,6 +18,7 @@ from tests.doubles import RecordingToolbox, ScriptedClaude, says
 from tests.story import StoryRun, a_story
 from workers.settings import REPOSITORY
 from workflows.catalog import Catalog
+from workflows.machine.automation import Automation
 from workflows.machine.definition import MachineDefinitionError
 
 OUTSIDE = REPOSITORY / "demo" / "automations"
@@ -76,7 +78,8 @@ async def test_a_run_that_is_cancelled_while_it_waits_undoes_what_it_did(tempora
     assert toolbox.effects() == [CREDIT, MAIL, REVERSAL]
 
 
-async def test_only_a_state_that_is_named_as_waiting_waits() -> None:
+def crediting() -> Automation[Any]:
+    """An early refund in a state that does not wait, outside of any server."""
     entry = Catalog.load(OUTSIDE).find("early_refund")
     asked = entry.request.model_validate({"order_id": "A-21", "cents": 8900})
     start = StartStatement(
@@ -86,7 +89,14 @@ async def test_only_a_state_that_is_named_as_waiting_waits() -> None:
         input_digest=digest(asked.model_dump(mode="json")),
         issued_at=datetime(2026, 11, 20, tzinfo=UTC),
     )
-    run = entry.workflow(entry.first_case(asked, start).model_copy(update={"state": "crediting"}))
+    return entry.workflow(entry.first_case(asked, start).model_copy(update={"state": "crediting"}))
 
+
+async def test_only_a_state_that_is_named_as_waiting_waits() -> None:
     with pytest.raises(MachineDefinitionError, match=r"CREDITING.*waits for the goods; name it in waiting=\("):
-        await run.wait_until(datetime.now(UTC), "the goods")
+        await crediting().wait_until(datetime.now(UTC), "the goods")
+
+
+def test_only_what_a_case_declares_is_noted() -> None:
+    with pytest.raises(AttributeError, match="EarlyRefundCase has no field 'intakt' to note; declare it there"):
+        crediting().note(intakt=True)

@@ -41,6 +41,8 @@ class Automation(WaitsForOthers[CaseT]):
 
     def note(self, **changes: object) -> None:
         """Replace fields of the case; the only way anything is remembered."""
+        if unknown := changes.keys() - type(self.case).model_fields.keys():
+            raise AttributeError(f"{type(self.case).__name__} has no field {min(unknown)!r} to note; declare it there")
         self.case = self.case.model_copy(update=changes)
 
     # What an automation tells about itself; subclasses override.
