@@ -33,7 +33,7 @@ test-all: $(READY) ## every test; a quarter of an hour
 	$(PYTEST)
 
 stories: $(READY) ## the stories of automations outside the repository: make stories OUTSIDE=/path/to/folder
-	INTERLOCK_AUTOMATIONS=$(OUTSIDE) $(BIN)/python -m pytest -p tests.conftest -c pyproject.toml --rootdir . $(OUTSIDE)/tests
+	INTERLOCK_AUTOMATIONS=$(or $(OUTSIDE),$(error say which folder: make stories OUTSIDE=/path/to/folder)) $(BIN)/python -m pytest -p tests.conftest -c pyproject.toml --rootdir . $(OUTSIDE)/tests
 
 forge: $(READY)  ## forged decisions by the hundred thousand, impostors, and policy against its oracle; at most 40 minutes
 	$(BIN)/python -m tests.forge

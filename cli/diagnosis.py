@@ -16,7 +16,7 @@ from cli.listing import list_runs
 from cli.outside import as_argument
 from cli.printing import local_time, time_left
 from cli.server import Server, Work
-from cli.watching import who_may_decide
+from cli.watching import wait_lines, who_may_decide
 from contracts.children import UNDER_WAY
 from contracts.model import Model
 from contracts.runs import TASK_QUEUE, RunView
@@ -115,6 +115,7 @@ def _told_by_the_run(view: RunView) -> Iterator[str]:
     for request in view.waiting_for:
         yield f"waits for {who_may_decide(request)}: {request.title}"
         yield f"  next: interlock approvals show {as_argument(request.id)}"
+    yield from wait_lines(view)
     for child in view.child_runs:
         if not child.ending:
             yield f"waits for the child run {child.workflow_id} ({child.step})"

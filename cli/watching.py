@@ -98,6 +98,10 @@ class PlainDisplay:
                 self.asked.add(request.id)
                 for line in waiting_lines(request):
                     say(line)
+        if view.wait is not None and (wait := view.wait.model_dump_json()) not in self.asked:
+            self.asked.add(wait)
+            for line in wait_lines(view):
+                say(line)
 
     def unanswered(self, run: str) -> None:
         """Said once for each silence."""
@@ -141,7 +145,7 @@ def _picture(view: RunView) -> "RenderableType":
     from rich.text import Text
 
     lines: list[RenderableType] = [Text(plain(line)) for line in run_lines(view)]
-    if not view.final and not view.waiting_for:
+    if not view.final and not view.waiting_for and view.wait is None:
         lines.insert(1, Spinner("dots", Text(plain(f"{view.state or 'starting'} ..."))))
     return Group(*lines)
 
@@ -157,6 +161,7 @@ def run_lines(view: RunView) -> Iterator[str]:
         yield f"inside the run: {view.parent}"
     for request in view.waiting_for:
         yield from waiting_lines(request)
+    yield from wait_lines(view)
     for child in view.child_runs:
         asks = f"; it asks {child.asks}" if child.asks and not child.ending else ""
         yield f"child run, {child.step}: {child.workflow_id}, {child.ending or 'under way'}{asks}"
@@ -175,6 +180,12 @@ def waiting_lines(request: ApprovalRequest) -> Iterator[str]:
     yield f"waits for {who_may_decide(request)}: {request.title}"
     yield f"  read it: interlock approvals show {as_argument(request.id)}"
     yield f"  answer: {', '.join(option.value for option in request.options)}"
+
+
+def wait_lines(view: RunView) -> Iterator[str]:
+    """What is waited for from outside, and until when."""
+    if view.wait is not None:
+        yield f"waits for {view.wait.what} until {local_time(view.wait.until)} ({time_left(view.wait.until)})"
 
 
 def who_may_decide(request: ApprovalRequest) -> str:

@@ -171,6 +171,15 @@ class ChildRun(Model):
     """What it asks people now, by its own word: shown, and nothing more."""
 
 
+class Wait(Model):
+    """What a run waits for that neither people nor a child run answer. Part of RunView, and read by other versions."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    what: str = Field(max_length=200)
+    until: Moment
+
+
 class Case(Model):
     """A run's whole state. Subclasses add `request`, the automation's input, and the facts of the business.
 
@@ -214,6 +223,8 @@ class Case(Model):
     """Entries into states that the audit chain has."""
     child_runs: tuple[ChildRun, ...] = ()
     """Those under way, and the last ones that ended."""
+    wait: Wait | None = None
+    """What it waits for from outside, while it does."""
     unregistered: bool = False
     """Its registration was refused, so it does nothing."""
     doubts: tuple[str, ...] = ()
@@ -274,6 +285,8 @@ class RunView(Model):
     """When the state, or the undo that failed last, is tried again by itself."""
     answer_ref: str = ""
     facts: dict[str, JsonValue] = {}
+    wait: Wait | None = None
+    """What it waits for from outside, while it does."""
     child_runs: tuple[ChildRun, ...] = ()
     parent: str = ""
     """The run that has started this one and waits for it; empty for a run that somebody has asked for."""

@@ -65,15 +65,17 @@ class StoryRun:
     story: "Story"
 
     async def view(self) -> RunView:
-        """Where it stands; asked again while it is just continuing as new."""
+        """Where it stands; asked again while it is just continuing as new. Raises StoryStuck as `ending` does."""
         deadline = asyncio.get_running_loop().time() + PATIENCE.total_seconds()
         while True:
             try:
                 view: RunView = await self.handle.query("view", result_type=RunView, rpc_timeout=timedelta(seconds=10))
             except RPCError as error:
                 passing = error.status is RPCStatusCode.FAILED_PRECONDITION
-                if not passing or asyncio.get_running_loop().time() > deadline:
+                if not passing:
                     raise
+                if asyncio.get_running_loop().time() > deadline:
+                    raise StoryStuck(await self._why_stuck()) from error
                 await asyncio.sleep(0.04)
             else:
                 return view

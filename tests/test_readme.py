@@ -1,7 +1,8 @@
-"""The README's own automation, taken from its page into a folder outside the repository, and run."""
+"""The automations of README and demo, taken into a folder outside the repository, and run."""
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 _BLOCK = re.compile(r"^```(?:python|cedar|markdown)\n(?:#|//) (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-def test_the_readmes_own_automation_runs_from_a_folder_outside_the_repository(tmp_path: Path) -> None:
+def test_the_automations_of_readme_and_demo_run_from_a_folder_outside_the_repository(tmp_path: Path) -> None:
+    shutil.copytree(REPOSITORY / "demo/automations", tmp_path, dirs_exist_ok=True)
     written = _write_examples(tmp_path)
     assert written == [
         "workflows/apology.py",
@@ -34,7 +36,7 @@ def test_the_readmes_own_automation_runs_from_a_folder_outside_the_repository(tm
     environment = {**os.environ, "INTERLOCK_AUTOMATIONS": str(tmp_path)}
     told = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=100)
 
-    assert "1 passed" in told.stdout, told.stdout + told.stderr
+    assert "5 passed" in told.stdout, told.stdout + told.stderr
 
 
 def test_the_type_checker_takes_the_readmes_automation_and_finds_an_arrow_it_does_not_declare(tmp_path: Path) -> None:

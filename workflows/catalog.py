@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,8 +58,9 @@ class CatalogEntry:
 class Catalog:
     """Automations by name."""
 
-    def __init__(self, entries: Iterable[CatalogEntry]) -> None:
+    def __init__(self, entries: Iterable[CatalogEntry], outside: Path | None = None) -> None:
         self._entries: dict[str, CatalogEntry] = {}
+        self._others = f"there is no other in {outside}/workflows" if outside else "others: set INTERLOCK_AUTOMATIONS"
         for entry in entries:
             if entry.name in self._entries:
                 first = self._entries[entry.name].module
@@ -73,13 +75,13 @@ class Catalog:
         modules = [importlib.import_module(name) for name in OURS]
         if outside is not None:
             modules += [_import_file(path) for path in sorted((outside / "workflows").glob("*.py"))]
-        return cls(entry for module in modules for entry in _entries_of(module))
+        return cls((entry for module in modules for entry in _entries_of(module)), outside)
 
     def find(self, name: str) -> CatalogEntry:
         """The automation called `name`. Raises UnknownAutomation naming those there are."""
         if name not in self._entries:
             known = ", ".join(self._entries)
-            raise UnknownAutomation(f"no automation {name!r}; there are: {known} (others: set INTERLOCK_AUTOMATIONS)")
+            raise UnknownAutomation(f"no automation {name!r}; there are: {known} ({self._others})")
         return self._entries[name]
 
     def entries(self) -> tuple[CatalogEntry, ...]:
@@ -143,6 +145,8 @@ def _problem_with(automation: type[Automation[Any]]) -> str:
         return "it has no @workflow.defn"
     if definition.name != getattr(automation, "name", None):
         return f"@workflow.defn(name=...) is {definition.name!r}; give the class the same `name`"
+    if not hasattr(inspect.getattr_static(automation, "__init__"), "__temporal_workflow_init"):
+        return "its __init__(self, case) has no @workflow.init, by which a run is given its case"
     if not isinstance(getattr(automation, "machine", None), Machine):
         return "it names no `machine`"
     if taken := sorted(_redefined(automation)):
@@ -176,7 +180,16 @@ def _import_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException as error:
         del sys.modules[name]
+        if isinstance(error, Exception) and not isinstance(error, MachineDefinitionError):
+            raise ImportError(f"{_place(path, error)}: {type(error).__name__}: {error}") from error
         raise
     return module
+
+
+def _place(path: Path, error: Exception) -> str:
+    """The file, and the line of it that could not be executed."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    line = error.lineno if isinstance(error, SyntaxError) else next(reversed(lines), None)
+    return f"{path}:{line}" if line else str(path)

@@ -87,7 +87,11 @@ def test_an_automation_from_an_outside_folder_that_cannot_be_imported_is_one_lin
     monkeypatch.setenv("INTERLOCK_AUTOMATIONS", str(tmp_path))
 
     assert run(["machines", "list"]) == 2
-    assert capsys.readouterr().err == "the automations cannot be loaded: No module named 'no_such_module'\n"
+    told = capsys.readouterr().err
+    broken = tmp_path / "workflows" / "broken.py"
+    assert told == (
+        f"the automations cannot be loaded: {broken}:1: ModuleNotFoundError: No module named 'no_such_module'\n"
+    )
 
 
 @pytest.mark.timeout(60)

@@ -437,7 +437,6 @@ def answers(*blocks: Wire) -> list[Wire]:
             "property 'minimum' is not supported",
         ),
         ({"system": "Be helpful."}, "found no line 'Automation: NAME. State: NAME.'"),
-        ({"system": "Automation: holiday. State: packing."}, "no script for 'holiday/packing'"),
     ],
 )
 async def test_a_callers_mistake_is_named_and_refused(simulator: Simulator, change: Wire, complaint: str) -> None:
@@ -616,6 +615,48 @@ async def test_a_list_with_a_wrong_fault_is_refused_whole(
     assert response.status_code == 400
     assert complaint in response.json()["error"]["message"]
     assert await simulator.waiting_faults() == []
+
+
+# Without a script
+
+
+async def test_an_automation_without_a_script_gets_an_answer_of_the_shape_it_wants(simulator: Simulator) -> None:
+    luggage = {
+        "type": "object",
+        "properties": {
+            "packed": {"type": "array", "items": {"type": "string"}},
+            "weather": {"enum": ["rain", "sun"]},
+            "days": {"type": "integer"},
+            "ready": {"type": "boolean"},
+            "note": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+            "bag": {"$ref": "#/$defs/Bag"},
+        },
+        "required": ["packed", "weather", "days", "ready", "note", "bag"],
+        "additionalProperties": False,
+        "$defs": {
+            "Bag": {
+                "type": "object",
+                "properties": {"colour": {"type": "string"}},
+                "required": ["colour"],
+                "additionalProperties": False,
+            }
+        },
+    }
+    asked = refund(system="Automation: holiday. State: packing.", messages=[{"role": "user", "content": "Pack."}])
+    wanted = {"output_config": {"format": {"type": "json_schema", "schema": luggage}}}
+    shaped = await simulator.client.messages.create(**{**asked, **wanted})
+    free = await simulator.client.messages.create(**asked)
+
+    assert json.loads(text_of(shaped)) == {
+        "packed": [],
+        "weather": "rain",
+        "days": 1,
+        "ready": True,
+        "note": None,
+        "bag": {"colour": "colour, made up by the simulator"},
+    }
+    assert [block["type"] for block in content_of(free)] == ["text"], "no tool is called, whatever is offered"
+    assert (await simulator.last_request())["script"] == "holiday/packing"
 
 
 # The refund's script

@@ -121,6 +121,29 @@ def test_an_outside_folder_adds_its_automations(outside: Callable[..., Path]) ->
     assert entry.module.startswith(OUTSIDE_PREFIX)
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("from enum import StrEnum", "from enum import StringEnum", "ImportError: cannot import name 'StringEnum'"),
+        ("class State(StrEnum):", "class State(StrEnum)", "SyntaxError: expected ':'"),
+        ("initial=State.SENDING", "initial=State.SENDNG", "AttributeError: "),
+    ],
+)
+def test_a_file_that_cannot_be_imported_is_named_with_the_line(
+    right: str, wrong: str, said: str, outside: Callable[..., Path]
+) -> None:
+    folder = outside(PARCEL.replace(right, wrong))
+    line = 1 + PARCEL[: PARCEL.index(right)].count("\n")
+    with pytest.raises(ImportError, match=rf"/workflows/own_\w+\.py:{line}: {said}"):
+        Catalog.load(folder)
+
+
+def test_where_an_unknown_automation_would_stand_is_said(outside: Callable[..., Path]) -> None:
+    folder = outside(PARCEL)
+    with pytest.raises(UnknownAutomation, match=rf"guest_checkout, parcel \(there is no other in {folder}/workflows\)"):
+        Catalog.load(folder).find("parcels")
+
+
 def test_a_folder_without_workflows_adds_nothing(tmp_path: Path) -> None:
     assert [entry.name for entry in Catalog.load(tmp_path).entries()] == ["refund", "errand", "guest_checkout"]
 
@@ -149,6 +172,7 @@ def test_two_automations_may_not_have_one_name(outside: Callable[..., Path]) -> 
         ),
         ('    name = "parcel"\n', "", "give the class the same `name`"),
         ("    machine = PARCEL\n", "", "it names no `machine`"),
+        ("    @workflow.init\n", "", r"its __init__\(self, case\) has no @workflow.init"),
         ("    request: ParcelRequest", "    parcel: ParcelRequest", "a Case with a field `request`"),
         ("async def run(self, case: ParcelCase)", "async def run(self, parcel: ParcelCase)", "one parameter `case`"),
         ("case: ParcelCase", "case: dict[str, str]", "a Case with a field `request`"),
@@ -204,7 +228,7 @@ def test_children_that_cannot_be_are_refused_when_the_automations_are_loaded(
 
 def test_a_file_that_does_not_run_is_refused_and_may_be_mended(outside: Callable[..., Path]) -> None:
     name = f"broken_{uuid.uuid4().hex}"
-    with pytest.raises(SyntaxError, match=r"never closed|invalid syntax"):
+    with pytest.raises(ImportError, match=rf"{name}\.py:1: SyntaxError: .*(never closed|invalid syntax)"):
         Catalog.load(outside("def broken(:", name))
     assert Catalog.load(outside(PARCEL, name)).find("parcel").name == "parcel"
 

@@ -13,6 +13,7 @@ from tests.doubles import in_turn, says_no
 from tests.story import DEPLOYMENT, StoryRun
 from tests.workflows.errand_world import DONE, FIND, MAIL, NOTE, OTHER_MAIL, an_errand, tools
 from tests.workflows.refund_world import Books, a_refund
+from tests.workflows.test_waits import awaiting_goods
 
 pytestmark = pytest.mark.many
 
@@ -94,6 +95,19 @@ async def test_a_deadline_is_kept_by_a_run_that_continued_as_new(suggesting: Wor
 
     assert (passed.deadline, passed.remind_at, passed.handed_on) == (request.deadline, None, True)
     assert ending.state == "expired"
+
+
+async def test_a_wait_ends_when_it_should_in_a_run_that_continued_as_new(suggesting: WorkflowEnvironment) -> None:
+    async with awaiting_goods(suggesting) as (run, _):
+        before = (await run.view()).wait
+        await continued(run)
+        await run.story.fast_forward(run, timedelta(days=13))
+        after = (await run.until(lambda view: view.wait is not None)).wait
+        await run.story.fast_forward(run, timedelta(days=1, minutes=1))
+        ending = await run.ending()
+
+    assert before == after
+    assert ending.state == "reversed"
 
 
 async def test_an_escalated_refund_continues_as_new_and_the_choice_counts(suggesting: WorkflowEnvironment) -> None:

@@ -14,14 +14,15 @@ from contracts.runs import BuiltIn, Case, CaseT, Ending, Escalation, Resolution,
 from contracts.tools import CallStatus, ToolOutcome
 from workflows import steps, store_steps
 from workflows.machine import compensation, record
-from workflows.machine.approvals import Choice, DecidedByPeople
+from workflows.machine.approvals import Choice
 from workflows.machine.definition import Machine
 from workflows.machine.failing import KeepTrying, UndoAll
+from workflows.machine.waiting import WaitsForOthers
 
 KEPT_VISITS = 50
 
 
-class Automation(DecidedByPeople[CaseT]):
+class Automation(WaitsForOthers[CaseT]):
     """A run of one automation. Everything it knows is in `self.case`; handlers keep nothing else on `self`.
 
     A subclass names its machine, starts with `await self.drive()`, and has one handler per busy state.
@@ -40,6 +41,8 @@ class Automation(DecidedByPeople[CaseT]):
 
     def note(self, **changes: object) -> None:
         """Replace fields of the case; the only way anything is remembered."""
+        if unknown := changes.keys() - type(self.case).model_fields.keys():
+            raise AttributeError(f"{type(self.case).__name__} has no field {min(unknown)!r} to note; declare it there")
         self.case = self.case.model_copy(update=changes)
 
     # What an automation tells about itself; subclasses override.
@@ -323,14 +326,16 @@ class Automation(DecidedByPeople[CaseT]):
         """Between handlers, and at a drained wait: carry the case into a fresh history."""
         if not self._may_continue_as_new() or self.machine.is_final(self._state()):
             return
-        if self.case.inbox:  # its senders wait for answers that only the next wait gives
-            return
         await workflow.wait_condition(workflow.all_handlers_finished)
         workflow.continue_as_new(self.case)
 
     def _may_continue_as_new(self) -> bool:
-        """Not while a child run is under way: for the next link it would be nobody's child any more."""
-        return workflow.info().is_continue_as_new_suggested() and not self.case.waits_for_children
+        """Not while a child run is under way: for the next link it would be nobody's child any more.
+
+        Nor while decisions have arrived: their senders wait for answers that only the next wait for people gives.
+        """
+        kept = self.case.waits_for_children or bool(self.case.inbox)
+        return workflow.info().is_continue_as_new_suggested() and not kept
 
     async def wait_for(self, ready: Callable[[], bool], until: datetime | None, summary: str) -> bool:
         """Wait until `ready`, or the moment `until`: then False. Continues as new when Temporal suggests it."""
@@ -378,6 +383,7 @@ class Automation(DecidedByPeople[CaseT]):
             tries_again_at=case.tries_again_at,
             answer_ref=self.answer_ref(),
             facts=dict(self.facts()),
+            wait=case.wait,
             child_runs=case.child_runs,
             parent=case.start.inside[-1].workflow_id if case.start.inside else "",
         )

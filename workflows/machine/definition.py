@@ -125,7 +125,7 @@ class Machine(Generic[StateT]):
         return state in self.final or state in (BuiltIn.CANCELLED, BuiltIn.UNDO_INCOMPLETE)
 
     def is_waiting(self, state: Enum) -> bool:
-        """Only a person or a clock can leave this state."""
+        """Only a person, a clock or a signal from outside can leave this state."""
         return state in self.waiting or state is BuiltIn.ESCALATED
 
     def move(self, current: StateT, following: Enum) -> StateT:

@@ -49,6 +49,10 @@ def _details(case: Case, facts: Mapping[str, str]) -> Iterable[str]:
     yield "Path: " + " → ".join(_words(visit.state) for visit in case.path[-SHOWN_VISITS:])
     for request in case.requests:
         yield from _waiting_for(request)
+    if case.wait is not None:
+        yield ""
+        yield f"#### Waiting for {markdown(case.wait.what)}"
+        yield f"- until: {case.wait.until:%Y-%m-%d %H:%M} UTC"
     for child in case.child_runs:
         if not child.ending:
             yield from _waiting_for_child(child)
