@@ -50,6 +50,7 @@ from workflows.catalog import Catalog
 
 PATIENCE = timedelta(seconds=20)
 _TASK_FAILS = "its workflow task fails"
+_CANNOT_ANSWER = (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 DEPLOYMENT = Deployment(id="stories", namespace="default", mode=Mode.DEVELOPMENT)
 
 
@@ -71,10 +72,10 @@ class StoryRun:
             try:
                 view: RunView = await self.handle.query("view", result_type=RunView, rpc_timeout=timedelta(seconds=10))
             except RPCError as error:
-                passing = error.status is RPCStatusCode.FAILED_PRECONDITION
-                if not passing:
+                if error.status not in _CANNOT_ANSWER:
                     raise
-                if asyncio.get_running_loop().time() > deadline:
+                passing = error.status is RPCStatusCode.FAILED_PRECONDITION
+                if not passing or asyncio.get_running_loop().time() > deadline:
                     raise StoryStuck(await self._why_stuck()) from error
                 await asyncio.sleep(0.04)
             else:
@@ -123,9 +124,13 @@ class StoryRun:
 
     async def sends(self, decision: Decision) -> Receipt:
         """Send any decision as an update."""
-        receipt: Receipt = await self.handle.execute_update(
-            "decide", decision, result_type=Receipt, rpc_timeout=PATIENCE
-        )
+        try:
+            receipt: Receipt = await self.handle.execute_update(
+                "decide", decision, result_type=Receipt, rpc_timeout=PATIENCE
+            )
+        except WorkflowUpdateFailedError as error:
+            error.add_note(str(error.cause))
+            raise
         return receipt
 
     async def refused(self, decision: Decision) -> str:
