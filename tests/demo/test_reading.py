@@ -1,6 +1,5 @@
 """Servers read in a role of their own: what it cannot do fails at the database, over the connection that tools use."""
 
-import os
 import signal
 import sqlite3
 import subprocess
@@ -156,7 +155,7 @@ def test_a_query_that_takes_too_long_is_ended_by_the_database_and_says_what_to_d
     book = OrderBook(tmp_path)
     datafile_of(book).statement_seconds = 0.05
     with (
-        pytest.raises(TookTooLong, match="ended a query after 0.05 s; ask for less"),
+        pytest.raises(TookTooLong, match=r"ended a query after 0\.05 s; ask for less"),
         datafile_of(book).reading() as connection,
     ):
         connection.execute(MOSTLY_READ).fetchall()
@@ -231,7 +230,7 @@ def test_what_a_killed_writer_left_half_done_is_taken_back_and_keeps_nobody_from
     before = book.find("A-17")
     dead = subprocess.run((sys.executable, "-c", DIES_WRITING, str(tmp_path / "orders.db")), check=False)
     assert dead.returncode == -signal.SIGKILL
-    assert os.path.getsize(tmp_path / "orders.db-journal") > 0, "it had begun to write"
+    assert (tmp_path / "orders.db-journal").stat().st_size > 0, "it had begun to write"
 
     assert book.find("A-17") == before
     assert not (tmp_path / "orders.db-journal").exists()
