@@ -39,6 +39,7 @@ DEAD_SECONDS = 60
 MOST_TOUCHES = 15
 """Of a server that is dead for so long."""
 TOLD_EVERY_SECONDS = 30.0
+TOLD_EVERY_RUNS = 10
 STATES = "every state of the automations"
 """The name of what is done to the catalog, as a lane; it is no lane of the bank's."""
 
@@ -160,12 +161,18 @@ async def a_dead_minute(store: str) -> DeadMinute:
 async def in_every_state(times: int, seed: int, automations: list[str]) -> list[Walked]:
     """Workers die in every state of every way through the automations."""
     say(f"  {STATES}: each way in peace first, then with a death in each state")
+    ended = 0
+
+    def tell(walked: Walked) -> None:
+        nonlocal ended
+        ended += 1
+        for problem in walked.problems:
+            say(f"  PROBLEM {walked}: {problem}")
+        if ended % TOLD_EVERY_RUNS == 0:
+            say(f"  {STATES}: {ended} runs ended")
+
     async with a_nursery() as nursery, walkers_of(nursery) as walkers:
-        walked = await every_state(walkers, journeys_of(*automations), times, seed)
-    for each in walked:
-        for problem in each.problems:
-            say(f"  PROBLEM {each}: {problem}")
-    return walked
+        return await every_state(walkers, journeys_of(*automations), times, seed, tell)
 
 
 def shortcomings(judged: list[Judged], amount: Amount, whole: bool) -> list[str]:
@@ -200,7 +207,7 @@ def main() -> int:
     only = wanted.automation or []
     walked = asyncio.run(in_every_state(wanted.states, wanted.seed, only)) if wanted_states else []
     say()
-    for row in (*rows(judged), *rows_of_states(walked)):
+    for row in (*(rows(judged) if judged else ()), *rows_of_states(walked)):
         say(row)
     problems = sum(len(each.troubles) for each in judged) + sum(len(each.problems) for each in walked)
     for minute in minutes:

@@ -1,4 +1,4 @@
-"""A worker of the whole catalog over the demo's servers that kills itself in one state of a run, at one moment in it."""
+"""A worker of the whole catalog over the demo's servers that kills itself in a state of a run, at one moment in it."""
 
 import asyncio
 import os

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import JsonValue
+
 from contracts.decisions import Verdict
 from tests.doubles import answer_of, asks_for, says
 from tests.workflows.demo_world import Row, Rows
@@ -88,6 +90,7 @@ CHECKOUTS = (
 
 _BROKEN = '{"cents": 64000, "reason": "everything arrived broken"}'
 _BOWL = '{"cents": 4000, "reason": "the bowl arrived broken"}'
+_NOTHING = '{"cents": 0, "reason": "it is what was ordered"}'
 _CREDIT = {"order_id": "A-18", "cents": 64_000}
 REFUNDS = (
     Journey(
@@ -120,10 +123,12 @@ REFUNDS = (
         claude=(says(_BOWL),),
         faults={"orders.mark_refunded": refuses},
     ),
-    Journey("nothing is owed", "refund", {"order_id": "A-17"}, "declined", claude=(says('{"cents": 0, "reason": "-"}'),)),
+    Journey(
+        "nothing is owed", "refund", {"order_id": "A-17"}, "declined", claude=(says('{"cents": 0, "reason": "-"}'),)
+    ),
 )
 
-_LETTER = {"to": "dana.reeves@example.com", "subject": "Your order", "body": "It is on its way."}
+_LETTER: dict[str, JsonValue] = {"to": "dana.reeves@example.com", "subject": "Your order", "body": "It is on its way."}
 ERRANDS = (
     Journey(
         "a letter is signed",

@@ -5,7 +5,7 @@ import os
 import signal
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ from contracts.canonical import digest
 from contracts.decisions import ApprovalRequest, Decision, RequestKind, Verdict
 from contracts.runs import WORKFLOW_TASK_TIMEOUT, Ending, RunView, StartStatement
 from contracts.wire import DATA_CONVERTER
-from tests.faults.dying import DEPLOYMENT, STARTING, Death, DyingOrder, When
+from tests.faults.dying import DEPLOYMENT, Death, DyingOrder, When
 from tests.faults.journeys import JOURNEYS, LEAVES, Journey, differences, new_rows
 from tests.faults.nursery import WAITED, Child, Nursery
 from tests.stores import new_store
@@ -261,14 +261,20 @@ def deaths_in(walked: Walked, lot: Random) -> Iterator[Death]:
         yield Death(state=state, when=lot.choice(moments), nth=lot.randint(1, begun))
 
 
-async def every_state(walkers: Walkers, journeys: Sequence[Journey], times: int, seed: int) -> list[Walked]:
+async def every_state(
+    walkers: Walkers, journeys: Sequence[Journey], times: int, seed: int, tell: Callable[[Walked], None]
+) -> list[Walked]:
     """Each way once in peace, to see what states there are; then with a death in each of them, so many times."""
+
+    async def told(journey: Journey, death: Death | None = None) -> Walked:
+        walked = await walkers.walk(journey, death)
+        tell(walked)
+        return walked
+
     lot = Random(seed)
-    in_peace = await asyncio.gather(*(walkers.walk(journey) for journey in journeys))
-    planned = [
-        (walked.journey, death) for walked in in_peace for _ in range(times) for death in deaths_in(walked, lot)
-    ]
-    killed = await asyncio.gather(*(walkers.walk(journey, death) for journey, death in planned))
+    in_peace = await asyncio.gather(*map(told, journeys))
+    planned = [(walked.journey, death) for walked in in_peace for _ in range(times) for death in deaths_in(walked, lot)]
+    killed = await asyncio.gather(*(told(journey, death) for journey, death in planned))
     return [*in_peace, *killed]
 
 

@@ -1,7 +1,7 @@
 """Every server of the demo as one toolbox: as its servers file declares it, over books that lie in one folder."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -38,7 +38,8 @@ class DemoServers(Hotel):
     @classmethod
     async def at(cls, data: Path, faults: Faults = NO_FAULTS) -> "DemoServers":
         """Those whose books lie in this folder."""
-        servers, known = {name: build(data) for name, build in SERVERS.items()}, await definitions()
+        servers = _built(data)
+        known = await _known(servers)
         return cls(
             answers=dict.fromkeys(known),
             classes={name: tool.effect_class for name, tool in known.items()},
@@ -53,12 +54,20 @@ class DemoServers(Hotel):
 
 async def definitions() -> dict[str, ToolDefinition]:
     """`server.tool` -> how the tool is known to a worker of the demo."""
+    with a_folder() as data:
+        return await _known(_built(data))
+
+
+async def _known(servers: Mapping[str, MCPServer]) -> dict[str, ToolDefinition]:
     if not _KNOWN:
-        with a_folder() as data:
-            for name, declared in _declared().items():
-                for definition in definitions_of(declared, await _listing(name, SERVERS[name](data))):
-                    _KNOWN[f"{name}.{definition.name}"] = definition
+        for name, declared in _declared().items():
+            for definition in definitions_of(declared, await _listing(name, servers[name])):
+                _KNOWN[f"{name}.{definition.name}"] = definition
     return _KNOWN
+
+
+def _built(data: Path) -> dict[str, MCPServer]:
+    return {name: build(data) for name, build in SERVERS.items()}
 
 
 async def _listing(name: str, server: MCPServer) -> Listing:
@@ -92,8 +101,7 @@ def put_books(folder: Path) -> None:
 def _first_books() -> dict[str, bytes]:
     """Name of each file -> its content, made once for each process."""
     with TemporaryDirectory() as folder:
-        for build in SERVERS.values():
-            build(Path(folder))
+        _built(Path(folder))
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 

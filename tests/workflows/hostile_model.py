@@ -128,7 +128,8 @@ def _any_of(schema: dict[str, Any]) -> JsonValue:
     """A value of the kind, where nothing better is known."""
     if "enum" in schema:
         return str(schema["enum"][0])
-    return {"integer": 1, "boolean": True, "array": [], "object": {}}.get(str(schema.get("type")), "departure_clean")
+    by_type: dict[str, JsonValue] = {"integer": 1, "boolean": True, "array": [], "object": {}}
+    return by_type.get(str(schema.get("type")), "departure_clean")
 
 
 def _misspelt(name: str) -> Iterator[str]:

@@ -68,7 +68,7 @@ async def an_attack(
         claude, before = ScriptedClaude([*script]), rows_in(data)
         async with a_story(temporal, claude, toolbox, deployment=PRODUCTION, roster=roster) as story:
             await story.accept_pins(toolbox)
-            asked = {"goal": CLAIM, "servers": servers or toolbox.servers(), "turns": 60}
+            asked: dict[str, Any] = {"goal": CLAIM, "servers": servers or toolbox.servers(), "turns": 60}
             run = await story.start("errand", signer=RITA, run_id=named, **asked)
             yield Attack(run, story, claude, toolbox, before)
 
