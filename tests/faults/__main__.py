@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
@@ -158,7 +159,7 @@ async def a_dead_minute(store: str) -> DeadMinute:
         return DeadMinute(STORES[store].name, seen)
 
 
-async def in_every_state(times: int, seed: int, automations: list[str]) -> list[Walked]:
+async def in_every_state(times: int, seed: int, automations: list[str], ledger: Literal["on", "off"]) -> list[Walked]:
     """Workers die in every state of every way through the automations."""
     say(f"  {STATES}: each way in peace first, then with a death in each state")
     ended = 0
@@ -171,7 +172,7 @@ async def in_every_state(times: int, seed: int, automations: list[str]) -> list[
         if ended % TOLD_EVERY_RUNS == 0:
             say(f"  {STATES}: {ended} runs ended")
 
-    async with a_nursery() as nursery, walkers_of(nursery) as walkers:
+    async with a_nursery() as nursery, walkers_of(nursery, ledger) as walkers:
         return await every_state(walkers, journeys_of(*automations), times, seed, tell)
 
 
@@ -205,7 +206,7 @@ def main() -> int:
     minutes = [] if wanted.lane or not wanted.dead_minute else [asyncio.run(a_dead_minute(store)) for store in stores]
     wanted_states = wanted.states and (not wanted.lane or any(part in STATES for part in wanted.lane))
     only = wanted.automation or []
-    walked = asyncio.run(in_every_state(wanted.states, wanted.seed, only)) if wanted_states else []
+    walked = asyncio.run(in_every_state(wanted.states, wanted.seed, only, wanted.ledger)) if wanted_states else []
     say()
     for row in (*(rows(judged) if judged else ()), *rows_of_states(walked)):
         say(row)

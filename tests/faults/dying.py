@@ -5,7 +5,7 @@ import os
 import signal
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from pydantic import JsonValue
 from temporalio import workflow
@@ -31,6 +31,7 @@ from contracts.wire import DATA_CONVERTER
 from policies.engine import CedarRules
 from tests.authority import FixedAuthority, store_ports
 from tests.doubles import ScriptedClaude
+from tests.faults.forgetful import without_ledger
 from tests.faults.journeys import JOURNEYS, Journey
 from tests.workflows.demo_world import DemoServers
 from workers.assembly import Ports, activities_of, interceptors_of, make_worker
@@ -86,6 +87,7 @@ class DyingOrder(Model):
     """Its name."""
     death: Death | None = None
     """None: it lives."""
+    ledger: Literal["on", "off"] = "on"
 
 
 class Fate:
@@ -203,6 +205,7 @@ async def work_until_dead(order: DyingOrder, tell_ready: int) -> None:
     journey, catalog = journey_called(order.journey), Catalog.load()
     client = await Client.connect(order.address, data_converter=DATA_CONVERTER)
     ports = await _ports(order, journey, client, catalog)
+    ports = ports if order.ledger == "on" else without_ledger(ports)
     around = [*interceptors_of(ports), Fatal(Fate(order.death, order.folder / "activities"))]
     async with make_worker(client, catalog, activities_of(ports), task_queue=order.task_queue, interceptors=around):
         os.write(tell_ready, f"ready {os.getpid()}\n".encode())

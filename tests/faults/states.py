@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
@@ -94,6 +95,7 @@ class Walkers:
 
     nursery: Nursery
     client: Client
+    ledger: Literal["on", "off"] = "on"
     gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def walk(self, journey: Journey, death: Death | None = None) -> Walked:
@@ -113,6 +115,7 @@ class Walkers:
             task_queue=f"{journey.automation}-{uuid.uuid4().hex[:8]}",
             store_url=await asyncio.to_thread(new_store, folder),
             journey=journey.name,
+            ledger=self.ledger,
         )
         handle = await _started(self.client, journey, order.task_queue)
         worker = Worker(self.nursery, order)
@@ -279,7 +282,7 @@ async def every_state(
 
 
 @asynccontextmanager
-async def walkers_of(nursery: Nursery) -> AsyncIterator[Walkers]:
+async def walkers_of(nursery: Nursery, ledger: Literal["on", "off"] = "on") -> AsyncIterator[Walkers]:
     """Walkers on a Temporal server of their own."""
     with TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as folder:
         ports = choose_ports({"temporal": OTHER_PORTS[0]})
@@ -287,7 +290,7 @@ async def walkers_of(nursery: Nursery) -> AsyncIterator[Walkers]:
         child = await Child.start(*server.argv(), log=Path(folder) / "temporal.log")
         try:
             await until_serving(server.address, WAITED)
-            yield Walkers(nursery, await Client.connect(server.address, data_converter=DATA_CONVERTER))
+            yield Walkers(nursery, await Client.connect(server.address, data_converter=DATA_CONVERTER), ledger)
         finally:
             await child.end()
 

@@ -1,6 +1,7 @@
 """No effect is lost and none happens twice: a seeded selection of what `make faults` does by the hundred."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Mapping
 from random import Random
 from typing import get_type_hints
@@ -134,8 +135,10 @@ async def test_no_effect_is_lost_or_doubled_in_whatever_state_of_an_automation_a
     # A client of one's own: through that of the environment clocks would run ahead.
     address = temporal.client.service_client.config.target_host
     walkers = Walkers(nursery, await Client.connect(address, data_converter=DATA_CONVERTER))
-    walked = await asyncio.gather(*(walkers.walk(journey, death) for journey, death in planned))
+    twice = dataclasses.replace(walkers, ledger="off").walk(leaves, Death(state="settling", when=When.AFTER, nth=2))
+    *walked, forgotten = await asyncio.gather(*(walkers.walk(*way) for way in planned), twice)
 
+    assert any("more than there should be: compliance.entries" in each for each in forgotten.problems), forgotten
     assert {str(each): each.problems for each in walked if each.problems} == {}
     assert [str(each) for each in walked if not each.died] == []
 
