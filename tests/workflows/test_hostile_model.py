@@ -1,11 +1,13 @@
 """A hostile model inside an errand: whatever it calls, no approval and no forbidden effect comes of it."""
 
 import sqlite3
+import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from contracts.tools import EffectClass
 from tests.authority import Signer, roster_of
 from tests.doubles import ScriptedClaude, says
 from tests.story import DEPLOYMENT, Story, StoryRun, a_story
+from tests.workers.resources.doubles import ROOT, connections, stdio
 from tests.workflows.demo_world import DemoServers, Rows, a_folder, definitions, rows_in
 from tests.workflows.hostile_model import CLAIM, FACADES, Call, every_attack, fitting, in_turns
 
@@ -156,3 +159,18 @@ async def test_an_errand_cannot_name_interlock_among_its_servers(temporal: Workf
     assert f"no server {facade!r} is declared" in view.reason
     assert it.claude.questions == []
     assert (sent, changed) == (set(), set())
+
+
+@pytest.mark.many
+async def test_an_errand_that_is_given_interlock_under_another_name_asks_claude_nothing(
+    temporal: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    claude = ScriptedClaude([says("never asked")])
+    command = (sys.executable, "-m", "tests.workers.resources.servers.skills_stdio")
+    notes = stdio("notes", command=command, env={"PYTHONPATH": str(ROOT)})
+    async with connections(tmp_path, notes) as toolbox, a_story(temporal, claude, toolbox) as story:
+        run = await story.start("errand", goal=CLAIM, servers=("notes",))
+        view = await run.in_state("escalated")
+
+    assert "server 'notes' is Interlock itself" in view.reason
+    assert claude.questions == []
