@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from demo.mcp_servers.reader import STATEMENT_SECONDS, TookTooLong, Views, open_reader
+
 LOCK_WAIT_SECONDS = 10
 
 
@@ -15,13 +17,18 @@ class DataFileUnusable(Exception):
 class DataFile:
     """Opens a connection per piece of work, so that threads and processes never share one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, views: Views) -> None:
         self._path = path
+        self._views = views
+        self.statement_seconds = STATEMENT_SECONDS
+        """So long may what is read at one moment take."""
 
     @classmethod
-    def create(cls, path: Path, tables: Sequence[str], fill: Callable[[sqlite3.Connection], None]) -> "DataFile":
+    def create(
+        cls, path: Path, tables: Sequence[str], views: Views, fill: Callable[[sqlite3.Connection], None]
+    ) -> "DataFile":
         """Open the file at `path`, creating and filling it when it is new. Raises DataFileUnusable."""
-        datafile = cls(path)
+        datafile = cls(path, views)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             datafile._fill_if_new(tables, fill)
@@ -32,11 +39,11 @@ class DataFile:
         return datafile
 
     @classmethod
-    def existing(cls, path: Path) -> "DataFile":
+    def existing(cls, path: Path, views: Views) -> "DataFile":
         """Open the file at `path`, which a server must have created before."""
         if not path.is_file():
             raise DataFileUnusable(f"there is no database at {str(path)!r}; start the server once to create it")
-        return cls(path)
+        return cls(path, views)
 
     def _fill_if_new(self, tables: Sequence[str], fill: Callable[[sqlite3.Connection], None]) -> None:
         # The write lock is taken before looking: of two first starts one fills, the other finds it filled.
@@ -55,23 +62,34 @@ class DataFile:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection whose statements all see the same moment."""
-        with self._transaction("BEGIN") as connection:
-            yield connection
+        """A connection in the role of readers, whose statements all see the same moment. Raises TookTooLong."""
+        with closing(self._reader()) as connection:
+            try:
+                yield connection
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                    raise TookTooLong(self.statement_seconds) from error
+                raise
+
+    def _reader(self) -> sqlite3.Connection:
+        as_readers_are = (self._path, self._views, LOCK_WAIT_SECONDS, self.statement_seconds)
+        try:
+            return open_reader(*as_readers_are)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                raise
+        with self.writing():
+            """A writer was killed: what it left half done is taken back by whoever may write."""
+        return open_reader(*as_readers_are)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A connection that holds the write lock; everything is committed at the end, or nothing is."""
-        with self._transaction("BEGIN IMMEDIATE") as connection:
-            yield connection
-
-    @contextmanager
-    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
         opened = sqlite3.connect(self._path, timeout=LOCK_WAIT_SECONDS, isolation_level=None)
         with closing(opened) as connection:
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute(begin)
+            connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
             except BaseException:

@@ -11,7 +11,7 @@ from mcp_types import Tool
 from contracts.decisions import Decision, Verdict
 from contracts.signing import SignedFor, sign
 from tests.authority import Signer
-from tests.cli.front_desk import FrontDesk
+from tests.cli.front_desk import FIONA, RITA, FrontDesk, document
 from workers.resources.skills_file import Persona, Skills
 
 A_MANAGER = Skills(
@@ -50,6 +50,15 @@ VALUES: tuple[Any, ...] = (
     _DEEP,
 )
 """One of each class of value."""
+_ELSEWHERE: tuple[dict[str, str], ...] = (
+    {"deployment": "another"},
+    {"namespace": "another"},
+    {"first_run_id": "another"},
+    {"action_digest": "sha256:" + "0" * 64},
+    {"display_digest": "sha256:" + "0" * 64},
+    {"approver": "fiona"},
+)
+"""What a genuine signature may stand under, that is not this request as it was shown."""
 INVENTED = ("verdict", "approved", "decision", "force", "requester", "on_behalf_of", "signature", "_meta", "as")
 """Arguments that no tool has."""
 
@@ -57,14 +66,23 @@ Attack = tuple[str, bool]
 """What was tried, and whether anything was taken for a decision, a start or a cancel."""
 
 
-async def attacks(desk: FrontDesk, client: Client, run: str, other: str) -> AsyncIterator[Attack]:
-    """Every attempt on `run`, a refund that waits for a finance manager; `other` is one more of the same kind."""
+async def attacks(
+    desk: FrontDesk, client: Client, run: str, other: str, used: Decision, utf8: bool = False
+) -> AsyncIterator[Attack]:
+    """Every attempt on `run`, a refund that waits for a finance manager; `other` is one more of the same kind.
+
+    `used` is a statement that has counted, for a third. `utf8`: only what can be sent as that.
+    """
     for tool in (await client.list_tools()).tools:
-        for arguments in _arguments(tool, run):
+        for arguments in filter(_is_utf8, _arguments(tool, run)) if utf8 else _arguments(tool, run):
             yield await _attempt(client, tool.name, arguments)
     async for statement in _statements(desk, run, other):
         for form in (statement, json.dumps(statement)):
             yield await _attempt(client, "approve", {"request": f"{run}#1", "statement": form})
+    for request in (f"{run}#1", f"{run}#2", used.approval_id):
+        yield await _attempt(client, "approve", {"request": request, "statement": _plain(used)})
+        renamed = used.model_copy(update={"approval_id": request, "workflow_id": request.rpartition("#")[0]})
+        yield await _attempt(client, "approve", {"request": request, "statement": _plain(renamed)})
 
 
 def _arguments(tool: Tool, run: str) -> Iterator[dict[str, Any]]:
@@ -74,6 +92,14 @@ def _arguments(tool: Tool, run: str) -> Iterator[dict[str, Any]]:
         yield from ({**right, name: value} for value in (VALUES if name == "statement" else VALUES[::2]))
     yield from ({**right, name: value} for name, value in zip(INVENTED, VALUES, strict=False))
     yield {**right, "verdict": "approve", "approver": "fiona"}
+
+
+def _is_utf8(arguments: dict[str, Any]) -> bool:
+    try:
+        json.dumps(arguments, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 async def _statements(desk: FrontDesk, run: str, other: str) -> AsyncIterator[Any]:
@@ -89,6 +115,12 @@ async def _statements(desk: FrontDesk, run: str, other: str) -> AsyncIterator[An
     yield _plain(another.model_copy(update={"approval_id": f"{run}#1", "workflow_id": run}))
     for changed in _altered(genuine):
         yield _plain(changed)
+    for change in _ELSEWHERE:
+        yield _plain(people.frank.signed(unsigned, **change))
+    for signed, ends in ((-120, -60), (-1, 0), (600, 1200)):
+        moments = {"issued_at": signed, "expires_at": ends}
+        at = {name: genuine.issued_at + timedelta(minutes=minutes) for name, minutes in moments.items()}
+        yield _plain(people.frank.signed(unsigned, **at))
     for signer in (MALLORY, people.desk, people.rita, people.ruben, people.sam):
         yield _plain(signer.signed(unsigned))
         yield _plain(signer.signed(unsigned, approver="frank"))
@@ -138,3 +170,14 @@ async def _attempt(client: Client, tool: str, arguments: dict[str, Any]) -> Atta
         return tried, False
     decided = bool(answer.get("decided"))
     return tried, decided or (tool in ("cancel_run", "run_status", "wait_for_run") and "run" in answer)
+
+
+async def a_used_statement(desk: FrontDesk, order: str) -> Decision:
+    """What frank has signed for a refund, once the credit is made."""
+    run = await desk.waiting(RITA, order)
+    signed = await desk.statement(run, desk.people.frank)
+    async with desk.client(FIONA) as managers, desk.client(RITA) as requester:
+        given = {"request": f"{run}#1", "statement": _plain(signed)}
+        assert document(await managers.call_tool("approve", given))["decided"]
+        assert document(await requester.call_tool("wait_for_run", {"run": run}))["state"] == "refunded"
+    return signed

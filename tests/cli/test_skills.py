@@ -31,7 +31,7 @@ from tests.cli.front_desk import (
     names,
     words,
 )
-from tests.cli.hostile import A_MANAGER, attacks
+from tests.cli.hostile import A_MANAGER, a_used_statement, attacks
 from workflows.catalog import Catalog
 
 pytestmark = [pytest.mark.timeout(90), pytest.mark.many]
@@ -296,10 +296,11 @@ async def test_a_hostile_client_with_a_managers_token_gets_nothing_approved_and_
     desk: FrontDesk, order: str
 ) -> None:
     run, other = await desk.waiting(RITA, order), await desk.waiting(RITA, f"{order}-b")
+    used = await a_used_statement(desk, f"{order}-c")
     desk.skills, before = A_MANAGER, desk.skills
     try:
         async with desk.client(FIONA) as client:
-            tried = [outcome async for outcome in attacks(desk, client, run, other)]
+            tried = [outcome async for outcome in attacks(desk, client, run, other, used)]
     finally:
         desk.skills = before
     views = [await desk.server.view(each) for each in (run, other)]
@@ -308,4 +309,5 @@ async def test_a_hostile_client_with_a_managers_token_gets_nothing_approved_and_
     assert [attack for attack, taken in tried if taken] == []
     assert [view.state for view in views] == ["awaiting_approval"] * 2
     assert [len(request.approvals) for view in views for request in view.waiting_for] == [0, 0]
-    assert sum(len(books.credits) for number, books in desk.shop.books.items() if order in number) == 0
+    credited = {number: len(books.credits) for number, books in desk.shop.books.items() if order in number}
+    assert credited == {order: 0, f"{order}-b": 0, f"{order}-c": 1}

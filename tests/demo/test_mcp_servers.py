@@ -349,7 +349,7 @@ async def test_a_mail_that_is_not_one_plain_mail_is_refused(tmp_path: Path, chan
     [
         (
             "orders",
-            {"find_order", "open_orders_of_customer", "order_history"},
+            {"find_order", "find_orders", "open_orders_of_customer", "order_history"},
             {"mark_refunded", "unmark_refunded"},
             set(),
         ),

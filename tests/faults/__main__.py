@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
@@ -21,9 +22,13 @@ from tests.faults.lane import Lane, Source, run_lane
 from tests.faults.lanes import Amount, Planned, lanes
 from tests.faults.nursery import Nursery, a_nursery
 from tests.faults.phases import FAILPOINTS
+from tests.faults.states import Walked, every_state, journeys_of, walkers_of
+from tests.faults.states import rows as rows_of_states
+from tests.faults.states import shortcomings as not_reached
 from tests.faults.stores import STORES
 from tests.faults.table import Judged, in_flight, rows
 from tests.faults.verdict import settling
+from workflows.catalog import Catalog
 
 BEGAN = time.monotonic()
 LEAST_IN_FLIGHT = 0.3
@@ -35,6 +40,9 @@ DEAD_SECONDS = 60
 MOST_TOUCHES = 15
 """Of a server that is dead for so long."""
 TOLD_EVERY_SECONDS = 30.0
+TOLD_EVERY_RUNS = 10
+STATES = "every state of the automations"
+"""The name of what is done to the catalog, as a lane; it is no lane of the bank's."""
 
 
 def say(line: str = "") -> None:
@@ -52,6 +60,8 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--ledger", choices=("on", "off"), default="on", help="off: see that duplicates are seen")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep journal, stores and logs of every lane there")
     parser.add_argument("--dead-minute", type=int, choices=(0, 1), default=1, help="1: in real time, a minute a store")
+    parser.add_argument("--states", type=int, default=1, metavar="N", help="deaths in each state of each way; 0: none")
+    parser.add_argument("--automation", action="append", help="of the states, only those of these; repeatable")
     for field in fields(Amount):
         parser.add_argument(f"--{field.name}", type=int, default=field.default)
     return parser.parse_args()
@@ -149,6 +159,23 @@ async def a_dead_minute(store: str) -> DeadMinute:
         return DeadMinute(STORES[store].name, seen)
 
 
+async def in_every_state(times: int, seed: int, automations: list[str], ledger: Literal["on", "off"]) -> list[Walked]:
+    """Workers die in every state of every way through the automations."""
+    say(f"  {STATES}: each way in peace first, then with a death in each state")
+    ended = 0
+
+    def tell(walked: Walked) -> None:
+        nonlocal ended
+        ended += 1
+        for problem in walked.problems:
+            say(f"  PROBLEM {walked}: {problem}")
+        if ended % TOLD_EVERY_RUNS == 0:
+            say(f"  {STATES}: {ended} runs ended")
+
+    async with a_nursery() as nursery, walkers_of(nursery, ledger) as walkers:
+        return await every_state(walkers, journeys_of(*automations), times, seed, tell)
+
+
 def shortcomings(judged: list[Judged], amount: Amount, whole: bool) -> list[str]:
     """What was not put to the test as it should have been, and what took too long."""
     facts = [each.facts for each in judged]
@@ -177,14 +204,18 @@ def main() -> int:
     say(f"seed {wanted.seed}")
     judged = asyncio.run(run_all(stores, chosen, wanted.seed, wanted.keep))
     minutes = [] if wanted.lane or not wanted.dead_minute else [asyncio.run(a_dead_minute(store)) for store in stores]
+    wanted_states = wanted.states and (not wanted.lane or any(part in STATES for part in wanted.lane))
+    only = wanted.automation or []
+    walked = asyncio.run(in_every_state(wanted.states, wanted.seed, only, wanted.ledger)) if wanted_states else []
     say()
-    for row in rows(judged):
+    for row in (*(rows(judged) if judged else ()), *rows_of_states(walked)):
         say(row)
-    problems = sum(len(each.troubles) for each in judged)
+    problems = sum(len(each.troubles) for each in judged) + sum(len(each.problems) for each in walked)
     for minute in minutes:
         say(minute.row())
     short = shortcomings(judged, amount, whole=not wanted.lane)
     short += [f"{minute.store}: {problem}" for minute in minutes for problem in minute.problems()]
+    short += not_reached(walked, Catalog.load()) if walked and not only else []
     for each in short:
         say(f"PROBLEM {each}")
     say(f"seed {wanted.seed}; {problems + len(short)} problems; {time.monotonic() - BEGAN:.0f} s")

@@ -11,8 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.end_to_end.processes import REPOSITORY
-from tests.faults.worker import Order
-from tests.faults.zygote import BankOrder
+from tests.faults.zygote import AnyOrder
 from workers.embedded import tether
 
 ENDING_SECONDS = 30
@@ -71,7 +70,7 @@ class Nursery:
         assert first == b"zygote\n", f"the zygote did not start: {self._log.read_text()[-2000:]}"
         self._listening = asyncio.create_task(self._listen())
 
-    def fork(self, order: Order | BankOrder, heard: Heard) -> None:
+    def fork(self, order: AnyOrder, heard: Heard) -> None:
         """Order a child."""
         self._ordered.append(heard)
         self._stdin.write(order.model_dump_json().encode() + b"\n")

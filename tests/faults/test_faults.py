@@ -1,22 +1,30 @@
 """No effect is lost and none happens twice: a seeded selection of what `make faults` does by the hundred."""
 
 import asyncio
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import AsyncIterator, Mapping
+from random import Random
 from typing import get_type_hints
 
 import pytest
 import pytest_asyncio
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
 
 from contracts.tools import EffectClass
+from contracts.wire import DATA_CONVERTER
 from tests.faults.bank.misbehaviour import KINDS
+from tests.faults.dying import Death, When
 from tests.faults.expected import MAY_ESCALATE
 from tests.faults.facts import Facts
+from tests.faults.journeys import CHECKOUTS, REFUNDS
 from tests.faults.lane import Business, Lane, Source, run_lane
 from tests.faults.lanes import OVER_HTTP
-from tests.faults.nursery import a_nursery
+from tests.faults.nursery import Nursery, a_nursery
 from tests.faults.phases import AMID, COMPLETING, FAILPOINTS, GROUPS, STEPS, group_of
 from tests.faults.planned import Planner
 from tests.faults.sources import kill_at_failpoints, kill_at_random, kill_temporal, misbehave, take_store_away
+from tests.faults.states import Walkers
 from tests.faults.stores import STORES
 from tests.faults.verdict import escalated, troubles
 from tests.faults.world import Setting
@@ -29,6 +37,10 @@ DEADLIEST = ("after ledger.mark_sent", AMID, "after toolbox.call", "after ledger
 """Between the claim and the completion of the activity."""
 BUSY, IDLE = Business(runs_at_once=10, steps=6), Business(runs_at_once=0)
 FAULTS_SECONDS = 120.0
+EFFECTS = ("authorising", "checking_out", "handing_over", "settling")
+"""The states of a checkout in which something is done."""
+SIGNED = ("ruling", "awaiting_approval", "issuing")
+"""The states of a refund around its signature."""
 
 pytestmark = pytest.mark.timeout(SECONDS)
 
@@ -70,15 +82,20 @@ PLANNED: Mapping[str, tuple[Source, str, Business, Setting]] = {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def lanes() -> dict[str, Facts]:
-    """All of them side by side: they mostly wait for somebody's death to be noticed."""
+async def nursery() -> AsyncIterator[Nursery]:
+    """One for all of them."""
     async with a_nursery() as nursery:
-        planned = (
-            run_lane(nursery, source, STORES[store], SEED, business, setting)
-            for source, store, business, setting in PLANNED.values()
-        )
-        found = await asyncio.gather(*planned)
-    return dict(zip(PLANNED, found, strict=True))
+        yield nursery
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def lanes(nursery: Nursery) -> dict[str, Facts]:
+    """All of them side by side: they mostly wait for somebody's death to be noticed."""
+    planned = (
+        run_lane(nursery, source, STORES[store], SEED, business, setting)
+        for source, store, business, setting in PLANNED.values()
+    )
+    return dict(zip(PLANNED, await asyncio.gather(*planned), strict=True))
 
 
 def test_no_effect_is_lost_or_done_twice_when_workers_die_within_a_call(lanes: dict[str, Facts]) -> None:
@@ -105,6 +122,25 @@ def test_only_classes_that_may_need_a_person_were_put_before_one(lanes: dict[str
     asked = {row.effect_class for name in ("kills", "outages", "misbehaviour") for row in escalated(lanes[name])}
     assert asked <= MAY_ESCALATE
     assert EffectClass.OPAQUE in asked
+
+
+async def test_no_effect_is_lost_or_doubled_in_whatever_state_of_an_automation_a_worker_dies(
+    nursery: Nursery, temporal: WorkflowEnvironment
+) -> None:
+    lot, (leaves, *_), (signed, *_) = Random(SEED), CHECKOUTS, REFUNDS
+    planned = [
+        (leaves, Death(state=lot.choice(EFFECTS), when=lot.choice([When.BEFORE, When.AFTER]))),
+        (signed, Death(state=lot.choice(SIGNED), when=When.AFTER)),
+    ]
+    # A client of one's own: through that of the environment clocks would run ahead.
+    address = temporal.client.service_client.config.target_host
+    walkers = Walkers(nursery, await Client.connect(address, data_converter=DATA_CONVERTER))
+    twice = dataclasses.replace(walkers, ledger="off").walk(leaves, Death(state="settling", when=When.AFTER, nth=2))
+    *walked, forgotten = await asyncio.gather(*(walkers.walk(*way) for way in planned), twice)
+
+    assert any("more than there should be: compliance.entries" in each for each in forgotten.problems), forgotten
+    assert {str(each): each.problems for each in walked if each.problems} == {}
+    assert [str(each) for each in walked if not each.died] == []
 
 
 def test_with_the_ledger_switched_off_the_bank_counts_duplicates(lanes: dict[str, Facts]) -> None:

@@ -24,6 +24,7 @@ from temporalio.worker._worker import load_default_build_id
 from contracts.model import Model
 from tests.faults.bank.books import Books
 from tests.faults.bank.server import Pace, build_server
+from tests.faults.dying import DyingOrder, work_until_dead
 from tests.faults.worker import Order, catalog, work
 from workers import event_loop
 
@@ -41,7 +42,8 @@ class BankOrder(Model):
     slowest: float
 
 
-_ORDERS: TypeAdapter[Order | BankOrder] = TypeAdapter(Order | BankOrder)
+AnyOrder = Order | BankOrder | DyingOrder
+_ORDERS: TypeAdapter[AnyOrder] = TypeAdapter(AnyOrder)
 
 
 def say(line: str) -> None:
@@ -80,7 +82,7 @@ def _tell_dead() -> None:
             say(f"dead {gone}")
 
 
-def _fork(order: Order | BankOrder) -> int:
+def _fork(order: AnyOrder) -> int:
     parent = os.getpid()
     pid = os.fork()
     if pid:
@@ -97,8 +99,14 @@ def _fork(order: Order | BankOrder) -> int:
         os._exit(1)
 
 
-def _life(order: Order | BankOrder, told: int) -> Coroutine[Any, Any, None]:
-    return work(order, told) if isinstance(order, Order) else _bank(order)
+def _life(order: AnyOrder, told: int) -> Coroutine[Any, Any, None]:
+    match order:
+        case Order():
+            return work(order, told)
+        case DyingOrder():
+            return work_until_dead(order, told)
+        case BankOrder():
+            return _bank(order)
 
 
 async def _bank(order: BankOrder) -> None:

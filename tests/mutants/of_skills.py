@@ -124,6 +124,18 @@ OF_SKILLS = (
         "if False:",
         "test_a_server_whose_command_starts_interlock_cannot_be_declared",
     ),
+    In("workers/resources/itself.py", ITSELF).off(
+        "skills: a shell that starts Interlock itself is seen",
+        "for given in command for word in given.split()",
+        "for word in command",
+        "test_a_server_whose_command_starts_interlock_cannot_be_declared",
+    ),
+    In("workers/resources/itself.py", ITSELF).off(
+        "skills: every name of this machine is its own address",
+        "return _HERE if address.is_loopback or address.is_unspecified else plain",
+        "return plain",
+        "test_every_name_of_this_machine_is_its_own_address",
+    ),
     In("workers/resources/servers_file.py", ITSELF).off(
         "skills: no server is declared where skills are served",
         "if server.url and own_address and is_same_place(server.url, own_address):",

@@ -1,6 +1,7 @@
 """How Interlock recognises itself, so that no automation calls Interlock as if it were a server like any other."""
 
 from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ MARK: Final = "dev.interlock/skills"
 """The extension by which it is told as well, in the protocol's modern era."""
 _PROGRAMS: Final = ("interlock", "cli.main")
 _USUAL_PORTS: Final = {"http": 80, "https": 443}
+_HERE: Final = "localhost"
 
 
 class IsItself(UnknownServer):
@@ -39,7 +41,7 @@ def refuse_itself(server: str, client: "Client") -> None:
 
 def starts_itself(command: Sequence[str]) -> bool:
     """Whether a command line starts Interlock's own MCP server."""
-    words = [PurePath(word).name for word in command]
+    words = [PurePath(word).name for given in command for word in given.split()]  # a shell is given one text
     begun = next((number for number, word in enumerate(words) if word in _PROGRAMS), None)
     return begun is not None and ("mcp", "serve") in zip(words[begun:], words[begun + 1 :], strict=False)
 
@@ -55,4 +57,14 @@ def is_same_place(url: str, other: str) -> bool:
 def _place(url: str) -> tuple[str, str, int | None, str]:
     parts = urlsplit(url)
     port = parts.port or _USUAL_PORTS.get(parts.scheme)
-    return parts.scheme, (parts.hostname or "").lower(), port, parts.path.rstrip("/")
+    return parts.scheme, _host(parts.hostname or ""), port, parts.path.rstrip("/")
+
+
+def _host(name: str) -> str:
+    """One name for this machine, whichever of its own is given."""
+    plain = name.lower().rstrip(".")
+    try:
+        address = ip_address(plain)
+    except ValueError:
+        return plain
+    return _HERE if address.is_loopback or address.is_unspecified else plain

@@ -18,12 +18,14 @@ TABLES = (
         BEGIN SELECT raise(ABORT, 'an entry is never removed; write a reversal'); END""",
 )
 
+VIEWS = {"entries": "number, kind, booking_number, cents, reference, entry_key, written_at"}
+
 
 class Journal:
     """Appends and reads entries. It knows no key: whoever writes twice has written twice, and can look it up before."""
 
     def __init__(self, folder: Path) -> None:
-        self._datafile = DataFile.create(folder / "compliance.db", TABLES, lambda _: None)
+        self._datafile = DataFile.create(folder / "compliance.db", TABLES, VIEWS, lambda _: None)
 
     def entries(self, booking_number: str, reference: str) -> Entries:
         with self._datafile.reading() as connection:

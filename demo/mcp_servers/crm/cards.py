@@ -27,12 +27,19 @@ TABLES = (
     *pipeline.TABLES,
 )
 
+VIEWS = {
+    "customers": "customer_id, name, email, city, customer_since",
+    "complaints": "order_id, customer_id, received_on, text",
+    "notes": "note_id, customer_id, text, written_at",
+    **pipeline.VIEWS,
+}
+
 
 class CardIndex:
     """Reads and writes the customer file; refuses in sentences."""
 
     def __init__(self, folder: Path) -> None:
-        self._datafile = DataFile.create(folder / "crm.db", TABLES, _fill)
+        self._datafile = DataFile.create(folder / "crm.db", TABLES, VIEWS, _fill)
         self.pipeline = Pipeline(self._datafile)
 
     def find(self, customer_id: str) -> Customer:

@@ -13,6 +13,8 @@ TABLES = (
         title TEXT NOT NULL, value_cents INTEGER NOT NULL, stage TEXT NOT NULL, closed_by TEXT)""",
 )
 
+VIEWS = {"opportunities": "opportunity_id, guest_email, booking_number, title, value_cents, stage, closed_by"}
+
 
 class Pipeline:
     """Reads and writes opportunities; refuses in sentences."""

@@ -25,12 +25,17 @@ TABLES = (
     "CREATE UNIQUE INDEX one_open_task_of_a_kind ON tasks (room_number, kind) WHERE status = 'open'",
 )
 
+VIEWS = {
+    "rooms": "room_number, floor",
+    "tasks": "number, room_number, kind, reference, status, requested_at, due_by",
+}
+
 
 class Board:
     """Reads and writes tasks; refuses in sentences."""
 
     def __init__(self, folder: Path) -> None:
-        self._datafile = DataFile.create(folder / "housekeeping.db", TABLES, _fill)
+        self._datafile = DataFile.create(folder / "housekeeping.db", TABLES, VIEWS, _fill)
 
     def tasks_of(self, room_number: str) -> Tasks:
         with self._datafile.reading() as connection:

@@ -20,6 +20,8 @@ TABLES = (
     "CREATE INDEX mails_by_recipient ON mails (recipient)",
 )
 
+VIEWS = {"mails": "number, recipient, subject, body, sent_at"}
+
 
 class Outbox:
     """Remembers mails; refuses in sentences."""
@@ -29,11 +31,11 @@ class Outbox:
 
     @classmethod
     def open(cls, folder: Path) -> "Outbox":
-        return cls(DataFile.create(folder / FILE_NAME, TABLES, _fill))
+        return cls(DataFile.create(folder / FILE_NAME, TABLES, VIEWS, _fill))
 
     @classmethod
     def open_existing(cls, folder: Path) -> "Outbox":
-        return cls(DataFile.existing(folder / FILE_NAME))
+        return cls(DataFile.existing(folder / FILE_NAME, VIEWS))
 
     def send(self, to: str, subject: str, body: str, key: str) -> SentMail:
         recipient = _recipient(to)

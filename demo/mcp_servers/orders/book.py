@@ -7,11 +7,15 @@ from pathlib import Path
 
 from demo.mcp_servers import world
 from demo.mcp_servers.datafile import DataFile
+from demo.mcp_servers.orders import query
 from demo.mcp_servers.orders.records import (
+    FoundOrder,
+    FoundOrders,
     HistoryEntry,
     OpenOrder,
     OpenOrders,
     Order,
+    OrderConditions,
     OrderHistory,
     OrderItem,
     RefundMark,
@@ -34,13 +38,22 @@ TABLES = (
         PRIMARY KEY (order_id, position))""",
 )
 
+VIEWS = {
+    "customers": "customer_id, name, email",
+    "orders": "order_id, customer_id, status, total_cents, currency, placed_on, promised_by, delivered_on, "
+    "refunded_cents",
+    "items": "order_id, position, sku, name, quantity, unit_price_cents",
+}
+
 
 class OrderBook:
     """Reads and writes orders; refuses in sentences."""
 
     def __init__(self, folder: Path, today: Callable[[], date] = world.today) -> None:
         self._today = today
-        self._datafile = DataFile.create(folder / "orders.db", TABLES, lambda connection: _fill(connection, today()))
+        self._datafile = DataFile.create(
+            folder / "orders.db", TABLES, VIEWS, lambda connection: _fill(connection, today())
+        )
 
     def find(self, order_id: str) -> Order:
         with self._datafile.reading() as connection:
@@ -74,6 +87,18 @@ class OrderBook:
             ).fetchall()
             entries = [HistoryEntry(**row, items=_items(connection, row["order_id"])) for row in rows]
         return OrderHistory(customer_id=customer_id, page=page, pages=pages, orders_in_all=in_all, orders=entries)
+
+    def matching(self, asked: OrderConditions, page: int) -> FoundOrders:
+        """Orders that meet every condition, a page of them."""
+        today = self._today()
+        with self._datafile.reading() as connection:
+            in_all = query.count_found(connection, asked, today)
+            pages = max(1, -(-in_all // ORDERS_PER_PAGE))
+            if page > pages:
+                raise Refused(f"{plural(pages, 'page')} of orders meet these conditions; there is no page {page}")
+            rows = query.found(connection, asked, today, ORDERS_PER_PAGE, (page - 1) * ORDERS_PER_PAGE)
+            entries = [FoundOrder(**row, items=_items(connection, row["order_id"])) for row in rows]
+        return FoundOrders(page=page, pages=pages, orders_in_all=in_all, orders=entries)
 
     def mark_refunded(self, order_id: str, cents: int, reason: str) -> RefundMark:
         with self._datafile.writing() as connection:

@@ -81,3 +81,28 @@ class RefundMark(Record):
     refunded_cents: int
     total_cents: int
     currency: str
+
+
+class OrderConditions(Record):
+    """What orders must be like; all of it must hold."""
+
+    customer_id: str | None = None
+    status: OrderStatus | None = None
+    placed_from: date | None = None
+    placed_until: date | None = None
+    least_cents: int | None = None
+    most_cents: int | None = None
+    sku: str | None = None
+    late: bool = False
+
+
+class FoundOrder(HistoryEntry):
+    customer_id: str
+    promised_by: date
+
+
+class FoundOrders(Record):
+    page: int
+    pages: int
+    orders_in_all: int = Field(description="that meet every condition")
+    orders: list[FoundOrder] = Field(description="newest first")

@@ -1,5 +1,6 @@
 """The order system's tools and resources."""
 
+from datetime import date
 from typing import Annotated
 
 from mcp.server import MCPServer
@@ -7,7 +8,15 @@ from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from pydantic import Field
 
 from demo.mcp_servers.orders.book import OrderBook
-from demo.mcp_servers.orders.records import OpenOrders, Order, OrderHistory, RefundMark
+from demo.mcp_servers.orders.records import (
+    FoundOrders,
+    OpenOrders,
+    Order,
+    OrderConditions,
+    OrderHistory,
+    OrderStatus,
+    RefundMark,
+)
 from demo.mcp_servers.refusals import Refused
 from demo.mcp_servers.tools import (
     IDEMPOTENT_ADDITION,
@@ -28,11 +37,16 @@ RETURN_POLICY = """# Returns and damaged goods
 - An order is refunded once, in its own currency, and never above its total.
 """
 
+Sku = Annotated[str, Field(min_length=1, max_length=40, description="article that is among the items")]
+Late = Annotated[bool, Field(description="true: only those not delivered that were promised by an earlier day")]
+Page = Annotated[int, Field(ge=1, description="counts from 1")]
+
 
 def build_server(book: OrderBook) -> MCPServer:
     """The order system over the given book."""
     server = MCPServer("orders", version="1.0", instructions="Orders and their state.", log_level="WARNING")
     _add_reads(server, book)
+    _add_query(server, book)
     _add_writes(server, book)
     _add_resources(server, book)
     return server
@@ -52,12 +66,38 @@ def _add_reads(server: MCPServer, book: OrderBook) -> None:
             return book.open_orders(customer_id)
 
     @server.tool(annotations=READ)
-    def order_history(
-        customer_id: CustomerId, page: Annotated[int, Field(ge=1, description="counts from 1")] = 1
-    ) -> OrderHistory:
+    def order_history(customer_id: CustomerId, page: Page = 1) -> OrderHistory:
         """Read all orders of a customer, oldest first, page by page; a full page is about 20 KB."""
         with saying_why():
             return book.history(customer_id, page)
+
+
+def _add_query(server: MCPServer, book: OrderBook) -> None:
+    @server.tool(annotations=READ)
+    def find_orders(
+        customer_id: CustomerId | None = None,
+        status: OrderStatus | None = None,
+        placed_from: date | None = None,
+        placed_until: date | None = None,
+        least_cents: Cents | None = None,
+        most_cents: Cents | None = None,
+        sku: Sku | None = None,
+        late: Late = False,
+        page: Page = 1,
+    ) -> FoundOrders:
+        """Find orders that meet every condition given, newest first, page by page; without any, all orders."""
+        asked = OrderConditions(
+            customer_id=customer_id,
+            status=status,
+            placed_from=placed_from,
+            placed_until=placed_until,
+            least_cents=least_cents,
+            most_cents=most_cents,
+            sku=sku,
+            late=late,
+        )
+        with saying_why():
+            return book.matching(asked, page)
 
 
 def _add_writes(server: MCPServer, book: OrderBook) -> None:

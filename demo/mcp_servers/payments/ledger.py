@@ -28,6 +28,12 @@ TABLES = (
     *authorisations.TABLES,
 )
 
+VIEWS = {
+    "payments": "order_id, customer_id, payment_id, captured_cents, currency, captured_on, method",
+    "credits": "number, order_id, cents, currency, reason, reference, status",
+    **authorisations.VIEWS,
+}
+
 
 class PaymentLedger:
     """Reads and writes payments and credits; refuses in sentences."""
@@ -38,11 +44,11 @@ class PaymentLedger:
 
     @classmethod
     def open(cls, folder: Path) -> "PaymentLedger":
-        return cls(DataFile.create(folder / FILE_NAME, TABLES, _fill))
+        return cls(DataFile.create(folder / FILE_NAME, TABLES, VIEWS, _fill))
 
     @classmethod
     def open_existing(cls, folder: Path) -> "PaymentLedger":
-        return cls(DataFile.existing(folder / FILE_NAME))
+        return cls(DataFile.existing(folder / FILE_NAME, VIEWS))
 
     def payment(self, order_id: str) -> Payment:
         with self._datafile.reading() as connection:

@@ -23,13 +23,21 @@ TABLES = (
     "CREATE UNIQUE INDEX one_guest_in_house ON bookings (room_number) WHERE status = 'in_house'",
 )
 
+VIEWS = {
+    "rooms": "room_number, floor, kind, status, sent_to_cleaning_by",
+    "bookings": "booking_number, guest_name, guest_email, room_number, arrival, departure, status, total_cents, "
+    "paid_cents, currency, checked_in_by, checked_out_by",
+}
+
 
 class Register:
     """Reads and writes bookings and rooms; refuses in sentences. Every change names its caller's own reference."""
 
     def __init__(self, folder: Path, today: Callable[[], date] = world.today) -> None:
         self._today = today
-        self._datafile = DataFile.create(folder / "property.db", TABLES, lambda connection: _fill(connection, today()))
+        self._datafile = DataFile.create(
+            folder / "property.db", TABLES, VIEWS, lambda connection: _fill(connection, today())
+        )
 
     def find_bookings(self, guest_email: str, booking_number: str, room_number: str, status: str) -> Bookings:
         """A guest's bookings, whatever their dates; an empty condition is none."""

@@ -1,24 +1,31 @@
 """What the tests of skills' transports use: an issuer with keys, its tokens, and a desk that says who has called."""
 
+import asyncio
 import json
+import socket
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jwt
+import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import JsonValue
 
 from contracts.model import Model
 from contracts.signing import as_text
 from contracts.skills import Caller, KnownAs, Skill
-from workers.resources.skills.desk import Talk, UnknownSkill
+from workers.resources.skills.desk import Desk, Talk, UnknownSkill
+from workers.resources.skills.http import caller_of_request, skills_app
+from workers.resources.skills.server import skill_server
 from workers.resources.skills_file import Skills, load_skills
 
 RESOURCE = "https://interlock.example.com/mcp"
 STAFF, GUESTS = "https://login.example.com", "https://guests.example.com"
+ENDS_WITHIN_SECONDS = 10
 
 
 @dataclass
@@ -103,3 +110,18 @@ class NoticingDesk:
 def known(**facts: Any) -> KnownAs:
     """Somebody of the roster."""
     return KnownAs.model_validate({"subject": "rita", **facts})
+
+
+@asynccontextmanager
+async def skills_endpoint(desk: Desk, skills: Skills) -> AsyncIterator[int]:
+    """The endpoint over HTTP, on a free port of this machine; which one."""
+    app = skills_app(skill_server(desk, caller_of_request, "test"), skills)
+    config = uvicorn.Config(app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield int(listener.getsockname()[1])
+        finally:
+            server.should_exit = True
+            await asyncio.wait_for(serving, ENDS_WITHIN_SECONDS)

@@ -8,10 +8,10 @@ import pytest
 from mcp import Client, MCPError
 from mcp_types import Implementation
 
-from activities.toolbox import UnknownServer
+from activities.toolbox import NotSent, UnknownServer
 from contracts.skills import Caller
-from tests.workers.resources.doubles import ROOT, connections, stdio
-from tests.workers.resources.skills import NoticingDesk
+from tests.workers.resources.doubles import ROOT, connections, declared, stdio
+from tests.workers.resources.skills import STAFF, NoticingDesk, TokenIssuer, skills_endpoint, skills_of
 from workers.resources.itself import WORKER, IsItself, is_same_place, starts_itself
 from workers.resources.mcp_connections.failures import not_reachable
 from workers.resources.mcp_connections.listing import listed
@@ -37,8 +37,8 @@ async def test_a_worker_that_lists_the_tools_of_a_server_recognises_itself(era: 
 @pytest.mark.parametrize("era", ERAS)
 async def test_no_worker_offers_or_calls_the_tools_of_interlock_itself(tmp_path: Path, era: Era) -> None:
     hidden = (sys.executable, "-m", "tests.workers.resources.servers.skills_stdio")
-    declared = stdio(command=hidden, env={"PYTHONPATH": str(ROOT)}, protocol=era)
-    async with connections(tmp_path, declared) as toolbox:
+    server = stdio(command=hidden, env={"PYTHONPATH": str(ROOT)}, protocol=era)
+    async with connections(tmp_path, server) as toolbox:
         for asked in (toolbox.definitions, toolbox.probe):
             with pytest.raises(UnknownServer, match="server 'peer' is Interlock itself"):
                 await asked("peer")
@@ -65,6 +65,8 @@ async def test_the_skills_refuse_a_worker_whatever_it_calls(era: Era) -> None:
         ("/opt/venv/bin/interlock", "mcp", "serve", "--as", "rita"),
         ("python", "-P", "-m", "cli.main", "mcp", "serve"),
         ("env", "A=1", "interlock", "mcp", "serve"),
+        ("sh", "-c", "exec /opt/venv/bin/interlock mcp serve --as rita"),
+        ("bash", "-lc", "cd /srv && interlock  mcp\tserve"),
     ],
 )
 def test_a_server_whose_command_starts_interlock_cannot_be_declared(command: tuple[str, ...]) -> None:
@@ -88,8 +90,48 @@ def test_the_address_of_the_skills_cannot_be_declared(tmp_path: Path) -> None:
         ServersFileUnusable, match=r"servers.skills.url is where skills are served; no automation calls"
     ):
         load_servers(path, own_address="https://interlock.example.com/mcp")
-    [declared] = load_servers(path, own_address="https://interlock.example.com/other")
-    assert declared.name == "skills"
+    [other] = load_servers(path, own_address="https://interlock.example.com/other")
+    assert other.name == "skills"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost:8710/mcp",
+        "http://LOCALHOST.:8710/mcp/",
+        "http://127.0.0.1:8710/mcp/",
+        "http://127.0.0.9:8710/mcp",
+        "http://[::1]:8710/mcp",
+        "http://0.0.0.0:8710/mcp",
+        "http://rita:secret@localhost:8710/mcp?as=rita#x",
+    ],
+)
+def test_every_name_of_this_machine_is_its_own_address(url: str) -> None:
+    assert is_same_place(url, "http://127.0.0.1:8710/mcp")
+    assert not is_same_place(url, "http://127.0.0.1:8711/mcp")
+    assert not is_same_place(url, "http://10.0.0.1:8710/mcp")
+
+
+AS_THEY_ARE_DECLARED = ("http://127.0.0.1:{}/mcp", "http://localhost:{}/mcp", "http://LOCALHOST:{}/mcp?as=rita")
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("url", [*AS_THEY_ARE_DECLARED, "http://127.0.0.1:{}/mcp/"])
+async def test_no_worker_calls_the_skills_by_any_address_though_its_token_is_genuine(
+    tmp_path: Path, era: Era, url: str
+) -> None:
+    staff, desk = TokenIssuer(STAFF), NoticingDesk()
+    token = tmp_path / "token"
+    token.write_text(staff.token())
+    async with skills_endpoint(desk, skills_of(tmp_path, staff)) as port:
+        named = {"transport": "http", "url": url.format(port), "credential": f"file:{token}", "protocol": era}
+        async with connections(tmp_path, declared("notes", **named)) as toolbox:
+            # With a slash too many one era does not reach it, and the other is led to it and knows it.
+            with pytest.raises(UnknownServer if url in AS_THEY_ARE_DECLARED else (UnknownServer, NotSent)):
+                await toolbox.definitions("notes")
+            assert toolbox.remembered("notes") == ()
+
+    assert desk.callers == []
 
 
 @pytest.mark.parametrize("url", ["http://h:port/mcp", "http://[::1/mcp", ""])

@@ -1,0 +1,62 @@
+"""What is told of deaths in the states of automations: by the books of the servers, and by what nobody reached."""
+
+import pytest
+
+from tests.faults.dying import Death, When
+from tests.faults.journeys import CHECKOUTS, JOURNEYS, Effects, differences
+from tests.faults.states import Walked, rows, shortcomings
+from tests.workflows.demo_world import Row, Rows
+from workflows.catalog import Catalog
+
+A_GUEST_LEAVES = CHECKOUTS[0]
+
+
+ENTRY = (("number", 1), ("booking_number", "B-2041"), ("cents", 45_050))
+OTHER = (("number", 2), *ENTRY[1:])
+EXPECTED: Effects = {"compliance.entries": ({"booking_number": "B-2041", "cents": 45_050},)}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ([], [ENTRY], []),
+        ([], [], ["lost: compliance.entries has no {'booking_number': 'B-2041', 'cents': 45050}"]),
+        ([], [ENTRY, OTHER], [f"more than there should be: compliance.entries has {dict(OTHER)}"]),
+        ([ENTRY], [OTHER], []),
+        ([ENTRY, OTHER], [OTHER], ["rows of compliance.entries are gone", "lost: compliance.entries has no "]),
+    ],
+)
+def test_the_books_tell_of_an_effect_that_is_lost_or_done_twice(
+    before: list[Row], after: list[Row], said: list[str]
+) -> None:
+    found = list(differences({"compliance.entries": before}, {"compliance.entries": after}, EXPECTED))
+    assert len(found) == len(said)
+    assert all(problem.startswith(expected) for problem, expected in zip(found, said, strict=True))
+
+
+def test_a_table_of_which_nothing_was_expected_must_be_as_it_was() -> None:
+    before: Rows = {"mail.mails": [], "payments.answers": []}
+    after: Rows = {"mail.mails": [(("recipient", "x@example.com"),)], "payments.answers": [(("idempotency_key", "k"),)]}
+    assert list(differences(before, after, {})) == [
+        "more than there should be: mail.mails has {'recipient': 'x@example.com'}"
+    ]
+
+
+def test_a_state_in_which_nobody_died_and_an_automation_without_a_way_are_told() -> None:
+    death = Death(state="settling", when=When.AFTER)
+    walked = [Walked(A_GUEST_LEAVES, death, died=True), Walked(A_GUEST_LEAVES, Death(state="x", when=When.AFTER))]
+    told = list(shortcomings(walked, Catalog.load()))
+    assert "no worker was killed in guest_checkout validating" in told
+    assert "no worker was killed in guest_checkout settling" not in told
+    assert "no way through refund is written down in tests/faults/journeys.py" in told
+    assert any(each.startswith("nobody died: guest_checkout, a guest leaves: after activity 1 in x") for each in told)
+    assert next(iter(rows(walked))) == "guest_checkout: 2 runs, 1 workers killed in: settling 1"
+
+
+def test_every_way_has_a_name_of_its_own_and_is_one_of_the_catalogs() -> None:
+    names = [journey.name for journey in JOURNEYS]
+    assert len(set(names)) == len(names)
+    for journey in JOURNEYS:
+        entry = Catalog.load().find(journey.automation)
+        assert entry.request.model_validate(journey.request)
+        assert journey.ending in {*(state.value for state in entry.machine.states), "cancelled", "undo_incomplete"}
