@@ -1,6 +1,6 @@
 """Ask people and wait: approval requests, escalations, quorums and deadlines."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -99,6 +99,32 @@ class DecidedByPeople(HearsChildren[CaseT]):
             if answer.verdict is not None:
                 decision = answer.evidence[0] if answer.evidence else None
                 return Choice(verdict=answer.verdict, approver=answer.approver, value=answer.value, decision=decision)
+
+    async def ask_to_choose(
+        self,
+        title: str,
+        role: str,
+        options: Mapping[Verdict, str],
+        context: tuple[DisplayLine, ...],
+        value_hint: str = "",
+    ) -> Answer:
+        """Ask a person of `role` which of these options is taken, a question of the business itself.
+
+        Asks again, visibly, whenever a deadline passes; the answer is always a person's.
+        """
+        while True:
+            if not self.case.requests:
+                named: dict[str, Any] = {"run": workflow.info().first_execution_run_id}
+                named |= {"number": self.case.request_count + 1, "title": title, "options": [*options]}
+                shown = (*context, *(DisplayLine(label=f"option {each.value}", text=options[each]) for each in options))
+                hint = (DisplayLine(label="value to supply", text=value_hint),) if value_hint else ()
+                owner = Obligation(role=role, within=DEFAULT_ESCALATION_WITHIN, rule_id="escalation")
+                await self._open(
+                    RequestKind.ESCALATION, title, digest(named), (owner,), tuple(options), (*shown, *hint)
+                )
+            answer = await self.next_answer()
+            if answer.verdict is not None:
+                return answer
 
     async def _open_escalation(self, escalation: Escalation, role: str) -> None:
         owner = Obligation(role=role, within=DEFAULT_ESCALATION_WITHIN, rule_id="escalation")

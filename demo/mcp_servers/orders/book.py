@@ -7,6 +7,7 @@ from pathlib import Path
 
 from demo.mcp_servers import world
 from demo.mcp_servers.datafile import DataFile
+from demo.mcp_servers.orders import replacements
 from demo.mcp_servers.orders.records import (
     HistoryEntry,
     OpenOrder,
@@ -16,6 +17,7 @@ from demo.mcp_servers.orders.records import (
     OrderItem,
     RefundMark,
 )
+from demo.mcp_servers.orders.replacements import ReplacementDesk
 from demo.mcp_servers.refusals import Refused, plural
 
 ORDERS_PER_PAGE = 60  # about 20 KB of JSON
@@ -32,6 +34,7 @@ TABLES = (
         order_id TEXT NOT NULL REFERENCES orders, position INTEGER NOT NULL, sku TEXT NOT NULL,
         name TEXT NOT NULL, quantity INTEGER NOT NULL, unit_price_cents INTEGER NOT NULL,
         PRIMARY KEY (order_id, position))""",
+    *replacements.TABLES,
 )
 
 
@@ -41,6 +44,7 @@ class OrderBook:
     def __init__(self, folder: Path, today: Callable[[], date] = world.today) -> None:
         self._today = today
         self._datafile = DataFile.create(folder / "orders.db", TABLES, lambda connection: _fill(connection, today()))
+        self.replacements = ReplacementDesk(self._datafile)
 
     def find(self, order_id: str) -> Order:
         with self._datafile.reading() as connection:

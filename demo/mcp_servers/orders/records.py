@@ -81,3 +81,24 @@ class RefundMark(Record):
     refunded_cents: int
     total_cents: int
     currency: str
+
+
+class ReplacementStatus(StrEnum):
+    ORDERED = "ordered"
+    CANCELLED = "cancelled"
+
+
+class Replacement(Record):
+    replacement_id: str
+    order_id: str
+    sku: str
+    cents: int = Field(description="the price of one, which the customer does not pay again")
+    status: ReplacementStatus
+    reference: str
+
+
+class Replacements(Record):
+    order_id: str
+    count: int
+    standing_count: int = Field(description="without those that were cancelled")
+    replacements: list[Replacement] = Field(description="oldest first")
