@@ -1,4 +1,4 @@
-"""A read-only role on a SQLite file: named tables and views alone, nothing written, and no statement without end."""
+"""A read-only role on a SQLite file: named views and search indexes alone, nothing written, no statement without end."""
 
 import sqlite3
 import time
@@ -10,38 +10,42 @@ from demo.mcp_servers.datafile import LOCK_WAIT_SECONDS
 
 LONGEST_SECONDS = 2.0
 _STEPS_BETWEEN_LOOKS = 1_000
-_READS = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION)
+_ALWAYS = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION)
 
 
 @contextmanager
 def reading_as(
-    path: Path, views: Sequence[str], behind_views: Sequence[str] = (), longest_seconds: float = LONGEST_SECONDS
+    path: Path, views: Sequence[str], indexes: Sequence[str] = (), longest_seconds: float = LONGEST_SECONDS
 ) -> Iterator[sqlite3.Connection]:
-    """A connection of somebody who may select from `views`, and do nothing else.
+    """A connection of somebody who may select from these views and full-text indexes, and do nothing else.
 
-    The file is opened read-only, every statement is authorised by the database when it is prepared, and one that runs
-    longer than `longest_seconds` is interrupted. `behind_views`: tables that a view, or a search index, reads itself.
+    The file is opened read-only, the database authorises every statement when it is prepared, and interrupts what
+    runs longer than `longest_seconds`. What stands behind a view can be read through that view alone.
     """
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=LOCK_WAIT_SECONDS)) as opened:
-        opened.row_factory = sqlite3.Row
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    opened = sqlite3.connect(address, uri=True, timeout=LOCK_WAIT_SECONDS, isolation_level=None)
+    with closing(opened) as connection:
+        connection.row_factory = sqlite3.Row
         ends_at = time.monotonic() + longest_seconds
-        opened.set_authorizer(_Role(frozenset(views), frozenset(behind_views)))
-        opened.set_progress_handler(lambda: int(time.monotonic() > ends_at), _STEPS_BETWEEN_LOOKS)
-        yield opened
+        connection.set_authorizer(_Role(frozenset(views), frozenset(indexes)))
+        connection.set_progress_handler(lambda: int(time.monotonic() > ends_at), _STEPS_BETWEEN_LOOKS)
+        yield connection
 
 
 class _Role:
-    """What SQLite asks before it prepares a statement."""
+    """What SQLite asks before it prepares a statement, and what it prepares itself for an index."""
 
-    def __init__(self, views: frozenset[str], behind_views: frozenset[str]) -> None:
-        self._views, self._behind = views, behind_views
+    def __init__(self, views: frozenset[str], indexes: frozenset[str]) -> None:
+        self._views, self._indexes = views, indexes
 
     def __call__(self, action: int, name: str | None, _: str | None, __: str | None, through: str | None) -> int:
-        if action in _READS:
-            return sqlite3.SQLITE_OK
-        if action == sqlite3.SQLITE_PRAGMA:  # a search index looks whether it was changed
-            return sqlite3.SQLITE_OK if name == "data_version" else sqlite3.SQLITE_DENY
-        if action != sqlite3.SQLITE_READ:
+        if action in _ALWAYS or (action == sqlite3.SQLITE_PRAGMA and name == "data_version"):
+            return sqlite3.SQLITE_OK  # an index looks whether it was changed
+        if action != sqlite3.SQLITE_READ or name is None:
             return sqlite3.SQLITE_DENY
-        mine = name in self._views or (name in self._behind and through in self._views)
+        mine = name in self._views or through in self._views or self._is_indexed(name)
         return sqlite3.SQLITE_OK if mine else sqlite3.SQLITE_DENY
+
+    def _is_indexed(self, name: str) -> bool:
+        """An index reads tables of its own, which hold no more than it."""
+        return any(name == index or name.startswith(f"{index}_") for index in self._indexes)

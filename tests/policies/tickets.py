@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from contracts.tools import Purpose
 from policies.question import PolicyQuestion
-from tests.policies.questions import CREDIT_SCHEMA, ask, credit
+from tests.policies.questions import ask, credit
 
 TICKETS = "support_escalation"
 LOG, TELL, SEND_AGAIN, TAKE_BACK = (
@@ -113,7 +113,7 @@ def edges_of_tickets() -> list[PolicyQuestion]:
         )
     ]
     inside = [
-        credit(cents, signed).model_copy(update={"inside": around, "input_schema": CREDIT_SCHEMA})
+        credit(cents, signed).model_copy(update={"inside": around})
         for cents, signed, around in product(
             (MOST_INSIDE - 1, MOST_INSIDE, MOST_INSIDE + 1), (0, 1), ((), (TICKETS,), ("claim",), ("claim", TICKETS))
         )

@@ -127,7 +127,7 @@ _READ = {
     "logged": ("crm", "SELECT coalesce(group_concat(outcome), '') FROM interactions WHERE order_id = :order"),
     "note_ids": ("crm", "SELECT coalesce(group_concat(note_ids), '') FROM interactions WHERE order_id = :order"),
     "told": ("mail", "SELECT coalesce(group_concat(outcome), '') FROM confirmations WHERE order_id = :order"),
-    "mails": ("mail", "SELECT count(*) FROM mails WHERE subject LIKE 'Your ticket%'"),
+    "mails": ("mail", "SELECT count(*) FROM mails WHERE body LIKE '%asked us about order ' || :order || ':%'"),
     "credited_cents": (
         "payments",
         "SELECT coalesce(sum(cents), 0) FROM credits WHERE order_id = :order AND status = 'issued'",

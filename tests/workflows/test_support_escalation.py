@@ -54,11 +54,10 @@ async def test_a_promised_credit_is_a_refund_of_its_own_and_the_customer_file_na
         ending = await ticket.run.ending()
         view, books = await ticket.run.view(), ticket.books()
         child = await (await ticket.child()).view()
-        record = await ticket.story.client.get_workflow_handle(child.workflow_id).describe()
 
     assert ending.state == "credited"
     assert [(each.step, each.ending) for each in view.child_runs] == [("credit", "refunded")]
-    assert (child.parent, record.id.split("~")[0]) == (view.workflow_id, "refund/A-26")
+    assert (child.parent, child.workflow_id.split("~")[0]) == (view.workflow_id, "refund/A-26")
     assert view.facts["notes that bind"] == "2"
     assert books == Books(
         logged="credited", note_ids="[2]", told="credited", mails=1, credited_cents=2000, refunded_cents=2000
@@ -169,4 +168,4 @@ async def test_an_answer_that_is_none_goes_to_a_person_too(temporal: WorkflowEnv
     assert request.title.startswith("no usable advice: ")
     assert request.options == (Verdict.SUPPLY, Verdict.REJECT)
     assert [each.role for each in request.obligations] == ["support_lead"]
-    assert "| ticket | T\\-3108 |" in details or "| ticket | T-3108 |" in details
+    assert "T-3108" in details.replace("\\", "")

@@ -161,5 +161,5 @@ async def test_a_replacement_that_cannot_be_ordered_is_put_to_a_lead_who_may_cho
         ending = await ticket.run.ending()
         books = ticket.books()
 
-    assert request.title.startswith(f"no replacement could be ordered: {said}")
+    assert request.title.startswith("no replacement could be ordered: ") and said in request.title
     assert (ending.state, books.replacements) == ("replaced", 1)

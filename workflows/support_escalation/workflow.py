@@ -5,10 +5,11 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import ValidationError
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from pydantic import ValidationError
+
     from contracts.decisions import Verdict
     from contracts.runs import BuiltIn, Ending
     from contracts.tools import Scalar
@@ -122,7 +123,7 @@ class SupportEscalationWorkflow(Automation[SupportCase]):
         """Which rules may apply to what the customer asks."""
         wanted: Arguments = {"text": self.case.request.question}
         found = (await read_facts(self, "documentation", "search", wanted, PAGES)).facts
-        self.note(pages=tuple(str(page) for page in found.values() if page))
+        self.note(pages=tuple(str(found[place]) for place in PAGES if found[place]))
         return State.DECIDING
 
     @SUPPORT.state(State.DECIDING)
@@ -243,12 +244,12 @@ class SupportEscalationWorkflow(Automation[SupportCase]):
         return State.AWAITING_LEAD
 
     def _choices(self) -> Mapping[Verdict, str]:
-        """Claude's advice can be taken only as far as it can be done at all."""
+        """What was decided before can be done after all, if it can be done at all."""
         choose = {Verdict.SUPPLY: "choose another resolution", Verdict.REJECT: "decline, and tell the customer"}
-        proposal = self.case.proposal
-        if proposal is None or self.case.settlement is None or self.case.out_of_bounds(proposal):
+        settlement = self.case.settlement
+        if settlement is None or self.case.out_of_bounds(settlement):
             return choose
-        return {Verdict.APPROVE: f"do it: {self.case.words(self.case.settlement)}", **choose}
+        return {Verdict.APPROVE: f"do it: {self.case.words(settlement)}", **choose}
 
     def _take_choice(self, value: str, by: str) -> Literal[State.RESOLVING, State.AWAITING_LEAD]:
         """What the lead has chosen, if it fits what was asked for; else they are asked again and told why."""

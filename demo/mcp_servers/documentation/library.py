@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from demo.mcp_servers.datafile import DataFile
-from demo.mcp_servers.documentation.pages import PAGES
+from demo.mcp_servers.documentation.pages import PAGES, PUBLISHED
 from demo.mcp_servers.documentation.records import Heading, Headings, Match, Matches, Page
 from demo.mcp_servers.readonly import reading_as
 from demo.mcp_servers.refusals import Refused
@@ -16,14 +16,13 @@ FILE_NAME = "documentation.db"
 TABLES = (
     """CREATE TABLE pages (
         number INTEGER PRIMARY KEY, page_id TEXT NOT NULL UNIQUE, title TEXT NOT NULL, section TEXT NOT NULL,
-        in_force_since TEXT NOT NULL, text TEXT NOT NULL)""",
-    "CREATE VIEW published AS SELECT number, page_id, title, section, in_force_since, text FROM pages",
-    """CREATE VIRTUAL TABLE words USING fts5(
-        title, text, content='pages', content_rowid='number', tokenize='porter unicode61')""",
+        in_force_since TEXT NOT NULL, text TEXT NOT NULL, is_draft INTEGER NOT NULL)""",
+    """CREATE VIEW published AS
+        SELECT number, page_id, title, section, in_force_since, text FROM pages WHERE NOT is_draft""",
+    "CREATE VIRTUAL TABLE words USING fts5(page_id UNINDEXED, title, text, tokenize='porter unicode61')",
 )
-VIEWS = ("published", "words")
-INDEX = ("pages", "words_data", "words_idx", "words_docsize", "words_config", "words_content")
-"""What the view and the search index read themselves."""
+VIEWS, INDEXES = ("published",), ("words",)
+"""What may be read, here and by anybody: drafts stand in neither."""
 COMMON = frozenset(
     "a an and are as at be been but by can for from had has have he her his i if in is it its me my no not of on or our "
     "she so that the their them then there they this to us was we were what when where which who will with would you "
@@ -45,9 +44,9 @@ class Library:
             return Matches(count=0, pages=[])
         with self._reading() as connection:
             rows = connection.execute(
-                """SELECT published.*, snippet(words, 1, '**', '**', ' ... ', 24) AS excerpt
-                   FROM words JOIN published ON published.number = words.rowid
-                   WHERE words MATCH ? ORDER BY bm25(words, 3.0, 1.0), published.number LIMIT ?""",
+                """SELECT published.*, snippet(words, 2, '**', '**', ' ... ', 24) AS excerpt
+                   FROM words JOIN published ON published.page_id = words.page_id
+                   WHERE words MATCH ? ORDER BY bm25(words, 0.0, 3.0, 1.0), published.number LIMIT ?""",
                 (" OR ".join(f'"{word}"' for word in dict.fromkeys(words)), most),
             ).fetchall()
         return Matches(count=len(rows), pages=[Match(**_without(row, "number", "text")) for row in rows])
@@ -68,7 +67,7 @@ class Library:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with reading_as(self._path, VIEWS, INDEX) as connection:
+        with reading_as(self._path, VIEWS, INDEXES) as connection:
             yield connection
 
 
@@ -78,10 +77,13 @@ def _without(row: sqlite3.Row, *columns: str) -> dict[str, str]:
 
 def _fill(connection: sqlite3.Connection) -> None:
     connection.executemany(
-        "INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
-            (number, page.page_id, page.title, page.section, page.in_force_since.isoformat(), page.text)
-            for number, page in enumerate(PAGES, start=1)
+            (number, each.page_id, each.title, each.section, each.in_force_since.isoformat(), each.text, each.is_draft)
+            for number, each in enumerate(PAGES, start=1)
         ],
     )
-    connection.execute("INSERT INTO words (words) VALUES ('rebuild')")
+    connection.executemany(
+        "INSERT INTO words (page_id, title, text) VALUES (?, ?, ?)",
+        [(each.page_id, each.title, each.text) for each in PUBLISHED],
+    )

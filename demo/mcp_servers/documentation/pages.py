@@ -1,4 +1,4 @@
-"""The pages of the documentation, as its editors have published them."""
+"""The pages of the documentation, as its editors have written them."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -11,6 +11,8 @@ class WrittenPage:
     section: str
     in_force_since: date
     text: str
+    is_draft: bool = False
+    """Seen by the editors alone."""
 
 
 PAGES = (
@@ -147,9 +149,18 @@ PAGES = (
         "Stoneware goes into the dishwasher and not onto a flame. Enamel is cleaned by hand and without steel wool. "
         "Fine lines in the glaze are no fault. A chipped rim is: an edge that shows the clay has been damaged.",
     ),
+    WrittenPage(
+        "goodwill-next-year",
+        "Goodwill of an agent, from next year on",
+        "goodwill",
+        date(2027, 1, 1),
+        "An agent may give up to 40.00 EUR as goodwill. To be agreed with finance before it is published.",
+        is_draft=True,
+    ),
 )
+PUBLISHED = tuple(page for page in PAGES if not page.is_draft)
 
 
 def title_of(page_id: str) -> str | None:
-    """How a page is called; None when there is none of that name."""
-    return next((page.title for page in PAGES if page.page_id == page_id), None)
+    """How a published page is called; None when there is none of that name."""
+    return next((page.title for page in PUBLISHED if page.page_id == page_id), None)
