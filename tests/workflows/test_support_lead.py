@@ -112,23 +112,21 @@ async def test_advice_that_is_out_of_bounds_cannot_even_be_taken(temporal: Workf
     assert request.options == (Verdict.SUPPLY, Verdict.REJECT)
 
 
-async def test_a_lead_is_who_the_roster_says_and_never_whoever_asked_or_owns_the_automation(
-    temporal: WorkflowEnvironment,
-) -> None:
-    people = tuple(person(name, "support_lead") for name in ("sam", "rita", "clara"))
-    roster = Roster(people=(*people, person("erik", "clerk")), owners={"support_escalation": ("clara",)})
+async def test_a_lead_is_who_the_roster_says_and_never_whoever_asked(temporal: WorkflowEnvironment) -> None:
+    people = tuple(person(name, "support_lead") for name in ("sam", "rita"))
+    roster = Roster(people=(*people, person("erik", "clerk")))
     async with a_ticket(temporal, EMIL, proposes(UNSURE), roster=roster) as ticket:
         decision = await ticket.run.decision(Verdict.APPROVE, by="sam")
         refused = {
             name: await ticket.run.refused(decision.model_copy(update={"approver": name}))
-            for name in ("rita", "clara", "erik")
+            for name in ("rita", "erik", "nobody")
         }
         await ticket.run.sends(decision)
         ending = await ticket.run.ending()
 
     assert "asked for this run" in refused["rita"]
-    assert "owns the automation 'support_escalation'" in refused["clara"]
     assert "support_lead" in refused["erik"]
+    assert "is nobody of the roster" in refused["nobody"]
     assert ending.state == "explained"
 
 
