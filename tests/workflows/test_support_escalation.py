@@ -1,9 +1,13 @@
 """Support escalations, told as stories: what Claude advises is checked, done, logged and confirmed, and read back."""
 
+from datetime import timedelta
+
 import pytest
+from pydantic import JsonValue
 from temporalio.testing import WorkflowEnvironment
 
 from contracts.decisions import Verdict
+from demo.mcp_servers import world
 from demo.mcp_servers.orders.book import OrderBook
 from tests.doubles import says
 from tests.workflows.support_world import (
@@ -73,6 +77,19 @@ async def test_a_promised_replacement_is_ordered_and_stands_when_all_is_read_bac
 
     assert (ending.state, ticket.shop.effects()) == ("replaced", ["orders.place_replacement", *TOLD])
     assert books == Books(logged="replaced", note_ids="[4]", told="replaced", mails=1, replacements=1)
+
+
+async def test_a_promise_that_costs_nothing_binds_as_well_until_the_day_it_names(temporal: WorkflowEnvironment) -> None:
+    until = (world.today() + timedelta(days=14)).isoformat()
+    promise: dict[str, JsonValue] = {"note_id": 3, "words": f"a free return of the cabinet until {until}", "cents": 0}
+    proposal = proposes(EXPLAINED, page_id="earlier-promises", promises=[promise | {"until": until}])
+    asked = EMIL | {"order_id": "A-27", "question": "The hinges do not fit. Who pays for the parcel back?"}
+    async with a_ticket(temporal, asked, proposal) as ticket:
+        ending = await ticket.run.ending()
+        view, books = await ticket.run.view(), ticket.books()
+
+    assert (ending.state, view.facts["notes that bind"]) == ("explained", "3")
+    assert books == Books(logged="explained", note_ids="[3]", told="explained", mails=1)
 
 
 async def test_whoever_has_no_address_is_not_written_to_and_the_ticket_ends_well(temporal: WorkflowEnvironment) -> None:

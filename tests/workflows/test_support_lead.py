@@ -1,6 +1,7 @@
 """Exceptions of support escalations: a support lead takes Claude's advice, chooses otherwise or declines, in bounds."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 from contracts.decisions import RequestKind, Verdict
 from contracts.roster import Roster
 from tests.activities.people import person
+from tests.workflows.claim_world import until_continued
 from tests.workflows.hotel_world import says_no
 from tests.workflows.support_world import (
     CREDITED,
@@ -161,3 +163,30 @@ async def test_a_replacement_that_cannot_be_ordered_is_put_to_a_lead_who_may_cho
 
     assert request.title.startswith("no replacement could be ordered: ") and said in request.title
     assert (ending.state, books.replacements) == ("replaced", 1)
+
+
+async def test_a_question_that_nobody_answers_within_a_week_is_asked_again(temporal: WorkflowEnvironment) -> None:
+    async with a_ticket(temporal, EMIL, proposes(UNSURE)) as ticket:
+        first = await ticket.run.asked()
+        await ticket.story.fast_forward(ticket.run, timedelta(days=7, minutes=1))
+        second = await ticket.run.asked(2)
+        await ticket.run.decides(Verdict.APPROVE, by="sam", number=2)
+        ending = await ticket.run.ending()
+
+    assert (second.title, second.options) == (first.title, first.options)
+    assert ending.state == "explained"
+
+
+async def test_a_ticket_that_waits_for_a_lead_continues_as_new_and_hears_the_answer(
+    suggesting: WorkflowEnvironment,
+) -> None:
+    async with a_ticket(suggesting, EMIL, proposes(UNSURE)) as ticket:
+        await ticket.run.asked()
+        before = (await ticket.run.handle.describe()).run_id
+        for number in range(12):
+            await ticket.run.signals({"junk": number})
+        await until_continued(ticket.run, before)
+        await ticket.run.decides(Verdict.APPROVE, by="sam")
+        ending = await ticket.run.ending()
+
+    assert ending.state == "explained"

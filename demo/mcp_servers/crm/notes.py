@@ -21,7 +21,13 @@ NOTES = (
         "keeps the pot. Have not had the time to book it. Jonas, first line",
         binds_days=21,
     ),
-    WrittenNote("C-14", 6, "Emil wrote that the hinges of A-27 were missing. Asked the warehouse to look into it."),
+    WrittenNote(
+        "C-14",
+        6,
+        "Emil wrote that the hinges of A-27 were missing; the warehouse has sent them. Promised him a free return of the "
+        "cabinet until {until}, should they not fit.",
+        binds_days=14,
+    ),
     WrittenNote(
         "C-14",
         2,
