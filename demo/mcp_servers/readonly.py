@@ -1,4 +1,4 @@
-"""A read-only role on a SQLite file: named views and search indexes alone, nothing written, no statement without end."""
+"""A read-only role on a SQLite file: named views and indexes alone, nothing written, no statement without end."""
 
 import sqlite3
 import time
@@ -26,6 +26,8 @@ def reading_as(
     opened = sqlite3.connect(address, uri=True, timeout=LOCK_WAIT_SECONDS, isolation_level=None)
     with closing(opened) as connection:
         connection.row_factory = sqlite3.Row
+        for index in indexes:  # SQLite declares them as it opens them, which nobody else may
+            connection.execute(f'SELECT 1 FROM "{index}" LIMIT 0')  # noqa: S608 - the name is the program's own
         ends_at = time.monotonic() + longest_seconds
         connection.set_authorizer(_Role(frozenset(views), frozenset(indexes)))
         connection.set_progress_handler(lambda: int(time.monotonic() > ends_at), _STEPS_BETWEEN_LOOKS)

@@ -227,8 +227,7 @@ def test_explain_notes_names_that_nobody_here_knows_and_answers_all_the_same(pol
     assert stranger.err == "note: the roster knows nobody called 'nobody-known', so they hold no role of their own\n"
     assert payroll.out.startswith("forbidden")
     assert payroll.err == (
-        "note: no automation is called 'payroll' here; "
-        "there are: refund, errand, guest_checkout, support_escalation\n"
+        "note: no automation is called 'payroll' here; there are: refund, errand, guest_checkout, support_escalation\n"
     )
 
 

@@ -100,7 +100,11 @@ async def test_a_promise_that_is_only_claimed_or_has_lapsed_is_named_and_a_perso
         found = await proposal(simulator, "A-29", question, until)
         (promise,) = found.promises
         assert (found.resolution, found.escalate) == ("explain", True)
-        assert (promise.note_id, promise.words, promise.cents) == (None, "Jonas promised me 15 EUR for the delay.", 1500)
+        assert (promise.note_id, promise.words, promise.cents) == (
+            None,
+            "Jonas promised me 15 EUR for the delay.",
+            1500,
+        )
 
 
 async def test_without_any_promise_it_is_the_complaint_or_the_rules_that_answer(simulator: Simulator) -> None:

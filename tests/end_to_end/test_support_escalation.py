@@ -13,9 +13,7 @@ from workers.settings import REPOSITORY
 pytestmark = pytest.mark.many
 
 REQUEST = REPOSITORY / "demo" / "requests" / "support-escalation.json"
-CREDITED = Books(
-    logged="credited", note_ids="[2]", told="credited", mails=1, credited_cents=2000, refunded_cents=2000
-)
+CREDITED = Books(logged="credited", note_ids="[2]", told="credited", mails=1, credited_cents=2000, refunded_cents=2000)
 
 
 async def test_a_promise_is_kept_from_the_command_line_and_asking_again_tells_how_it_ended(setup: Setup) -> None:

@@ -24,7 +24,9 @@ OF_TICKETS = (
         "tickets: a note is the customer's own",
         "texts = {note.note_id: _plain(note.text) for note in self.notes_of(customer_id).notes}",
         "texts = {\n"
-        "            note.note_id: _plain(note.text) for each in world.CUSTOMERS for note in self.notes_of(each.customer_id).notes\n"
+        "            note.note_id: _plain(note.text)\n"
+        "            for each in world.CUSTOMERS\n"
+        "            for note in self.notes_of(each.customer_id).notes\n"
         "        }",
         "tests/demo/test_support_servers.py::test_words_stand_in_a_note_of_this_customer_or_they_are_missing",
     ),

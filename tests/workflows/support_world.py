@@ -139,7 +139,9 @@ _READ = {
 
 def books_in(data: Path, order_id: str) -> Books:
     """What stands in the books of this folder."""
-    return Books.model_validate({name: _read(data / f"{server}.db", query, order_id) for name, (server, query) in _READ.items()})
+    return Books.model_validate(
+        {name: _read(data / f"{server}.db", query, order_id) for name, (server, query) in _READ.items()}
+    )
 
 
 def _read(path: Path, query: str, order_id: str) -> Any:

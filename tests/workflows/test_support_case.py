@@ -30,7 +30,7 @@ def case(limit_cents: int = 5000, refunded_cents: int = 0) -> SupportCase:
 
 def doubts(proposal: dict[str, Any], **about: int) -> str:
     """Why a person has to look at it."""
-    return case(**about).doubts(Proposal.model_validate(proposal), TODAY)
+    return case(**about).exceptions_to(Proposal.model_validate(proposal), TODAY)
 
 
 @pytest.mark.parametrize("proposal", [EXPLAINED, CREDITED, CREDITED | {"promises": [], "cents": 5000}])

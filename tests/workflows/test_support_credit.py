@@ -6,18 +6,23 @@ from typing import Any
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from activities.conversations import RunKey
 from activities.context_files import ContextFiles
+from activities.conversations import RunKey
 from contracts.decisions import Verdict
 from contracts.roster import Roster
 from demo.mcp_servers.orders.book import OrderBook
 from tests.activities.people import person
 from tests.workflows.hotel_world import says_no
-from tests.workflows.support_world import CREDITED, EMIL, EXPLAINED, NOOR, Books, a_ticket, proposes, refunding
+from tests.workflows.support_world import CREDITED, EXPLAINED, NOOR, Books, a_ticket, proposes, refunding
 
 pytestmark = pytest.mark.many
 
-WHOLE_POT: dict[str, Any] = {"cents": 6200, "promises": [], "reason": "the teapot came chipped", "page_id": "damaged-goods"}
+WHOLE_POT: dict[str, Any] = {
+    "cents": 6200,
+    "promises": [],
+    "reason": "the teapot came chipped",
+    "page_id": "damaged-goods",
+}
 MAREK: dict[str, Any] = {
     "ticket": "T-3110",
     "customer_id": "C-8",

@@ -48,7 +48,7 @@ async def test_a_question_that_the_rules_answer_is_explained_logged_and_confirme
     assert states == [*BEFORE, *AFTER, "explained"]
     assert ticket.shop.effects() == TOLD
     assert books == Books(logged="explained", note_ids="[]", told="explained", mails=1)
-    assert "pages that may apply: earlier-promises" in str(asked.messages[0]), "the search came before Claude"
+    assert "damaged-goods" in str(asked.messages[0]), "the search came before Claude"
 
 
 async def test_a_promised_credit_is_a_refund_of_its_own_and_the_customer_file_names_the_note_that_binds(

@@ -115,9 +115,7 @@ class DecidedByPeople(HearsChildren[CaseT]):
             named: dict[str, Any] = {"run": workflow.info().first_execution_run_id}
             named |= {"number": self.case.request_count + 1, "title": title, "options": [*options]}
             owner = Obligation(role=role, within=DEFAULT_ESCALATION_WITHIN, rule_id="escalation")
-            await self._open(
-                RequestKind.ESCALATION, title, digest(named), (owner,), tuple(options), (*shown, *hint)
-            )
+            await self._open(RequestKind.ESCALATION, title, digest(named), (owner,), tuple(options), (*shown, *hint))
 
         return (await self._answered(ask))[1]
 

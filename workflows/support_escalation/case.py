@@ -189,7 +189,7 @@ class SupportCase(Case):
         }
         return "; ".join(words for words, stands in problems.items() if stands)
 
-    def doubts(self, proposal: Proposal, today: date) -> str:
+    def exceptions_to(self, proposal: Proposal, today: date) -> str:
         """Why a person has to look at what Claude advises; empty when nobody has to."""
         found = [self.out_of_bounds(proposal), *_doubts_about(proposal.promises, today), *self._broken(proposal)]
         if proposal.escalate:
@@ -206,7 +206,9 @@ class SupportCase(Case):
     def context(self) -> tuple[DisplayLine, ...]:
         """What the support lead is shown."""
         order = "; ".join(f"{name} {value}" for name, value in self.order.model_dump().items())
-        advised = f"{self.words(self.proposal)}: {self.proposal.reason}" if self.proposal else "nothing that can be used"
+        advised = (
+            f"{self.words(self.proposal)}: {self.proposal.reason}" if self.proposal else "nothing that can be used"
+        )
         promises = "; ".join(_said(promise) for promise in self.promises)
         return (
             DisplayLine(label="the customer asks", text=self.request.question),

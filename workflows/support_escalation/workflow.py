@@ -75,9 +75,7 @@ CREDIT = "credit"
 """The step that starts the refund."""
 REFUNDED = "refunded"
 PAGES = {f"page_{number}": f"/pages/{number}/page_id" for number in range(3)}
-ORDER_FACTS = {
-    name: f"/{name}" for name in ("customer_id", "status", "total_cents", "refunded_cents", "currency")
-}
+ORDER_FACTS = {name: f"/{name}" for name in ("customer_id", "status", "total_cents", "refunded_cents", "currency")}
 CHOICE_FORM = '{"resolution": "credit", "cents": 2000, "sku": "", "page_id": "late-delivery", "reason": "why"}'
 
 
@@ -135,7 +133,7 @@ class SupportEscalationWorkflow(Automation[SupportCase]):
             return self._ask_lead(str(unusable))
         self.note(proposal=proposal, settlement=Settlement(**proposal.model_dump(include={*Settlement.model_fields})))
         today = workflow.now().date()
-        if exception := self.case.doubts(proposal, today) or await self._not_on_file(proposal):
+        if exception := self.case.exceptions_to(proposal, today) or await self._not_on_file(proposal):
             return self._ask_lead(exception)
         return State.RESOLVING
 
@@ -167,7 +165,7 @@ class SupportEscalationWorkflow(Automation[SupportCase]):
             case Resolution.CREDIT:
                 return await self._credit(settlement)
             case Resolution.REPLACE:
-                return await self._replace(settlement)
+                return await self._send_again(settlement)
 
     @SUPPORT.state(State.LOGGING)
     async def log_interaction(self) -> Literal[State.CONFIRMING]:
@@ -288,7 +286,7 @@ class SupportEscalationWorkflow(Automation[SupportCase]):
         self.note(occurrences=renew(self.case, CREDIT))
         return self._ask_lead(why)
 
-    async def _replace(self, settlement: Settlement) -> Literal[State.LOGGING, State.AWAITING_LEAD]:
+    async def _send_again(self, settlement: Settlement) -> Literal[State.LOGGING, State.AWAITING_LEAD]:
         item = self._mine(self.case.named_order | {"sku": settlement.sku})
         compensation.register(self, f"the replacement of {settlement.sku}", "orders", "cancel_replacement", item)
         placed = await call_tool(self, "orders", "place_replacement", item | {"cents": settlement.cents})

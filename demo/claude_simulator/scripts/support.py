@@ -1,4 +1,4 @@
-"""The support escalation's `deciding`: read the customer's file, the order and the rules, then say what to do and why."""
+"""The script of a support escalation: read the customer's file, the order and the rules, then say what to do."""
 
 import json
 import re
@@ -114,10 +114,7 @@ def _advise(ticket: Ticket, found: Found) -> JsonObject:
     promises = _promises_in_notes(ticket, found.notes)
     claimed = [] if promises else _promises_claimed(ticket)
     cents, sku, why = _wanted(ticket, found, promises)
-    if sku:
-        resolution = "replace"
-    else:
-        resolution = "credit" if cents else "explain"
+    resolution = "replace" if sku else "credit" if cents else "explain"
     page = OF_PROMISES if promises and OF_PROMISES in found.page_ids else found.page_ids[0]
     beyond = cents > ticket.limit_cents
     return {

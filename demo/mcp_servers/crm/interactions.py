@@ -54,7 +54,9 @@ class InteractionLog:
 
 
 def _refuse_strange_notes(connection: sqlite3.Connection, customer_id: str, note_ids: Sequence[int]) -> None:
-    own = {row["note_id"] for row in connection.execute("SELECT note_id FROM notes WHERE customer_id = ?", (customer_id,))}
+    own = {
+        row["note_id"] for row in connection.execute("SELECT note_id FROM notes WHERE customer_id = ?", (customer_id,))
+    }
     if strange := sorted(set(note_ids) - own):
         raise Refused(f"the file of customer {customer_id!r} has no note {strange[0]}; name its own notes")
 
@@ -74,7 +76,9 @@ def _insert(connection: sqlite3.Connection, told: Sequence[object]) -> None:
             (*told, datetime.now(UTC).isoformat()),
         )
     except sqlite3.IntegrityError as error:
-        raise Refused(f"{told[0]!r} has logged something here about another customer, or {told[1]!r} is none") from error
+        raise Refused(
+            f"{told[0]!r} has logged something here about another customer, or {told[1]!r} is none"
+        ) from error
 
 
 def _entries(connection: sqlite3.Connection, customer_id: str, reference: str) -> list[Interaction]:

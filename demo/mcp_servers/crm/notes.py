@@ -24,8 +24,8 @@ NOTES = (
     WrittenNote(
         "C-14",
         6,
-        "Emil wrote that the hinges of A-27 were missing; the warehouse has sent them. Promised him a free return of the "
-        "cabinet until {until}, should they not fit.",
+        "Emil wrote that the hinges of A-27 were missing; the warehouse has sent them. Promised him a free return of "
+        "the cabinet until {until}, should they not fit.",
         binds_days=14,
     ),
     WrittenNote(

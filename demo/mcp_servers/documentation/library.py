@@ -23,11 +23,12 @@ TABLES = (
 )
 VIEWS, INDEXES = ("published",), ("words",)
 """What may be read, here and by anybody: drafts stand in neither."""
-COMMON = frozenset(
-    "a an and are as at be been but by can for from had has have he her his i if in is it its me my no not of on or our "
-    "she so that the their them then there they this to us was we were what when where which who will with would you "
-    "your".split()
-)
+COMMON_WORDS = """
+    a an and are as at be been but by can for from had has have he her his i if in is it its me my no not of on or our
+    she so that the their them then there they this to us was we were what when where which who will with would you your
+    one two three four five ten day days week weeks month months ago after before since still do does did get got
+"""
+COMMON = frozenset(COMMON_WORDS.split())
 """Words that stand everywhere, and say nothing of what is looked for."""
 
 
@@ -46,7 +47,7 @@ class Library:
             rows = connection.execute(
                 """SELECT published.*, snippet(words, 2, '**', '**', ' ... ', 24) AS excerpt
                    FROM words JOIN published ON published.page_id = words.page_id
-                   WHERE words MATCH ? ORDER BY bm25(words, 0.0, 3.0, 1.0), published.number LIMIT ?""",
+                   WHERE words MATCH ? ORDER BY bm25(words, 0.0, 8.0, 1.0), published.number LIMIT ?""",
                 (" OR ".join(f'"{word}"' for word in dict.fromkeys(words)), most),
             ).fetchall()
         return Matches(count=len(rows), pages=[Match(**_without(row, "number", "text")) for row in rows])

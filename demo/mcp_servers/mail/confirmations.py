@@ -1,4 +1,4 @@
-"""What customers were told about their tickets: in this service's own words, once for each key, also without address."""
+"""What customers were told about their tickets: in this service's own words, once for each key."""
 
 import sqlite3
 
@@ -25,7 +25,7 @@ def letter(customer: world.Customer, order_id: str, ticket: str, outcome: str, c
         "explained": f"we have looked into it. Our rule is called {title!r}, and you find it on our pages.",
         "credited": f"we have credited {amount} to the card you paid with. Our rule is called {title!r}.",
         "replaced": "we send you the item once more, free of charge.",
-        "declined": "we have looked into it, and cannot do what you asked for. Please call us if you see that otherwise.",
+        "declined": "we have looked into it, and cannot do what you asked for. Please call us if you disagree.",
     }[outcome]
     return [f"Your ticket {ticket}", f"Dear {customer.name},\n\nyou asked us about order {order_id}: {said}\n"]
 

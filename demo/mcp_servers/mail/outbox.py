@@ -61,11 +61,17 @@ class Outbox:
     def confirm_resolution(
         self, order_id: str, ticket: str, outcome: str, cents: int, page_id: str, reference: str, key: str
     ) -> ResolutionConfirmed:
-        """Tell whoever placed an order what became of their ticket; without an address that is kept, and nothing sent."""
+        """Tell whoever placed an order what became of their ticket; without an address that is only kept."""
         customer = _who_ordered(order_id)
         subject, body = confirmations.letter(customer, order_id, ticket, outcome, cents, page_id)
         asked = ResolutionConfirmed(
-            reference=reference, order_id=order_id, ticket=ticket, outcome=outcome, cents=cents, page_id=page_id, sent=False
+            reference=reference,
+            order_id=order_id,
+            ticket=ticket,
+            outcome=outcome,
+            cents=cents,
+            page_id=page_id,
+            sent=False,
         )
         with self._datafile.writing() as connection:
             if (confirmed := confirmations.known(connection, key, asked)) is not None:
