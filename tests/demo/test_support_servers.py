@@ -62,7 +62,7 @@ async def test_a_question_in_a_customers_words_finds_the_rule_among_the_first_th
         found = await ask(client, "search", text=question, most=3)
         page = await ask(client, "read_page", page_id=found["pages"][0]["page_id"])
     assert page_id in [each["page_id"] for each in found["pages"]]
-    assert "**" in found["pages"][0]["excerpt"]
+    assert any("**" in each["excerpt"] for each in found["pages"])
     assert page["text"] in [written.text for written in PUBLISHED]
 
 
