@@ -97,14 +97,15 @@ def some_inside(chance: random.Random) -> tuple[str, ...]:
 
 def edges_of_tickets() -> list[PolicyQuestion]:
     """What was asked for as it is, otherwise and missing; undoing something or nothing; and credits inside a ticket."""
-    parts: tuple[list[dict[str, JsonValue]], ...] = (
-        [{}, {"order_id": "A-28"}, {"order_id": "A-2"}],
-        [{}, {"customer_id": "C-14"}, {"customer_id": "C-1"}],
-        [{}, *({"limit_cents": GIVEN + more} for more in (-1, 0, 1))],
-    )
+    orders: list[dict[str, JsonValue]] = [{}, {"order_id": "A-28"}, {"order_id": "A-2"}]
+    customers: list[dict[str, JsonValue]] = [{}, {"customer_id": "C-14"}, {"customer_id": "C-1"}]
+    limits: list[dict[str, JsonValue]] = [{}]
+    limits += [{"limit_cents": GIVEN + more} for more in (-1, 0, 1)]
     asked = [
         ticket_question(action, automation=automation, request=order | customer | limit)
-        for action, automation, order, customer, limit in product((*DOES, TAKE_BACK), (TICKETS, "payroll"), *parts)
+        for action, automation, order, customer, limit in product(
+            (*DOES, TAKE_BACK), (TICKETS, "payroll"), orders, customers, limits
+        )
     ]
     undone = [
         ticket_question(action, automation=automation, purpose=purpose, undoes=undoes)

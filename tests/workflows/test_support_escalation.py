@@ -127,7 +127,7 @@ async def test_an_order_of_another_customer_ends_the_ticket_before_anything_is_t
     ids=["no such note", "another customer's note", "another amount", "other words", "only claimed"],
 )
 async def test_a_promise_that_stands_in_no_note_of_this_customer_goes_to_a_person(
-    temporal: WorkflowEnvironment, promise: dict[str, int | str | None], said: str
+    temporal: WorkflowEnvironment, promise: dict[str, JsonValue], said: str
 ) -> None:
     proposal = proposes(CREDITED, promises=[promise | {"until": None}])
     async with a_ticket(temporal, NOOR, proposal) as ticket:
@@ -138,7 +138,12 @@ async def test_a_promise_that_stands_in_no_note_of_this_customer_goes_to_a_perso
 
 
 async def test_words_are_compared_as_people_compare_them(temporal: WorkflowEnvironment) -> None:
-    promise = {"note_id": 2, "words": "promised HER a  credit of 20.00 eur", "cents": 2000, "until": None}
+    promise: dict[str, JsonValue] = {
+        "note_id": 2,
+        "words": "promised HER a  credit of 20.00 eur",
+        "cents": 2000,
+        "until": None,
+    }
     proposal = proposes(CREDITED, promises=[promise])
     async with a_ticket(temporal, NOOR, proposal, *refunding("A-26", 2000)) as ticket:
         ending = await ticket.run.ending()

@@ -8,7 +8,7 @@ from typing import Literal
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from pydantic import ValidationError
+    from pydantic import JsonValue, ValidationError
 
     from contracts.decisions import Verdict
     from contracts.runs import BuiltIn, Ending
@@ -225,7 +225,7 @@ class SupportEscalationWorkflow(Automation[SupportCase]):
 
     async def _not_on_file(self, proposal: Proposal) -> str:
         """Which promise does not stand in the note that Claude names: the customer file says so, not Claude."""
-        quotes = [{"note_id": each.note_id, "words": each.words} for each in proposal.promises]
+        quotes: list[JsonValue] = [{"note_id": each.note_id, "words": each.words} for each in proposal.promises]
         if not quotes:
             return ""
         wanted: Arguments = self.case.named_customer | {"quotes": quotes}
@@ -318,10 +318,14 @@ class SupportEscalationWorkflow(Automation[SupportCase]):
 
     async def _differences(self) -> list[str]:
         case = self.case
-        kept = {"/count": 1, "/interactions/0/outcome": case.outcome, "/interactions/0/cents": case.given_cents}
+        kept: dict[str, Scalar] = {
+            "/count": 1,
+            "/interactions/0/outcome": case.outcome,
+            "/interactions/0/cents": case.given_cents,
+        }
         wrong = await self._unlike("crm", "interactions_of_customer", self._mine(case.named_customer), kept)
         if case.confirmed:
-            letters = {"/count": 1, "/confirmations/0/outcome": case.outcome}
+            letters: dict[str, Scalar] = {"/count": 1, "/confirmations/0/outcome": case.outcome}
             wrong += await self._unlike("mail", "confirmations_of", self._mine({}), letters)
         if case.outcome == State.CREDITED:
             credited = {"/count": 1, "/total_cents": case.given_cents}
@@ -329,7 +333,7 @@ class SupportEscalationWorkflow(Automation[SupportCase]):
             marked = {"/refunded_cents": case.given_cents}
             wrong += await self._unlike("orders", "find_order", case.named_order, marked)
         if case.outcome == State.REPLACED:
-            sent = {"/count": 1, "/replacements/0/status": "ordered"}
+            sent: dict[str, Scalar] = {"/count": 1, "/replacements/0/status": "ordered"}
             wrong += await self._unlike("orders", "replacements_of_order", self._mine(case.named_order), sent)
         return wrong
 
