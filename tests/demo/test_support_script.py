@@ -110,7 +110,7 @@ async def test_a_promise_that_is_only_claimed_or_has_lapsed_is_named_and_a_perso
 async def test_without_any_promise_it_is_the_complaint_or_the_rules_that_answer(simulator: Simulator) -> None:
     question = "My mirror is cracked, please send me another one."
     complained = await proposal(simulator, "A-28", question, noted=False, limit="5000")
-    nothing = await proposal(simulator, "A-29", "May I return the rug?")
+    nothing = await proposal(simulator, "A-29", "May I return the rug?", noted=False)
     assert (complained.resolution, complained.cents, complained.promises) == ("replace", 5500, ())
     assert complained.escalate, "it is worth more than the limit"
     assert (nothing.resolution, nothing.cents, nothing.promises) == ("explain", 0, ())

@@ -160,7 +160,8 @@ def _wanted(ticket: Ticket, found: Found, promises: list[Promise]) -> tuple[int,
         text = complaint.get("text")
         if complaint.get("order_id") != ticket.order_id or not isinstance(text, str):
             continue
-        if _ONCE_MORE.search(ticket.question) and (item := _item_named(f"{ticket.question} {text}", found.order)):
+        item = _item_named(ticket.question, found.order) or _item_named(text, found.order)
+        if item and _ONCE_MORE.search(ticket.question):
             return *item, f"the complaint says {quoted(text, 90)}"
         claim = read_claim(text, found.order.text)
         return (found.order.whole("total_cents") if claim.cents is None else claim.cents), "", claim.basis
