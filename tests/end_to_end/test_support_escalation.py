@@ -1,5 +1,7 @@
 """Tickets are decided by real processes: from the command line, and though the worker is killed amid the refund."""
 
+import json
+
 import pytest
 
 from contracts.runs import Ending
@@ -8,6 +10,7 @@ from tests.end_to_end.runs import Run
 from tests.end_to_end.setup import Setup
 from tests.workflows.support_world import Books, books_in
 from workers.embedded.plan import WORKER
+from workers.embedded.temporal_server import NAMESPACE
 from workers.settings import REPOSITORY
 
 pytestmark = pytest.mark.many
@@ -17,11 +20,15 @@ CREDITED = Books(logged="credited", note_ids="[2]", told="credited", mails=1, cr
 
 
 async def test_a_promise_is_kept_from_the_command_line_and_asking_again_tells_how_it_ended(setup: Setup) -> None:
-    asking = (*INTERLOCK, "runs", "start", "support_escalation", "--from", str(REQUEST), "--as", "rita", "--wait")
+    asking = (*INTERLOCK, "runs", "start", "support_escalation", "--from", str(REQUEST), "--as", "rita")
     address = ("--address", setup.planned.temporal.address)
-    first, again = [await output_of(*asking, *address, environment=with_our_packages(setup.environ)) for _ in range(2)]
+    environment = with_our_packages(setup.environ)
+    said = json.loads(await output_of(*asking, "--json", *address, environment=environment))
+    handle = (await setup.client()).get_workflow_handle(said["run"], result_type=Ending)
+    ending = await Run(handle, NAMESPACE, setup.folder.deployment()).ending()
+    again = await output_of(*asking, "--wait", *address, environment=environment)
 
-    assert "ended: credited" in first and "ended: credited" in again
+    assert ending == "credited" and "ended: credited" in again
     assert books_in(setup.folder.demo_data, "A-26") == CREDITED
 
 
