@@ -14,6 +14,8 @@ from tests.demo.test_claude_simulator import Conversation, Simulator, Wire, clie
 from workers.resources.claude_request import closed
 from workflows.support_escalation import Proposal
 
+pytestmark = pytest.mark.many
+
 TOOLS = [
     tool("crm__notes_of_customer", "customer_id"),
     tool("crm__complaints_of_customer", "customer_id"),

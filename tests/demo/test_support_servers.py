@@ -18,6 +18,8 @@ from demo.mcp_servers.readonly import reading_as
 from tests.demo.asking import ask, refusal
 from tests.demo.test_mcp_servers import crm_server, mail_server, orders_server
 
+pytestmark = pytest.mark.many
+
 MIRROR: dict[str, Any] = {"order_id": "A-28", "sku": "LIV-0760", "cents": 5500, "reference": "ours"}
 ENTRY: dict[str, Any] = {
     "customer_id": "C-13",

@@ -35,7 +35,6 @@ OF_TICKETS = (
         "        if promise.note_id is None:\n            yield",
         "        if False:\n            yield",
         "test_a_promise_that_is_claimed_lapsed_or_another_one_is_an_exception",
-        f"{STORIES}::test_a_promise_that_stands_in_no_note_of_this_customer_goes_to_a_person[only claimed]",
     ),
     CASE.off(
         "tickets: a promise binds no longer than it says",

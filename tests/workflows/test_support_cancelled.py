@@ -128,7 +128,6 @@ async def test_a_question_that_claude_rejects_is_asked_again_when_people_say_ret
 @pytest.mark.parametrize(
     ("faults", "calls"),
     [
-        ({"crm.log_interaction": loses_the_answer}, ("crm.log_interaction", 2)),
         ({"mail.confirm_resolution": loses_the_answer}, ("mail.confirm_resolution", 2)),
         ({"orders.place_replacement": loses_the_answer}, ("orders.place_replacement", 2)),
         ({"mail.confirm_resolution": is_away}, ("mail.confirm_resolution", 2)),

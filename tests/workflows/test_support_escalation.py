@@ -120,11 +120,9 @@ async def test_an_order_of_another_customer_ends_the_ticket_before_anything_is_t
     [
         ({"note_id": 99, "words": PROMISED, "cents": 2000}, "note 99 of this customer does not say what Claude has"),
         ({"note_id": 4, "words": PROMISED, "cents": 2000}, "note 4 of this customer does not say what Claude has"),
-        ({"note_id": 2, "words": "a credit of 2000.00 EUR", "cents": 2000}, "the words of note 2 do not name 20.00"),
         ({"note_id": 2, "words": "Promised her 20.00 EUR", "cents": 2000}, "note 2 of this customer does not say"),
-        ({"note_id": None, "words": "promised me 20 euros", "cents": 2000}, "a promise is claimed that no note tells"),
     ],
-    ids=["no such note", "another customer's note", "another amount", "other words", "only claimed"],
+    ids=["no such note", "another customer's note", "other words"],
 )
 async def test_a_promise_that_stands_in_no_note_of_this_customer_goes_to_a_person(
     temporal: WorkflowEnvironment, promise: dict[str, JsonValue], said: str
@@ -135,20 +133,6 @@ async def test_a_promise_that_stands_in_no_note_of_this_customer_goes_to_a_perso
 
     assert said in request.title
     assert ticket.shop.effects() == []
-
-
-async def test_words_are_compared_as_people_compare_them(temporal: WorkflowEnvironment) -> None:
-    promise: dict[str, JsonValue] = {
-        "note_id": 2,
-        "words": "promised HER a  credit of 20.00 eur",
-        "cents": 2000,
-        "until": None,
-    }
-    proposal = proposes(CREDITED, promises=[promise])
-    async with a_ticket(temporal, NOOR, proposal, *refunding("A-26", 2000)) as ticket:
-        ending = await ticket.run.ending()
-
-    assert ending.state == "credited"
 
 
 # The case.

@@ -85,9 +85,7 @@ async def test_a_lead_who_declines_has_the_customer_told_and_gives_nothing(tempo
     ("value", "said"),
     [
         (chosen(cents=10_001), "100.01 EUR is more than the 100.00 EUR that were asked for"),
-        (chosen(cents=0), "it gives 0.00 EUR"),
         (chosen(resolution="replace"), "it names no item"),
-        (chosen(resolution="forgive"), "resolution: Input should be 'explain', 'credit' or 'replace'"),
         ("twenty euros", "value: Invalid JSON"),
     ],
 )
@@ -147,7 +145,6 @@ async def test_a_rule_that_the_documentation_does_not_have_is_put_to_a_lead(temp
     ("changes", "faults", "said"),
     [
         ({"cents": 5499}, {}, "'LIV-0760' costs 5500 cents in order 'A-28', not 5499"),
-        ({"sku": "LIV-9999"}, {}, "order 'A-28' has no item 'LIV-9999'"),
         ({}, {"orders.place_replacement": says_no}, "not today"),
     ],
 )
