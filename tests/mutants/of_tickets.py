@@ -10,7 +10,6 @@ CANCELLED = In("workflows/support_escalation/workflow.py", "tests/workflows/test
 CASE = In("workflows/support_escalation/case.py", "tests/workflows/test_support_case.py")
 CRM = In("demo/mcp_servers/crm/cards.py", STORIES)
 ROLE = In("demo/mcp_servers/readonly.py", "tests/demo/test_support_servers.py")
-RULES = In("policies/support_escalation.cedar", "tests/workflows/test_support_credit.py")
 
 OF_TICKETS = (
     WORKFLOW.off(
@@ -59,12 +58,6 @@ OF_TICKETS = (
         "limit_cents=settlement.cents)",
         "limit_cents=100_000_000)",
         "test_a_refund_gives_no_more_than_was_decided_for_the_ticket_whatever_claude_advises_in_it",
-    ),
-    RULES.off(
-        "tickets: no credit inside one is above 500.00",
-        "context.arguments.cents > 50000",
-        "context.arguments.cents > 5000000",
-        "test_inside_a_ticket_not_even_signatures_give_more_than_its_owners_allow",
     ),
     CREDIT.off(
         "tickets: the books are read back",
