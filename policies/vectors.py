@@ -40,6 +40,8 @@ class Asked(Model):
     requester: str = "rita"
     roles: tuple[str, ...] = ()
     purpose: Purpose = Purpose.FORWARD
+    inside: tuple[str, ...] = ()
+    """Of a child run: the automations around it, the outermost first."""
     undoes: bool = False
     taint: tuple[Taint, ...] = ()
     totals: dict[str, int] = {}
@@ -55,6 +57,7 @@ class Asked(Model):
             requester=self.requester,
             roles=self.roles,
             automation=self.automation,
+            inside=self.inside,
             request=self.request,
             server=server,
             tool=name,

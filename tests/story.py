@@ -142,6 +142,26 @@ class StoryRun:
             return error.cause.message
         raise AssertionError(f"it was taken: {receipt}")
 
+    async def child(self, number: int = 1) -> "StoryRun":
+        """Its child run `number`, once that has begun: a parent names its child before it starts it."""
+        view = await self.until(lambda seen: len(seen.child_runs) >= number)
+        handle = self.story.client.get_workflow_handle(view.child_runs[number - 1].workflow_id, result_type=Ending)
+        child = StoryRun(handle, self.story)
+        async with asyncio.timeout(PATIENCE.total_seconds()):
+            while not await child._is_known():
+                await asyncio.sleep(0.04)
+        await child.until(lambda seen: seen.state)
+        return child
+
+    async def _is_known(self) -> bool:
+        try:
+            await self.handle.describe()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return False
+        return True
+
     async def ending(self) -> Ending:
         """Its ending. Raises StoryStuck after a bounded wait, with the failing workflow task."""
         try:

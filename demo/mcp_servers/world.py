@@ -50,6 +50,9 @@ CUSTOMERS = (
     Customer("C-10", "Tomas Ferreira", "tomas.ferreira@example.com", "Porto", date(2022, 6, 8)),
     Customer("C-11", "Priya Raman", "priya.raman@example.com", "Leeds", date(2024, 11, 30)),
     Customer("C-12", "Walter Brandt", None, "Graz", date(2017, 4, 19)),
+    Customer("C-13", "Noor de Vries", "noor.devries@example.com", "Utrecht", date(2023, 10, 5)),
+    Customer("C-14", "Emil Lindholm", "emil.lindholm@example.com", "Turku", date(2022, 2, 17)),
+    Customer("C-15", "Amara Diallo", None, "Lyon", date(2020, 8, 24)),
     Customer("C-42", "Harbour Supplies Ltd", "purchasing@harbour-supplies.example.com", "Cork", date(2014, 2, 3)),
 )
 
@@ -112,6 +115,14 @@ def _recent_orders(as_of: date) -> Iterator[Order]:
     )
     yield Order("A-24", "C-12", "delivered", drawers, days_ago(16), days_ago(8), days_ago(8))
     yield Order("A-25", "C-42", "shipped", (_CATALOGUE[2], _CATALOGUE[3]), days_ago(5), days_ago(1))
+    tea = (Item("KIT-0120", "Enamel teapot, blue", 6200), Item("TAB-0431", "Tea cup, stoneware", 900, quantity=4))
+    yield Order("A-26", "C-13", "delivered", tea, days_ago(17), days_ago(10), days_ago(9))
+    cabinet = (Item("FUR-0140", "Bathroom cabinet, birch", 23900), Item("FUR-0192", "Hinges, pair", 1400))
+    yield Order("A-27", "C-14", "delivered", cabinet, days_ago(22), days_ago(14), days_ago(13))
+    mirror = (Item("LIV-0760", "Wall mirror, round", 5500), Item("LIV-0764", "Coat hooks, set of three", 1200))
+    yield Order("A-28", "C-14", "delivered", mirror, days_ago(11), days_ago(5), days_ago(5))
+    rug = (Item("LIV-0702", "Wool rug, undyed", 15900),)
+    yield Order("A-29", "C-15", "delivered", rug, days_ago(120), days_ago(108), days_ago(96))
 
 
 def _long_history() -> Iterator[Order]:

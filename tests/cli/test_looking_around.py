@@ -11,6 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 from cli.main import COMMANDS, run
 from tests.cli.conftest import CommandLine
 from tests.cli.shop import Shop
+from tests.machine.test_catalog import OURS
 from tests.workflows.trip_world import OUTSIDE
 
 REPOSITORY = Path(__file__).parents[2]
@@ -44,7 +45,7 @@ def test_machines_are_listed_with_what_they_do(capsys: pytest.CaptureFixture[str
     assert run(["machines", "list", "--json"]) == 0
     machines = json.loads(capsys.readouterr().out)
 
-    assert [machine["name"] for machine in machines] == ["refund", "errand", "guest_checkout"]
+    assert [machine["name"] for machine in machines] == OURS
     assert machines[0]["good"] == ["refunded"]
     assert machines[0]["transitions"]["verifying"] == ["refunded"]
 

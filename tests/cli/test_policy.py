@@ -61,7 +61,7 @@ def rules(tmp_path: Path, *texts: str, **files: str) -> str:
 
 def test_the_shipped_rules_are_clean_and_what_was_not_checked_is_said(policy: Policy) -> None:
     outcome = policy("lint")
-    assert (outcome.code, outcome.out.splitlines()[0]) == (0, "24 rules in 7 files, nothing found")
+    assert (outcome.code, outcome.out.splitlines()[0]) == (0, "30 rules in 8 files, nothing found")
     assert "not checked: whether the tools that rules name are pinned" in outcome.err
 
 
@@ -226,7 +226,9 @@ def test_explain_notes_names_that_nobody_here_knows_and_answers_all_the_same(pol
     assert (stranger.code, stranger.out.startswith("permitted")) == (0, True)
     assert stranger.err == "note: the roster knows nobody called 'nobody-known', so they hold no role of their own\n"
     assert payroll.out.startswith("forbidden")
-    assert payroll.err == "note: no automation is called 'payroll' here; there are: refund, errand, guest_checkout\n"
+    assert payroll.err == (
+        "note: no automation is called 'payroll' here; there are: refund, errand, guest_checkout, support_escalation\n"
+    )
 
 
 # Vectors.

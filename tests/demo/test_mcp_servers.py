@@ -17,6 +17,8 @@ from demo.mcp_servers.compliance import server as compliance
 from demo.mcp_servers.compliance.journal import Journal
 from demo.mcp_servers.crm import server as crm
 from demo.mcp_servers.crm.cards import CardIndex
+from demo.mcp_servers.documentation import server as documentation
+from demo.mcp_servers.documentation.library import Library
 from demo.mcp_servers.housekeeping import server as housekeeping
 from demo.mcp_servers.housekeeping.board import Board
 from demo.mcp_servers.mail import server as mail
@@ -53,6 +55,7 @@ SERVERS: dict[str, Callable[[Path], MCPServer]] = {
     "payments": payments_server,
     "crm": crm_server,
     "mail": mail_server,
+    "documentation": lambda data: documentation.build_server(Library(data)),
     "property": lambda data: property_.build_server(Register(data)),
     "housekeeping": lambda data: housekeeping.build_server(Board(data)),
     "compliance": lambda data: compliance.build_server(Journal(data)),
@@ -349,8 +352,8 @@ async def test_a_mail_that_is_not_one_plain_mail_is_refused(tmp_path: Path, chan
     [
         (
             "orders",
-            {"find_order", "find_orders", "open_orders_of_customer", "order_history"},
-            {"mark_refunded", "unmark_refunded"},
+            {"find_order", "find_orders", "open_orders_of_customer", "order_history", "replacements_of_order"},
+            {"mark_refunded", "unmark_refunded", "place_replacement", "cancel_replacement"},
             set(),
         ),
         (
@@ -368,11 +371,14 @@ async def test_a_mail_that_is_not_one_plain_mail_is_refused(tmp_path: Path, chan
                 "read_complaint",
                 "notes_of_customer",
                 "opportunities_of_guest",
+                "check_quotes",
+                "interactions_of_customer",
             },
-            {"close_opportunity", "reopen_opportunity"},
+            {"close_opportunity", "reopen_opportunity", "log_interaction"},
             {"add_note"},
         ),
-        ("mail", {"mail_sent_to"}, {"send_mail", "confirm_refund"}, set()),
+        ("mail", {"mail_sent_to", "confirmations_of"}, {"send_mail", "confirm_refund", "confirm_resolution"}, set()),
+        ("documentation", {"search", "list_pages", "read_page"}, set(), set()),
         (
             "property",
             {"find_bookings", "find_room"},
@@ -426,6 +432,10 @@ async def test_the_example_requests_are_about_orders_and_stays_that_exist(tmp_pa
             request = json.loads((ROOT / "demo/requests" / file).read_text())
             order = await ask(client, "find_order", order_id=request["order_id"])
             assert order["order_id"] == request["order_id"]
+    ticket = json.loads((ROOT / "demo/requests/support-escalation.json").read_text())
+    async with Client(orders_server(tmp_path)) as client:
+        order = await ask(client, "find_order", order_id=ticket["order_id"])
+        assert order["customer_id"] == ticket["customer_id"]
     checkout = json.loads((ROOT / "demo/requests/guest-checkout.json").read_text())
     async with Client(SERVERS["property"](tmp_path)) as client:
         found = await ask(

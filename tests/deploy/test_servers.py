@@ -24,6 +24,7 @@ def test_the_demo_worker_reaches_every_demo_server_with_what_it_is_told() -> Non
         "payments",
         "crm",
         "mail",
+        "documentation",
         "property",
         "housekeeping",
         "compliance",

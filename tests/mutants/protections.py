@@ -17,6 +17,7 @@ from tests.mutants.of_skills import OF_SKILLS
 from tests.mutants.of_the_gate import OF_THE_GATE
 from tests.mutants.of_the_store import OF_THE_STORE
 from tests.mutants.of_the_sweeper import OF_THE_SWEEPER
+from tests.mutants.of_tickets import OF_TICKETS
 
 PROTECTIONS = (
     *OF_DECISIONS,
@@ -36,4 +37,5 @@ PROTECTIONS = (
     *OF_CHILDREN,
     *OF_CHECKOUTS,
     *OF_READING,
+    *OF_TICKETS,
 )

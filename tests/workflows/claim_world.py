@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from temporalio.client import WorkflowHandle
-from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
 from activities.context_files import ContextFiles
@@ -18,7 +16,6 @@ from activities.inbox import StartRecord
 from contracts.audit import AuditKind, AuditRecord
 from contracts.deployment import Deployment
 from contracts.roster import Roster
-from contracts.runs import Ending
 from contracts.tools import EffectClass, Taint, ToolDefinition, Undoes
 from policies.engine import CedarRules
 from tests.authority import NOBODY, Signer
@@ -49,14 +46,7 @@ class Claim:
 
     async def child(self, number: int = 1) -> StoryRun:
         """The refund inside it, once it answers."""
-        view = await self.run.until(lambda seen: len(seen.child_runs) >= number)
-        handle = self.story.client.get_workflow_handle(view.child_runs[number - 1].workflow_id, result_type=Ending)
-        async with asyncio.timeout(PATIENCE.total_seconds()):
-            while not await _is_known(handle):
-                await asyncio.sleep(0.04)
-        child = StoryRun(handle, self.story)
-        await child.until(lambda seen: seen.state)
-        return child
+        return await self.run.child(number)
 
     async def record(self, run: StoryRun) -> StartRecord | None:
         """The start record of a run."""
@@ -73,17 +63,6 @@ class Claim:
     def forget(self) -> None:
         """It did not end as a story does, so it proves nothing."""
         self.story.runs.clear()
-
-
-async def _is_known(handle: WorkflowHandle[Any, Any]) -> bool:
-    """A parent names its child before it starts it."""
-    try:
-        await handle.describe()
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        return False
-    return True
 
 
 async def named(run: StoryRun) -> RunKey:

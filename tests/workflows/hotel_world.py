@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Self
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -197,22 +197,30 @@ class Hotel(RecordingToolbox):
 
     data: Path = Path()
     faults: dict[str, list[Fault | None]] = field(default_factory=dict)
-    _servers: dict[str, MCPServer] = field(default_factory=dict)
+    known: Mapping[str, ToolDefinition] = field(default_factory=dict)
+    _servers: Mapping[str, MCPServer] = field(default_factory=dict)
 
     @classmethod
     async def at(cls, data: Path, faults: Faults = NO_FAULTS) -> "Hotel":
         """The hotel whose books lie in this folder; `{"payments.capture": says_no}` is a fault of its first call."""
-        servers, known = _built(data), await _definitions()
+        return cls.over(data, _built(data), await _definitions(), faults)
+
+    @classmethod
+    def over(
+        cls, data: Path, servers: Mapping[str, MCPServer], known: Mapping[str, ToolDefinition], faults: Faults
+    ) -> Self:
+        """Any of the demo's servers, over their books in this folder."""
         return cls(
             answers=dict.fromkeys(known),
             classes={name: tool.effect_class for name, tool in known.items()},
             data=data,
             faults={name: _in_turn(fault) for name, fault in faults.items()},
+            known=known,
             _servers=servers,
         )
 
     def _definition(self, server: str, name: str) -> ToolDefinition:
-        return _PUBLISHED[name]
+        return self.known[name]
 
     async def call(self, tool: ToolDefinition, arguments: dict[str, JsonValue], key: str) -> Delivered:
         """Record the call; then the server answers, unless a fault is due."""
@@ -296,13 +304,19 @@ _PUBLISHED: dict[str, ToolDefinition] = {}
 async def _definitions() -> dict[str, ToolDefinition]:
     if not _PUBLISHED:
         with a_folder() as data:
-            for name, server in _built(data).items():
-                tools = {tool.name: tool for tool in await server.list_tools()}
-                whole = {tool.name: published(name, tool, server.instructions) or {} for tool in tools.values()}
-                listing = Listing(tools, whole, False, 3600)
-                for definition in definitions_of(_declared()[name], listing):
-                    _PUBLISHED[f"{name}.{definition.name}"] = definition
+            _PUBLISHED.update(await published_by(_built(data)))
     return _PUBLISHED
+
+
+async def published_by(servers: Mapping[str, MCPServer]) -> dict[str, ToolDefinition]:
+    """What these servers of the demo publish, with what the servers file says of it."""
+    found = {}
+    for name, server in servers.items():
+        tools = {tool.name: tool for tool in await server.list_tools()}
+        whole = {tool.name: published(name, tool, server.instructions) or {} for tool in tools.values()}
+        for definition in definitions_of(_declared()[name], Listing(tools, whole, False, 3600)):
+            found[f"{name}.{definition.name}"] = definition
+    return found
 
 
 @cache

@@ -1,6 +1,6 @@
 """Ask people and wait: approval requests, escalations, quorums and deadlines."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -92,13 +92,41 @@ class DecidedByPeople(HearsChildren[CaseT]):
         """Ask a person of `role` how the run goes on. Asks again, visibly, whenever a deadline passes."""
         if any(request.kind is RequestKind.APPROVAL for request in self.case.requests):
             await self.withdraw_requests("withdrawn")  # asked again, should the run come back to it
+        verdict, answer = await self._answered(lambda: self._open_escalation(escalation, role))
+        decision = answer.evidence[0] if answer.evidence else None
+        return Choice(verdict=verdict, approver=answer.approver, value=answer.value, decision=decision)
+
+    async def ask_to_choose(
+        self,
+        title: str,
+        role: str,
+        options: Mapping[Verdict, str],
+        context: tuple[DisplayLine, ...],
+        value_hint: str = "",
+    ) -> Answer:
+        """Ask a person of `role` which of these options is taken: a question of the business, no step has failed.
+
+        Asks again, visibly, whenever a deadline passes; the answer is always a person's, and has a verdict.
+        """
+        shown = (*context, *(DisplayLine(label=f"option {each.value}", text=options[each]) for each in options))
+        hint = (DisplayLine(label="value to supply", text=value_hint),) if value_hint else ()
+
+        async def ask() -> None:
+            named: dict[str, Any] = {"run": workflow.info().first_execution_run_id}
+            named |= {"number": self.case.request_count + 1, "title": title, "options": [*options]}
+            owner = Obligation(role=role, within=DEFAULT_ESCALATION_WITHIN, rule_id="escalation")
+            await self._open(RequestKind.ESCALATION, title, digest(named), (owner,), tuple(options), (*shown, *hint))
+
+        return (await self._answered(ask))[1]
+
+    async def _answered(self, ask: Callable[[], Awaitable[None]]) -> tuple[Verdict, Answer]:
+        """A person's answer; asked again whenever a deadline has passed without one."""
         while True:
             if not self.case.requests:
-                await self._open_escalation(escalation, role)
+                await ask()
             answer = await self.next_answer()
             if answer.verdict is not None:
-                decision = answer.evidence[0] if answer.evidence else None
-                return Choice(verdict=answer.verdict, approver=answer.approver, value=answer.value, decision=decision)
+                return answer.verdict, answer
 
     async def _open_escalation(self, escalation: Escalation, role: str) -> None:
         owner = Obligation(role=role, within=DEFAULT_ESCALATION_WITHIN, rule_id="escalation")

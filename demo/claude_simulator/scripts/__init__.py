@@ -6,7 +6,7 @@ from collections.abc import Callable
 from demo.claude_simulator.answers import Answer
 from demo.claude_simulator.conversation import Request
 from demo.claude_simulator.errors import ApiError
-from demo.claude_simulator.scripts import errand, refund
+from demo.claude_simulator.scripts import errand, refund, support
 from demo.claude_simulator.scripts.made_up import make_up
 
 Script = Callable[[Request], Answer]
@@ -14,6 +14,7 @@ Script = Callable[[Request], Answer]
 SCRIPTS: dict[str, Script] = {
     "refund/assessing": refund.assess,
     "errand/thinking": errand.think,
+    "support_escalation/deciding": support.decide,
 }
 _FIRST_LINE = re.compile(r"Automation: (\w+)\. State: (\w+)\.")
 

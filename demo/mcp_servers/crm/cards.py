@@ -1,14 +1,26 @@
-"""The card index behind the customer file: customers, complaints, notes and opportunities, in SQLite."""
+"""The card index behind the customer file: customers, complaints, notes and what was done, in SQLite."""
 
 import sqlite3
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 from demo.mcp_servers import world
-from demo.mcp_servers.crm import pipeline
+from demo.mcp_servers.crm import interactions, pipeline
 from demo.mcp_servers.crm.complaints import COMPLAINTS
+from demo.mcp_servers.crm.interactions import InteractionLog
+from demo.mcp_servers.crm.notes import NOTES
 from demo.mcp_servers.crm.pipeline import Pipeline
-from demo.mcp_servers.crm.records import Complaint, Complaints, Customer, CustomerMatches, Note, Notes
+from demo.mcp_servers.crm.records import (
+    Complaint,
+    Complaints,
+    Customer,
+    CustomerMatches,
+    Note,
+    Notes,
+    QuoteChecked,
+    QuotesChecked,
+)
 from demo.mcp_servers.datafile import DataFile
 from demo.mcp_servers.refusals import Refused
 
@@ -25,6 +37,7 @@ TABLES = (
         note_id INTEGER PRIMARY KEY AUTOINCREMENT, customer_id TEXT NOT NULL REFERENCES customers,
         text TEXT NOT NULL, written_at TEXT NOT NULL)""",
     *pipeline.TABLES,
+    *interactions.TABLES,
 )
 
 VIEWS = {
@@ -32,6 +45,7 @@ VIEWS = {
     "complaints": "order_id, customer_id, received_on, text",
     "notes": "note_id, customer_id, text, written_at",
     **pipeline.VIEWS,
+    **interactions.VIEWS,
 }
 
 
@@ -41,6 +55,7 @@ class CardIndex:
     def __init__(self, folder: Path) -> None:
         self._datafile = DataFile.create(folder / "crm.db", TABLES, VIEWS, _fill)
         self.pipeline = Pipeline(self._datafile)
+        self.interactions = InteractionLog(self._datafile)
 
     def find(self, customer_id: str) -> Customer:
         with self._datafile.reading() as connection:
@@ -94,6 +109,25 @@ class CardIndex:
             found = [Note(**row) for row in rows]
         return Notes(customer_id=customer_id, count=len(found), notes=found)
 
+    def check_quotes(self, customer_id: str, quotes: Sequence[tuple[int | None, str]]) -> QuotesChecked:
+        texts = {note.note_id: _plain(note.text) for note in self.notes_of(customer_id).notes}
+        checked = [
+            QuoteChecked(note_id=note_id, words=words, stands=note_id in texts and _plain(words) in texts[note_id])
+            for note_id, words in quotes
+        ]
+        missing = [each.note_id for each in checked if not each.stands]
+        return QuotesChecked(
+            customer_id=customer_id,
+            missing=len(missing),
+            first_missing=missing[0] if missing else None,
+            quotes=checked,
+        )
+
+
+def _plain(text: str) -> str:
+    """Words as people compare them."""
+    return " ".join(text.casefold().split())
+
 
 def _customer(connection: sqlite3.Connection, customer_id: str) -> Customer:
     row = connection.execute("SELECT * FROM customers WHERE customer_id = ?", (customer_id,)).fetchone()
@@ -117,5 +151,16 @@ def _fill(connection: sqlite3.Connection) -> None:
         [
             (each.order_id, each.customer_id, (today - timedelta(days=each.days_ago)).isoformat(), each.text)
             for each in COMPLAINTS
+        ],
+    )
+    connection.executemany(
+        "INSERT INTO notes (customer_id, text, written_at) VALUES (?, ?, ?)",
+        [
+            (
+                each.customer_id,
+                each.text.format(until=today + timedelta(days=each.binds_days)),
+                datetime.combine(today - timedelta(days=each.days_ago), time(14, 30), UTC).isoformat(),
+            )
+            for each in NOTES
         ],
     )

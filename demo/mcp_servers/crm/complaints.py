@@ -58,4 +58,18 @@ COMPLAINTS = (
         "A-24. I bought others in town, so please give me back the 15.00 EUR. I have no e-mail; a letter "
         "will do.",
     ),
+    ReceivedComplaint(
+        "A-26",
+        "C-13",
+        8,
+        "The spout of the enamel teapot from order A-26 came with a chip, the cups are fine. It still pours, so I keep "
+        "it, but I would like 20.00 EUR back for the damage.",
+    ),
+    ReceivedComplaint(
+        "A-28",
+        "C-14",
+        4,
+        "The wall mirror from order A-28 is cracked from edge to edge. The coat hooks are fine. Please send me the "
+        "mirror once more; it was 55.00 EUR.",
+    ),
 )

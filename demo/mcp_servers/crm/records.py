@@ -68,3 +68,35 @@ class Opportunities(Record):
     guest_email: str
     count: int
     opportunities: list[Opportunity] = Field(description="open ones first")
+
+
+class QuoteChecked(Record):
+    note_id: int | None
+    words: str
+    stands: bool = Field(description="whether the words stand in that note of this customer, spaces and case aside")
+
+
+class QuotesChecked(Record):
+    customer_id: str
+    missing: int = Field(description="how many of the quotes stand nowhere where they should")
+    first_missing: int | None = Field(description="the note of the first of them; null when none was named")
+    quotes: list[QuoteChecked]
+
+
+class Interaction(Record):
+    interaction_id: str
+    customer_id: str
+    order_id: str
+    ticket: str
+    outcome: str
+    cents: int
+    note_ids: list[int] = Field(description="the notes that bound us")
+    why: str
+    reference: str
+    logged_at: datetime
+
+
+class Interactions(Record):
+    customer_id: str
+    count: int
+    interactions: list[Interaction] = Field(description="oldest first")

@@ -1,9 +1,9 @@
 """The customer file's tools."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from mcp.server import MCPServer
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from demo.mcp_servers.crm.cards import CardIndex
 from demo.mcp_servers.crm.records import (
@@ -11,10 +11,13 @@ from demo.mcp_servers.crm.records import (
     Complaints,
     Customer,
     CustomerMatches,
+    Interaction,
+    Interactions,
     Note,
     Notes,
     Opportunities,
     Opportunity,
+    QuotesChecked,
 )
 from demo.mcp_servers.tools import (
     IDEMPOTENT_ADDITION,
@@ -25,11 +28,20 @@ from demo.mcp_servers.tools import (
     CustomerId,
     GuestEmail,
     OrderId,
+    Reason,
     Reference,
     saying_why,
 )
 
 OpportunityId = Annotated[str, Field(min_length=1, max_length=40, description="Opportunity number, such as OP-71")]
+Outcome = Literal["explained", "credited", "replaced", "declined"]
+
+
+class Quote(BaseModel):
+    """Words that are said to stand in a note."""
+
+    note_id: int | None = Field(description="number of the note; null when none is known")
+    words: str = Field(min_length=3, max_length=200)
 
 
 def build_server(cards: CardIndex) -> MCPServer:
@@ -39,6 +51,7 @@ def build_server(cards: CardIndex) -> MCPServer:
     _add_complaints(server, cards)
     _add_notes(server, cards)
     _add_opportunities(server, cards)
+    _add_interactions(server, cards)
     return server
 
 
@@ -89,6 +102,14 @@ def _add_notes(server: MCPServer, cards: CardIndex) -> None:
         with saying_why():
             return cards.notes_of(customer_id)
 
+    @server.tool(annotations=READ)
+    def check_quotes(
+        customer_id: CustomerId, quotes: Annotated[list[Quote], Field(min_length=1, max_length=20)]
+    ) -> QuotesChecked:
+        """Check that words stand in the notes of a customer where somebody says that they do."""
+        with saying_why():
+            return cards.check_quotes(customer_id, [(quote.note_id, quote.words) for quote in quotes])
+
 
 def _add_opportunities(server: MCPServer, cards: CardIndex) -> None:
     @server.tool(annotations=READ)
@@ -110,3 +131,29 @@ def _add_opportunities(server: MCPServer, cards: CardIndex) -> None:
         """Open what was closed under this reference once more. Succeeds when it was not."""
         with saying_why():
             return cards.pipeline.reopen(opportunity_id, reference)
+
+
+def _add_interactions(server: MCPServer, cards: CardIndex) -> None:
+    @server.tool(annotations=READ)
+    def interactions_of_customer(
+        customer_id: CustomerId,
+        reference: Annotated[str, Field(max_length=400, description="only of this matter; empty for all")] = "",
+    ) -> Interactions:
+        """List what was done for a customer, oldest first."""
+        return cards.interactions.of_customer(customer_id, reference)
+
+    @server.tool(annotations=IDEMPOTENT_ADDITION)
+    def log_interaction(
+        customer_id: CustomerId,
+        order_id: OrderId,
+        ticket: Annotated[str, Field(min_length=1, max_length=40, description="Number of the ticket")],
+        outcome: Outcome,
+        cents: Annotated[int, Field(strict=True, ge=0, le=100_000_000, description="What it costs, in cents")],
+        note_ids: Annotated[list[int], Field(max_length=20, description="the customer's notes that bound us")],
+        why: Reason,
+        reference: Reference,
+    ) -> Interaction:
+        """Enter what was done for a customer. Repeating it under the same reference adds nothing."""
+        told = (customer_id, order_id, ticket, outcome, cents, note_ids, why, reference)
+        with saying_why():
+            return cards.interactions.log(*told)

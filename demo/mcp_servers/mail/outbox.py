@@ -7,7 +7,15 @@ from pathlib import Path
 
 from demo.mcp_servers import world
 from demo.mcp_servers.datafile import DataFile
-from demo.mcp_servers.mail.records import Confirmation, Mail, MailBox, SentMail
+from demo.mcp_servers.mail import confirmations
+from demo.mcp_servers.mail.records import (
+    Confirmation,
+    Mail,
+    MailBox,
+    ResolutionConfirmed,
+    ResolutionsConfirmed,
+    SentMail,
+)
 from demo.mcp_servers.refusals import Refused
 
 FILE_NAME = "mail.db"
@@ -18,9 +26,10 @@ TABLES = (
         number INTEGER PRIMARY KEY AUTOINCREMENT, idempotency_key TEXT NOT NULL UNIQUE,
         recipient TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL, sent_at TEXT NOT NULL)""",
     "CREATE INDEX mails_by_recipient ON mails (recipient)",
+    *confirmations.TABLES,
 )
 
-VIEWS = {"mails": "number, recipient, subject, body, sent_at"}
+VIEWS = {"mails": "number, recipient, subject, body, sent_at", **confirmations.VIEWS}
 
 
 class Outbox:
@@ -42,12 +51,7 @@ class Outbox:
         if any(not character.isprintable() for character in subject):
             raise Refused(f"the subject {subject!r} has a line break or control character; write it on one line")
         with self._datafile.writing() as connection:
-            row = connection.execute("SELECT * FROM mails WHERE idempotency_key = ?", (key,)).fetchone()
-            if row is None:
-                row = _insert(connection, key, recipient, subject, body)
-            elif (row["recipient"], row["subject"], row["body"]) != (recipient, subject, body):
-                raise Refused(f"the idempotency key {key!r} was used for another mail; a new mail needs a new key")
-            return SentMail(**_mail(row).model_dump(exclude={"body"}))
+            return _send(connection, recipient, subject, body, key)
 
     def confirm_refund(self, order_id: str, cents: int, key: str) -> Confirmation:
         customer = _who_ordered(order_id)
@@ -55,6 +59,34 @@ class Outbox:
             return Confirmation(order_id=order_id, sent=False)
         sent = self.send(customer.email, *_letter(customer, order_id, cents), key)
         return Confirmation(order_id=order_id, sent=True, mail_id=sent.mail_id)
+
+    def confirm_resolution(
+        self, order_id: str, ticket: str, outcome: str, cents: int, page_id: str, reference: str, key: str
+    ) -> ResolutionConfirmed:
+        """Tell whoever placed an order what became of their ticket; without an address that is only kept."""
+        customer = _who_ordered(order_id)
+        subject, body = confirmations.letter(customer, order_id, ticket, outcome, cents, page_id)
+        asked = ResolutionConfirmed(
+            reference=reference,
+            order_id=order_id,
+            ticket=ticket,
+            outcome=outcome,
+            cents=cents,
+            page_id=page_id,
+            sent=False,
+        )
+        with self._datafile.writing() as connection:
+            if (confirmed := confirmations.known(connection, key, asked)) is not None:
+                return confirmed
+            if customer.email is not None:
+                sent = _send(connection, _recipient(customer.email), subject, body, key)
+                asked = asked.model_copy(update={"sent": True, "mail_id": sent.mail_id})
+            confirmations.remember(connection, key, asked)
+            return asked
+
+    def confirmed(self, reference: str) -> ResolutionsConfirmed:
+        with self._datafile.reading() as connection:
+            return confirmations.of_matter(connection, reference)
 
     def sent_to(self, to: str) -> MailBox:
         recipient = _recipient(to)
@@ -82,6 +114,15 @@ def _recipient(to: str) -> str:
     if not _ADDRESS.fullmatch(address):
         raise Refused(f"{to!r} is not an e-mail address; give a single one, such as dana@example.com")
     return address
+
+
+def _send(connection: sqlite3.Connection, recipient: str, subject: str, body: str, key: str) -> SentMail:
+    row = connection.execute("SELECT * FROM mails WHERE idempotency_key = ?", (key,)).fetchone()
+    if row is None:
+        row = _insert(connection, key, recipient, subject, body)
+    elif (row["recipient"], row["subject"], row["body"]) != (recipient, subject, body):
+        raise Refused(f"the idempotency key {key!r} was used for another mail; a new mail needs a new key")
+    return SentMail(**_mail(row).model_dump(exclude={"body"}))
 
 
 def _insert(connection: sqlite3.Connection, key: str, recipient: str, subject: str, body: str) -> sqlite3.Row:

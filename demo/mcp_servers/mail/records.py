@@ -32,3 +32,20 @@ class MailBox(Record):
     to: str
     count: int
     mails: list[Mail] = Field(description="oldest first")
+
+
+class ResolutionConfirmed(Record):
+    reference: str
+    order_id: str
+    ticket: str
+    outcome: str
+    cents: int
+    page_id: str
+    sent: bool = Field(description="false when the customer has no e-mail address")
+    mail_id: str | None = None
+
+
+class ResolutionsConfirmed(Record):
+    reference: str
+    count: int
+    confirmations: list[ResolutionConfirmed] = Field(description="oldest first")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from demo.mcp_servers import world
 from demo.mcp_servers.datafile import DataFile
-from demo.mcp_servers.orders import query
+from demo.mcp_servers.orders import query, replacements
 from demo.mcp_servers.orders.records import (
     FoundOrder,
     FoundOrders,
@@ -20,6 +20,7 @@ from demo.mcp_servers.orders.records import (
     OrderItem,
     RefundMark,
 )
+from demo.mcp_servers.orders.replacements import ReplacementDesk
 from demo.mcp_servers.refusals import Refused, plural
 
 ORDERS_PER_PAGE = 60  # about 20 KB of JSON
@@ -36,6 +37,7 @@ TABLES = (
         order_id TEXT NOT NULL REFERENCES orders, position INTEGER NOT NULL, sku TEXT NOT NULL,
         name TEXT NOT NULL, quantity INTEGER NOT NULL, unit_price_cents INTEGER NOT NULL,
         PRIMARY KEY (order_id, position))""",
+    *replacements.TABLES,
 )
 
 VIEWS = {
@@ -43,6 +45,7 @@ VIEWS = {
     "orders": "order_id, customer_id, status, total_cents, currency, placed_on, promised_by, delivered_on, "
     "refunded_cents",
     "items": "order_id, position, sku, name, quantity, unit_price_cents",
+    **replacements.VIEWS,
 }
 
 
@@ -54,6 +57,7 @@ class OrderBook:
         self._datafile = DataFile.create(
             folder / "orders.db", TABLES, VIEWS, lambda connection: _fill(connection, today())
         )
+        self.replacements = ReplacementDesk(self._datafile)
 
     def find(self, order_id: str) -> Order:
         with self._datafile.reading() as connection:

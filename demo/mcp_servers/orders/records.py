@@ -106,3 +106,24 @@ class FoundOrders(Record):
     pages: int
     orders_in_all: int = Field(description="that meet every condition")
     orders: list[FoundOrder] = Field(description="newest first")
+
+
+class ReplacementStatus(StrEnum):
+    ORDERED = "ordered"
+    CANCELLED = "cancelled"
+
+
+class Replacement(Record):
+    replacement_id: str
+    order_id: str
+    sku: str
+    cents: int = Field(description="the price of one, which the customer does not pay again")
+    status: ReplacementStatus
+    reference: str
+
+
+class Replacements(Record):
+    order_id: str
+    count: int
+    standing_count: int = Field(description="without those that were cancelled")
+    replacements: list[Replacement] = Field(description="oldest first")

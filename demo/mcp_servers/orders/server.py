@@ -16,6 +16,8 @@ from demo.mcp_servers.orders.records import (
     OrderHistory,
     OrderStatus,
     RefundMark,
+    Replacement,
+    Replacements,
 )
 from demo.mcp_servers.refusals import Refused
 from demo.mcp_servers.tools import (
@@ -26,8 +28,11 @@ from demo.mcp_servers.tools import (
     CustomerId,
     OrderId,
     Reason,
+    Reference,
     saying_why,
 )
+
+Sku = Annotated[str, Field(min_length=1, max_length=40, description="Number of an item, such as TAB-0420")]
 
 RETURN_POLICY = """# Returns and damaged goods
 
@@ -48,6 +53,7 @@ def build_server(book: OrderBook) -> MCPServer:
     _add_reads(server, book)
     _add_query(server, book)
     _add_writes(server, book)
+    _add_replacements(server, book)
     _add_resources(server, book)
     return server
 
@@ -112,6 +118,29 @@ def _add_writes(server: MCPServer, book: OrderBook) -> None:
         """Take the refund mark off an order and restore its earlier status. Succeeds when there is none."""
         with saying_why():
             return book.unmark_refunded(order_id)
+
+
+def _add_replacements(server: MCPServer, book: OrderBook) -> None:
+    @server.tool(annotations=READ)
+    def replacements_of_order(
+        order_id: OrderId,
+        reference: Annotated[str, Field(max_length=200, description="only of this matter; empty for all")] = "",
+    ) -> Replacements:
+        """List what was sent once more for an order, oldest first."""
+        with saying_why():
+            return book.replacements.of_order(order_id, reference)
+
+    @server.tool(annotations=IDEMPOTENT_ADDITION)
+    def place_replacement(order_id: OrderId, sku: Sku, cents: Cents, reference: Reference) -> Replacement:
+        """Send an item of a delivered order once more; `cents` is its price. Repeating it changes nothing."""
+        with saying_why():
+            return book.replacements.place(order_id, sku, cents, reference)
+
+    @server.tool(annotations=IDEMPOTENT_REMOVAL)
+    def cancel_replacement(order_id: OrderId, sku: Sku, reference: Reference) -> Replacements:
+        """Take back a replacement that was ordered under this reference. Succeeds when there is none."""
+        with saying_why():
+            return book.replacements.cancel(order_id, sku, reference)
 
 
 def _add_resources(server: MCPServer, book: OrderBook) -> None:

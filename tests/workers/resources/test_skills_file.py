@@ -7,6 +7,7 @@ import pytest
 
 from contracts.signing import as_text
 from contracts.skills import Caller
+from tests.machine.test_catalog import OURS
 from tests.workers.resources.skills import TokenIssuer, known
 from workers.resources.skills.tokens import KeySet
 from workers.resources.skills_file import SkillsFileUnusable, load_skills
@@ -23,7 +24,7 @@ def written(folder: Path, text: str) -> Path:
 
 
 def test_the_demos_file_can_be_used_and_names_automations_there_are() -> None:
-    skills = load_skills(REPOSITORY / "demo" / "skills.toml", ["refund", "errand", "guest_checkout"])
+    skills = load_skills(REPOSITORY / "demo" / "skills.toml", OURS)
 
     assert list(skills.personas) == ["guest", "front_desk", "manager"]
     assert skills.issuers == {}
