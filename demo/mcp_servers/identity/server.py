@@ -1,6 +1,6 @@
 """The directory's tools."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from mcp.server import MCPServer
 from pydantic import Field
@@ -19,6 +19,10 @@ from demo.mcp_servers.tools import (
 
 AnyReference = Annotated[str, Field(max_length=200, description="only accounts of this reference; empty for any")]
 FullName = Annotated[str, Field(min_length=1, max_length=200, description="the account's name is made from it")]
+# Written out, not referred to: rules name it.
+SystemName = Annotated[
+    Literal["mail", "payroll", "source_code", "production"], Field(description="mail first, then the others")
+]
 BankDetails = Annotated[
     str, Field(max_length=40, description="of payroll: where they stand in the personnel records; empty for the others")
 ]
@@ -38,14 +42,14 @@ def build_server(directory: Directory) -> MCPServer:
     def create_account(
         employee_id: EmployeeId,
         full_name: FullName,
-        system: System,
+        system: SystemName,
         bank_details: BankDetails,
         reference: Reference,
         idempotency_key: IdempotencyKey,
     ) -> Account:
         """Create an account: mail first, payroll only with bank details. A repeated key gives the same account."""
         with saying_why():
-            return directory.create(employee_id, full_name, system, bank_details, reference, idempotency_key)
+            return directory.create(employee_id, full_name, System(system), bank_details, reference, idempotency_key)
 
     @server.tool(annotations=IDEMPOTENT_REMOVAL)
     def disable_accounts(employee_id: EmployeeId, reference: Reference) -> Disabling:
