@@ -116,6 +116,8 @@ class EmployeeOnboardingCase(DeliveryCase):
     """How many of them since people last chose how to go on; all but the first are reminders."""
     ask_at: Moment | None = None
     """When the next letter is due, should something still be missing; None: at once."""
+    ordered: tuple[str, ...] = ()
+    """The kinds of tickets that were opened; a later version may open others."""
     accounts: tuple[Account, ...] = ()
     asked_again: str = ""
     """Why people are asked to sign once more."""

@@ -87,9 +87,11 @@ class EmployeeOnboardingWorkflow(CollectsPapers):
     async def order(self) -> Literal[State.RULING]:
         """What is needed on the first day."""
         compensation.register(self, "the tickets", "tickets", "close_tickets", self.mine)
-        for kind in self.tickets():
+        wanted = self.tickets()
+        for kind in wanted:
             ticket = self.numbered_call("tickets", "create_ticket", kind, kind=kind, needed_by=str(self._first_day()))
             done(await make_call(self, ticket), ticket.step)
+        self.note(ordered=wanted)
         return State.RULING
 
     @ONBOARDING.state(State.RULING)
@@ -273,7 +275,7 @@ class EmployeeOnboardingWorkflow(CollectsPapers):
         missing = [f"people_records has no {kind.value}" for kind in WANTED if kind in self.case.missing]
         return [
             *missing,
-            *await self._unlike("tickets", "tickets_of", {"/standing_count": len(self.tickets())}),
+            *await self._unlike("tickets", "tickets_of", {"/standing_count": len(self.case.ordered)}),
             *await self._unlike("identity", "accounts_of", {"/active_count": len(self.case.systems)}),
         ]
 
