@@ -73,10 +73,10 @@ class CollectsPapers(TakesDeliveries[EmployeeOnboardingCase]):
             self.note(asked=0, ask_at=None)
             problem = f"still missing after {MOST_REMINDERS} reminders: {self.case.words_of_missing}"
             raise StepFailed("the papers", problem, ask_people=True)
+        following = await next_working_moment(self, workflow.now() + REMIND_AFTER, self.case.request.calendar)
         kinds: list[JsonValue] = [kind.value for kind in self.case.missing]
         letter = self.numbered_call("people_records", "ask_for_papers", f"letter {self.case.letters + 1}", kinds=kinds)
         done(await make_call(self, letter), letter.step)
-        following = await next_working_moment(self, workflow.now() + REMIND_AFTER, self.case.request.calendar)
         self.note(letters=self.case.letters + 1, asked=self.case.asked + 1, ask_at=following)
         self._publish_details()
 
