@@ -9,6 +9,7 @@ from tests.mutants.of_documents import OF_DOCUMENTS
 from tests.mutants.of_erasure import OF_ERASURE
 from tests.mutants.of_freezes import OF_FREEZES
 from tests.mutants.of_lost_answers import OF_LOST_ANSWERS
+from tests.mutants.of_onboardings import OF_ONBOARDINGS
 from tests.mutants.of_results import OF_RESULTS
 from tests.mutants.of_runs import OF_RUNS
 from tests.mutants.of_servers import OF_SERVERS
@@ -34,4 +35,5 @@ PROTECTIONS = (
     *OF_SKILLS,
     *OF_CHILDREN,
     *OF_CHECKOUTS,
+    *OF_ONBOARDINGS,
 )
