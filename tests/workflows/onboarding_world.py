@@ -4,13 +4,14 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from mcp.server import MCPServer
+from mcp.types import CallToolResult
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
@@ -28,6 +29,7 @@ from demo.mcp_servers.people_records.archive import Archive
 from demo.mcp_servers.people_records.records import PaperKind
 from demo.mcp_servers.tickets import server as tickets
 from demo.mcp_servers.tickets.desk import Desk
+from policies.calendars import load_calendars, opening_on
 from policies.engine import CedarRules, PolicyEngine
 from tests.authority import NOBODY
 from tests.doubles import ScriptedClaude, says
@@ -98,6 +100,13 @@ class Company(Hotel):
         """The personnel records, as somebody of human resources has them."""
         return Archive(self.data)
 
+    async def says(self, tool: str, **arguments: Any) -> Any:
+        """What one of its servers answers somebody else who asks."""
+        server, name = tool.split(".")
+        result = await self._servers[server].call_tool(name, arguments)
+        assert isinstance(result, CallToolResult)
+        return result.structured_content
+
     def hand_in(self, kind: str, content: bytes = b"", employee_id: str = "E-2041", **changes: Any) -> Delivery:
         """Store a paper; what is to be delivered of it, or something else."""
         paper = self.archive.store(employee_id, PaperKind(kind), f"{kind}.pdf", content or f"my {kind}".encode())
@@ -148,10 +157,11 @@ class Onboarding:
         """The run's clock shows this moment, and a little more."""
         await self.story.fast_forward(self.run, moment - await self.run.now() + more)
 
-    async def first_day_comes(self) -> None:
-        """The clock shows noon of the first day in the records."""
+    async def first_day_comes(self, more: timedelta = MINUTE) -> None:
+        """The clock shows when the office opens on the first day in the records, and a little more."""
         day = self.company.archive.find_person(self.employee_id).first_day
-        await self.moves_to(datetime(day.year, day.month, day.day, 12, tzinfo=UTC))
+        calendars = load_calendars((REPOSITORY / "policies" / "calendars.toml").read_text())
+        await self.moves_to(opening_on(day, "office", calendars), more)
 
     async def letter(self, number: int) -> RunView:
         """Its view, once the letter `number` has left and the next one has its time."""

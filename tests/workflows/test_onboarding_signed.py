@@ -1,6 +1,8 @@
 """Accounts of an onboarding are signed for: by whoever holds the role when they answer, under the rules in force then."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
@@ -9,7 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 from contracts.decisions import ApprovalRequest, Verdict
 from tests.authority import Signer, roster_of
 from tests.workflows.hotel_world import loses_the_answer, says_no
-from tests.workflows.onboarding_world import KINDS, LENA, NGOZI, Books, an_onboarding, rules
+from tests.workflows.onboarding_world import KINDS, LENA, NGOZI, Books, Onboarding, an_onboarding, rules
 
 pytestmark = pytest.mark.many
 
@@ -31,6 +33,17 @@ OMAR = Signer("omar", ("security_officer",))
 def who_is_asked(request: ApprovalRequest) -> list[str]:
     """The roles, in order."""
     return sorted(each.role for each in request.obligations)
+
+
+@asynccontextmanager
+async def just_signed(onboarding: Onboarding, signing: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
+    """Somebody has just signed, and the run is about to read the records again; it goes on after the block."""
+    read = onboarding.company.holding("people_records.find_person")
+    signed = asyncio.ensure_future(signing())
+    await onboarding.company.until_called("people_records.find_person")
+    yield
+    read.set()
+    await signed
 
 
 async def test_a_privileged_account_needs_two_roles(temporal: WorkflowEnvironment) -> None:
@@ -67,11 +80,8 @@ async def test_rules_that_come_into_force_once_an_account_was_signed_for_are_sig
 ) -> None:
     async with an_onboarding(temporal, ONE_ACCOUNT) as onboarding:
         await onboarding.run.asked()
-        read = onboarding.company.holding("people_records.find_person")
-        await onboarding.sign(1)
-        await onboarding.company.until_called("people_records.find_person")
-        onboarding.story.authority.engine = rules(ALSO_BY_SECURITY)
-        read.set()
+        async with just_signed(onboarding, lambda: onboarding.sign(1)):
+            onboarding.story.authority.engine = rules(ALSO_BY_SECURITY)
         request = await onboarding.run.asked(2)
         created = onboarding.books().active_accounts
         await onboarding.sign(2)
@@ -99,11 +109,8 @@ async def test_what_rules_forbid_ends_it_and_what_was_ordered_is_closed(
     async with an_onboarding(temporal, ONE_ACCOUNT, policy=rules(NO_NEW_ACCOUNTS) if at_once else None) as onboarding:
         if not at_once:
             await onboarding.run.asked()
-            read = onboarding.company.holding("people_records.find_person")
-            await onboarding.sign(1)
-            await onboarding.company.until_called("people_records.find_person")
-            onboarding.story.authority.engine = rules(NO_NEW_ACCOUNTS)
-            read.set()
+            async with just_signed(onboarding, lambda: onboarding.sign(1)):
+                onboarding.story.authority.engine = rules(NO_NEW_ACCOUNTS)
         ending = await onboarding.run.ending()
         states, books = await onboarding.run.states(), onboarding.books()
 
@@ -152,11 +159,9 @@ async def test_a_signature_of_somebody_who_left_before_the_account_was_created_i
 ) -> None:
     async with an_onboarding(temporal, ONE_ACCOUNT, roster=roster_of(RITA, HELEN, MARCUS)) as onboarding:
         await onboarding.run.asked()
-        read = onboarding.company.holding("people_records.find_person")
-        await onboarding.run.sends(MARCUS.signed(await onboarding.run.decision(Verdict.APPROVE)))
-        await onboarding.company.until_called("people_records.find_person")
-        onboarding.story.authority.people = roster_of(RITA, HELEN, GRACE)
-        read.set()
+        signed = MARCUS.signed(await onboarding.run.decision(Verdict.APPROVE))
+        async with just_signed(onboarding, lambda: onboarding.run.sends(signed)):
+            onboarding.story.authority.people = roster_of(RITA, HELEN, GRACE)
         await onboarding.run.asked(2)
         created = onboarding.books().active_accounts
         await onboarding.run.sends(GRACE.signed(await onboarding.run.decision(Verdict.APPROVE, number=2)))
