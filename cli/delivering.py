@@ -1,4 +1,4 @@
-"""Tell a run of a paper that was stored: what it is, where it stands, and the digest of its content, never the content."""
+"""Tell a run of a paper that was stored: what it is, where it stands, and its digest; never what is in it."""
 
 import asyncio
 import hashlib
@@ -37,14 +37,18 @@ def digest_of(file: str) -> str:
         with Path(file).open("rb") as opened:
             return f"sha256:{hashlib.file_digest(opened, 'sha256').hexdigest()}"
     except OSError as error:
-        raise WrongInput(f"--file {file!r} cannot be read: {error.strerror}; name the paper as it was stored") from error
+        raise WrongInput(
+            f"--file {file!r} cannot be read: {error.strerror}; name the paper as it was stored"
+        ) from error
 
 
 async def deliver(server: Server, run: str, delivery: Delivery) -> DeliveryReceipt:
     """Tell the run, and wait for what becomes of it. Raises Refused with the run's reason, NotReachable."""
     view = await server.view(run)
     if view.final:
-        raise Refused(f"{run} has ended ({view.state}), and takes no papers; see `interlock runs show {as_argument(run)}`")
+        raise Refused(
+            f"{run} has ended ({view.state}), and takes no papers; see `interlock runs show {as_argument(run)}`"
+        )
     if not _takes_papers(view.automation):
         raise Refused(f"{run} takes no papers; runs of {view.automation!r} are not handed any")
     return await _send(server, run, view.first_run_id, delivery)

@@ -41,7 +41,7 @@ class TakesDeliveries(Automation[DeliveryCaseT]):
     """The states after which nothing is looked at any more."""
 
     async def look_at(self, delivery: Delivery) -> DeliveryAnswer:
-        """Look the paper up where it stands, and say whether it is taken. Raises StepFailed when that cannot be told."""
+        """Look the paper up where it stands, and say whether it is taken. Raises StepFailed when nobody can tell."""
         raise NotImplementedError
 
     # Messages.

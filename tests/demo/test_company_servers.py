@@ -197,7 +197,9 @@ async def test_there_is_no_payroll_account_before_bank_details(tmp_path: Path, b
         assert (await refusal(client, "create_account", **pay)).startswith("no payroll account before bank details")
         paid = await ask(client, "create_account", **pay | {"bank_details": "DOC-1004"})
         odd = await refusal(
-            client, "create_account", **pay | {"system": "production", "idempotency_key": "a-3", "bank_details": "DOC-1"}
+            client,
+            "create_account",
+            **pay | {"system": "production", "idempotency_key": "a-3", "bank_details": "DOC-1"},
         )
     assert paid["bank_details"] == "DOC-1004"
     assert odd == "a production account has nothing to do with bank details; leave them out"

@@ -54,7 +54,9 @@ def allowed(question: PolicyQuestion) -> set[str]:
 def never(question: PolicyQuestion) -> set[str]:
     """What nobody may, whoever signs: another person, another account, pay without a place to pay to."""
     asked, told, creates = question.request, question.arguments, question.action == CREATE
-    found = {"payroll-with-bank-details"} if creates and (told["system"], told["bank_details"]) == PAID_NOWHERE else set()
+    found = (
+        {"payroll-with-bank-details"} if creates and (told["system"], told["bank_details"]) == PAID_NOWHERE else set()
+    )
     if question.automation != ONBOARDING:
         return found
     if question.action in ACTIONS and asked.get("employee_id") != told["employee_id"]:
@@ -107,7 +109,8 @@ def some_onboarding(chance: random.Random) -> PolicyQuestion:
     if chance.random() < 0.95:
         request["employee_id"] = chance.choice([*["E-1"] * 12, "E-2", "E-11"])
     if chance.random() < 0.95:
-        request["accounts"] = chance.choice([ASKED["accounts"], ["mail"], ["payroll", "mail"], []])
+        wanted: list[JsonValue] = [ASKED["accounts"], ["mail"], ["payroll", "mail"], []]
+        request["accounts"] = chance.choice(wanted)
     roles = ("line_manager", "security_officer", "hr_manager")
     return onboarding_question(
         chance.choice([*ACTIONS, *[CREATE] * 5, "mail.send_mail"]),
@@ -138,7 +141,11 @@ def edges_of_onboardings() -> list[PolicyQuestion]:
     wanted: list[JsonValue] = [["mail"], ["payroll"], ["production", "mail"], [], ["mail2"]]
     accounts = [
         onboarding_question(
-            CREATE, automation=automation, request={"employee_id": "E-1", "accounts": each}, system=system, bank_details=at
+            CREATE,
+            automation=automation,
+            request={"employee_id": "E-1", "accounts": each},
+            system=system,
+            bank_details=at,
         )
         for automation, each, system, at in product(
             automations, wanted, ("mail", "payroll", "payroll2", "production", "production2"), ("", "DOC-1004", "2")

@@ -84,7 +84,7 @@ def _allowed(question: PolicyQuestion) -> frozenset[str]:
 def _never(question: PolicyQuestion) -> frozenset[str]:
     """More than 5000.00 is never given: not at once, and not within a day. Nor is what nobody has asked for."""
     unasked = _never_in_a_checkout(question) | onboarding.never(question)
-    unasked |= (_unasked(question) if question.automation == "refund" else set())
+    unasked |= _unasked(question) if question.automation == "refund" else set()
     if question.action != "payments.issue_credit":
         return frozenset(unasked)
     at_once = {"refund-over-5000"} if _cents(question) > 5000 * EUR else set()

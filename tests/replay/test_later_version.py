@@ -1,4 +1,4 @@
-"""The next version of an automation: what was recorded of this one replays on it, because its change is behind a patch."""
+"""The next version of an automation: what was recorded of this one replays on it, as its change is behind a patch."""
 
 import json
 

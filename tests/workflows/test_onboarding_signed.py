@@ -1,4 +1,4 @@
-"""Accounts of an onboarding are signed for: by whoever holds the role when they answer, under the rules in force then."""
+"""Accounts of an onboarding are signed for by whoever holds the role by then, under the rules in force by then."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -59,7 +59,7 @@ async def test_a_privileged_account_needs_two_roles(temporal: WorkflowEnvironmen
         books = onboarding.books()
 
     assert (who_is_asked(mail), who_is_asked(production)) == (["line_manager"], ["line_manager", "security_officer"])
-    assert first.outcome == "counted" and "line_manager" in why
+    assert first.outcome == "counted" and "fills no place of the quorum" in why
     assert (created, books.active_accounts) == (0, 2)
 
 
@@ -150,7 +150,7 @@ async def test_the_request_goes_to_whoever_holds_the_role_once_the_manager_has_l
         receipt = await onboarding.run.sends(GRACE.signed(await onboarding.run.decision(Verdict.APPROVE)))
         await onboarding.run.in_state("awaiting_first_day")
 
-    assert "marcus" in why
+    assert "is in nobody's name" in why, "he is in the roster no more"
     assert receipt.outcome == "approved"
 
 

@@ -40,7 +40,7 @@ async def test_whoever_withdraws_before_the_first_day_leaves_no_account_and_no_t
         ending = await onboarding.run.ending()
         view, books = await onboarding.run.view(), onboarding.books()
 
-    assert receipt.outcome == "taken"
+    assert receipt.outcome in ("taken", "known"), "the records may have told the run before"
     assert (ending.state, ending.reason.partition(" has withdrawn: DOC-")[1] != "") == ("withdrawn", True)
     assert [visit.state for visit in view.path][-3:] == [state, "compensating", "withdrawn"]
     assert [name for name in onboarding.company.effects() if name in undos] == undos
@@ -54,7 +54,7 @@ async def test_nobody_withdraws_by_word_alone(temporal: WorkflowEnvironment) -> 
         why = await onboarding.refuses(letter)
         view, books = await onboarding.run.view(), onboarding.books()
 
-    assert why == f"no paper '{letter.reference}' stands in the records of E-2043; store it first"
+    assert why.endswith(f"no paper '{letter.reference}' stands in the records of E-2043; store it first")
     assert (view.state, books.active_accounts) == ("awaiting_first_day", 2)
 
 

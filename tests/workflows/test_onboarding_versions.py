@@ -128,7 +128,7 @@ async def test_an_onboarding_goes_on_under_a_later_version_wherever_it_waits(
 ) -> None:
     async with two_versions(temporal, **(LENA if state == "collecting" else NGOZI)) as versions:
         onboarding = versions.onboarding
-        await onboarding.run.in_state(state if state != "awaiting_first_day" else "awaiting_approval")
+        await (onboarding.letter(1) if state == "collecting" else onboarding.run.in_state("awaiting_approval"))
         if state == "awaiting_first_day":
             await onboarding.sign(1, 2)
             await onboarding.run.in_state(state)

@@ -17,7 +17,7 @@ from workflows.employee_onboarding.case import (
     Person,
     problem_with,
 )
-from workflows.steps import StepFailed, done, make_call, read_facts, tool_call
+from workflows.steps import StepFailed, done, make_call, read_facts, renew, tool_call
 from workflows.working_time import next_working_moment
 
 MOST_REMINDERS = 3
@@ -76,9 +76,19 @@ class CollectsPapers(TakesDeliveries[EmployeeOnboardingCase]):
         following = await next_working_moment(self, workflow.now() + REMIND_AFTER, self.case.request.calendar)
         kinds: list[JsonValue] = [kind.value for kind in self.case.missing]
         letter = self.numbered_call("people_records", "ask_for_papers", f"letter {self.case.letters + 1}", kinds=kinds)
-        done(await make_call(self, letter), letter.step)
+        sent = await make_call(self, letter)
+        if sent.status is CallStatus.SAID_NO and await self._something_came():
+            self.note(occurrences=renew(self.case, letter.step))
+            return  # the records ask nobody for what has come meanwhile
+        done(sent, letter.step)
         self.note(letters=self.case.letters + 1, asked=self.case.asked + 1, ask_at=following)
         self._publish_details()
+
+    async def _something_came(self) -> bool:
+        """Whether the records have changed since they were last looked into."""
+        before = self.case.papers
+        await self.look_into_records()
+        return self.case.papers != before
 
     # Calls.
 

@@ -81,6 +81,7 @@ class EmployeeOnboardingWorkflow(CollectsPapers):
                 await self.look_at_deliveries()
             else:
                 await self.look_into_records()  # somebody may have stored a paper, and told nobody
+        await self.look_at_deliveries()
         return self._come_to_nothing() if self.case.withdrawn else State.ORDERING
 
     @ONBOARDING.state(State.ORDERING)
@@ -147,6 +148,7 @@ class EmployeeOnboardingWorkflow(CollectsPapers):
         """Until the office opens on the first day, which may be moved meanwhile; or they withdraw."""
         while True:
             await self.look_into_records()
+            await self.look_at_deliveries()
             if self.case.withdrawn:
                 return self._come_to_nothing()
             self.note(person=await self.read_person())
@@ -154,7 +156,6 @@ class EmployeeOnboardingWorkflow(CollectsPapers):
             if begins <= workflow.now():
                 return State.VERIFYING
             await self.delivery_or(begins, f"waiting for the first day of {self.case.person.full_name}")
-            await self.look_at_deliveries()
 
     @ONBOARDING.state(State.VERIFYING, take_over=State.ONBOARDED)
     async def verify(self) -> Literal[State.ONBOARDED]:

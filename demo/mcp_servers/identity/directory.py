@@ -110,8 +110,8 @@ def _insert(
     bank_details: str,
 ) -> None:
     connection.execute(
-        """INSERT INTO accounts (idempotency_key, employee_id, system, name, reference, status, bank_details, created_at)
-           VALUES (?, ?, ?, ?, ?, 'active', ?, ?)""",
+        """INSERT INTO accounts (idempotency_key, employee_id, system, name, reference, status, bank_details,
+                                 created_at) VALUES (?, ?, ?, ?, ?, 'active', ?, ?)""",
         (key, employee_id, system.value, name, reference, bank_details, datetime.now(UTC).isoformat()),
     )
 

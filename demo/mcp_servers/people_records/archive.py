@@ -44,9 +44,7 @@ class Archive:
         """The first day is moved, earlier or later; whoever reads the records next sees it."""
         with self._datafile.writing() as connection:
             _person(connection, employee_id)
-            connection.execute(
-                "UPDATE people SET first_day = ? WHERE employee_id = ?", (day.isoformat(), employee_id)
-            )
+            connection.execute("UPDATE people SET first_day = ? WHERE employee_id = ?", (day.isoformat(), employee_id))
             return _person(connection, employee_id)
 
     def papers_of(self, employee_id: str) -> Papers:

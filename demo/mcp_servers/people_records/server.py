@@ -1,4 +1,4 @@
-"""The tools of the personnel records. Papers themselves are never handed out: only where they stand, and their digests."""
+"""The tools of the personnel records. No paper is ever handed out: only where it stands, and its digest."""
 
 from typing import Annotated
 
