@@ -40,6 +40,10 @@ class TakesDeliveries(Automation[DeliveryCaseT]):
     looks_no_more_in: ClassVar[tuple[str, ...]] = ()
     """The states after which nothing is looked at any more."""
 
+    def already(self, delivery: Delivery) -> str:
+        """Why a delivery need not be looked at, whatever the run does: it was taken before. Empty when it must be."""
+        raise NotImplementedError
+
     async def look_at(self, delivery: Delivery) -> DeliveryAnswer:
         """Look the paper up where it stands, and say whether it is taken. Raises StepFailed when nobody can tell."""
         raise NotImplementedError
@@ -49,6 +53,8 @@ class TakesDeliveries(Automation[DeliveryCaseT]):
     @workflow.update(name="deliver", description="Word of a stored paper, as `interlock runs deliver` sends it.")
     async def deliver(self, delivery: Delivery) -> DeliveryReceipt:
         """Enqueue a delivery, wait until it is looked at, and say what became of it."""
+        if message := self.already(delivery):
+            return DeliveryReceipt(outcome="known", message=message)
         self._enqueue(delivery)
         await workflow.wait_condition(lambda: delivery not in self.case.deliveries or not self._looks())
         if delivery in self.case.deliveries:
@@ -71,7 +77,7 @@ class TakesDeliveries(Automation[DeliveryCaseT]):
             return
         if problem := self._problem_with_delivery(delivery):
             self._keep_answer(refusal(delivery, problem, workflow.now()))
-        else:
+        elif not self.already(delivery):
             self._enqueue(delivery)
 
     # Looking at what has arrived.

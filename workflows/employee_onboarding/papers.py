@@ -34,11 +34,18 @@ class CollectsPapers(TakesDeliveries[EmployeeOnboardingCase]):
 
     paper_kinds = tuple(PaperKind)
 
+    def already(self, delivery: Delivery) -> str:
+        """A paper that was delivered before, or that the records have told the run of, counts once."""
+        stands = self.case.paper(delivery.kind)
+        if stands and (stands.reference, stands.digest) == (delivery.reference, delivery.digest):
+            return f"{delivery.reference} was taken before, and counts once"
+        return ""
+
     async def look_at(self, delivery: Delivery) -> DeliveryAnswer:
         """Only a paper that stands in the records, of that kind and with that digest, is taken; and once."""
-        stands, now = self.case.paper(delivery.kind), workflow.now()
-        if stands and (stands.reference, stands.digest) == (delivery.reference, delivery.digest):
-            return known(delivery, f"{delivery.reference} was taken before, and counts once", now)
+        now = workflow.now()
+        if message := self.already(delivery):
+            return known(delivery, message, now)
         found = await self._find_paper(delivery)
         if found.status is CallStatus.SAID_NO:
             return refusal(delivery, found.message, now)
