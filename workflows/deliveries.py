@@ -110,6 +110,8 @@ class TakesDeliveries(Automation[DeliveryCaseT]):
 
     def _problem_with_delivery(self, delivery: Delivery) -> str:
         """What can be said against a delivery without leaving the workflow; empty when nothing."""
+        if self.already(delivery):
+            return ""
         if delivery.kind not in self.paper_kinds:
             return f"kind is {delivery.kind!r}; this run takes: {', '.join(self.paper_kinds)}"
         if self.case.cancelling or self.case.state in self.looks_no_more_in:

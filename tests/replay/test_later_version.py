@@ -15,7 +15,7 @@ from workflows.catalog import Catalog
 from workflows.employee_onboarding import EmployeeOnboardingWorkflow
 
 HISTORIES = {name: text for name, text in recorded().items() if name.startswith("employee_onboarding-")}
-ORDERED = "employee_onboarding-onboarded"
+ORDERED = "employee_onboarding-onboarded-after-approval"
 
 
 async def failure(version: type[EmployeeOnboardingWorkflow], name: str) -> Exception | None:
