@@ -233,18 +233,14 @@ async def read_facts(
     facts: Mapping[str, str],
     *,
     stale: timedelta = timedelta(),
-    look: str = "",
 ) -> ToolOutcome:
-    """A reading call whose answer the run cannot go on without; `stale` as in `call_tool`. Raises StepFailed.
-
-    In one visit of a state the same question has the same answer; `look` tells apart those that are asked anew.
-    """
+    """A reading call whose answer the run cannot go on without; `stale` as in `call_tool`. Raises StepFailed."""
     reading = ToolCall(
         server=server,
         tool=tool,
         arguments=arguments,
         step=f"{run.case.state}: {server}.{tool}",
-        occurrence=f"{run.case.visits}" + (f".{look}" if look else ""),
+        occurrence=f"{run.case.visits}",
         state=run.case.state,
         facts=dict(facts),
         stale_seconds=int(stale.total_seconds()),

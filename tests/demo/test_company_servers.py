@@ -18,7 +18,8 @@ from demo.mcp_servers.refusals import Refused
 from demo.mcp_servers.tickets import server as tickets
 from demo.mcp_servers.tickets.desk import Desk
 from demo.mcp_servers.tickets.records import TicketKind
-from tests.demo.asking import ask, refusal
+from tests.demo import asking
+from tests.demo.asking import ask
 
 ROOT = Path(__file__).parents[2]
 LENA = {"employee_id": "E-2041", "reference": "ours"}
@@ -30,6 +31,11 @@ MAIL: dict[str, Any] = LENA | {
     "bank_details": "",
     "idempotency_key": "account-1",
 }
+
+
+async def refusal(client: Client, tool: str, **arguments: object) -> str:
+    """The sentence of the system itself, without what the SDK puts before it."""
+    return (await asking.refusal(client, tool, **arguments)).removeprefix(f"Error executing tool {tool}: ")
 
 
 # The personnel records ---------------------------------------------------------------------------------------

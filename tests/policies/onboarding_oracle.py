@@ -138,7 +138,7 @@ def edges_of_onboardings() -> list[PolicyQuestion]:
             [*ACTIONS, "mail.send_mail"], automations, Purpose, (False, True)
         )
     ]
-    wanted: list[JsonValue] = [["mail"], ["payroll"], ["production", "mail"], [], ["mail2"]]
+    wanted: list[JsonValue] = [["mail"], ["payroll"], ["production", "mail"], []]
     accounts = [
         onboarding_question(
             CREATE,
@@ -148,13 +148,13 @@ def edges_of_onboardings() -> list[PolicyQuestion]:
             bank_details=at,
         )
         for automation, each, system, at in product(
-            automations, wanted, ("mail", "payroll", "payroll2", "production", "production2"), ("", "DOC-1004", "2")
+            automations, wanted, ("mail", "payroll", "production"), ("", "DOC-1004")
         )
     ]
     signed = [
         onboarding_question(CREATE, system=system, bank_details="DOC-1004", approvals=manager | officer)
         for system, manager, officer in product(
-            ("mail", "payroll", "production"),
+            ("mail", "production"),
             ({}, *({"line_manager": count} for count in range(3))),
             ({}, *({"security_officer": count} for count in range(3))),
         )

@@ -17,7 +17,7 @@ from workflows.employee_onboarding.case import (
     Person,
     problem_with,
 )
-from workflows.steps import StepFailed, done, make_call, read_facts, renew, tool_call
+from workflows.steps import StepFailed, done, make_call, renew, tool_call
 from workflows.working_time import next_working_moment
 
 MOST_REMINDERS = 3
@@ -112,15 +112,18 @@ class CollectsPapers(TakesDeliveries[EmployeeOnboardingCase]):
 
     async def _find_paper(self, delivery: Delivery) -> ToolOutcome:
         named = self.case.employee | {"reference": delivery.reference}
-        call = tool_call(self, "people_records", "find_paper", named, facts=DELIVERED_FACTS)
-        asked = {"step": f"{self.case.state}: {call.step}", "occurrence": f"look {self._next_look()}"}
-        return await make_call(self, call.model_copy(update=asked), at_once=True)
+        return await self._look(tool_call(self, "people_records", "find_paper", named, facts=DELIVERED_FACTS))
 
     async def _read(self, tool: str, facts: Mapping[str, str]) -> dict[str, Scalar]:
         """The records as they are now, however often they were read before."""
-        look = self._next_look()
-        return (await read_facts(self, "people_records", tool, self.case.employee, facts, look=look)).facts
+        call = tool_call(self, "people_records", tool, self.case.employee, facts=facts)
+        found = done(await self._look(call), call.step)
+        if not found.facts:
+            raise StepFailed(call.step, f"{call.step} was answered, but not readably: {found.message}")
+        return found.facts
 
-    def _next_look(self) -> str:
+    async def _look(self, call: ToolCall) -> ToolOutcome:
+        """A read that is asked anew each time: no answer of before stands for it."""
         self.note(looks=self.case.looks + 1)
-        return str(self.case.looks)
+        anew = {"step": f"{self.case.state}: {call.step}", "occurrence": f"look {self.case.looks}"}
+        return await make_call(self, call.model_copy(update=anew), at_once=True)
