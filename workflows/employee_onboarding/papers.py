@@ -49,7 +49,7 @@ class CollectsPapers(TakesDeliveries[EmployeeOnboardingCase]):
         found = await self._find_paper(delivery)
         if found.status is CallStatus.SAID_NO:
             return refusal(delivery, found.message, now)
-        if problem := problem_with(delivery, **done(found, "people_records.find_paper").facts):
+        if problem := problem_with(delivery, **_facts_of(found, "people_records.find_paper")):
             return refusal(delivery, problem, now)
         paper = Paper(kind=PaperKind(delivery.kind), reference=delivery.reference, digest=delivery.digest)
         self.note(papers=self.case.papers_with(paper))
@@ -117,13 +117,17 @@ class CollectsPapers(TakesDeliveries[EmployeeOnboardingCase]):
     async def _read(self, tool: str, facts: Mapping[str, str]) -> dict[str, Scalar]:
         """The records as they are now, however often they were read before."""
         call = tool_call(self, "people_records", tool, self.case.employee, facts=facts)
-        found = done(await self._look(call), call.step)
-        if not found.facts:
-            raise StepFailed(call.step, f"{call.step} was answered, but not readably: {found.message}")
-        return found.facts
+        return _facts_of(await self._look(call), call.step)
 
     async def _look(self, call: ToolCall) -> ToolOutcome:
         """A read that is asked anew each time: no answer of before stands for it."""
         self.note(looks=self.case.looks + 1)
         anew = {"step": f"{self.case.state}: {call.step}", "occurrence": f"look {self.case.looks}"}
         return await make_call(self, call.model_copy(update=anew), at_once=True)
+
+
+def _facts_of(found: ToolOutcome, step: str) -> dict[str, Scalar]:
+    """What was read. Raises StepFailed when nothing was, or nothing readable."""
+    if not done(found, step).facts:
+        raise StepFailed(step, f"{step} was answered, but not readably: {found.message}", renew=True)
+    return found.facts
