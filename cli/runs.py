@@ -1,4 +1,4 @@
-"""`interlock runs`: start, list, show, watch, cancel, and find out what holds one up."""
+"""`interlock runs`: start, list, show, watch, hand papers in, cancel, and find out what holds one up."""
 
 from typing import Annotated
 
@@ -13,6 +13,7 @@ from cli.budgets import budget_lines, budget_of
 from cli.children import lines_of_children
 from cli.connection import AddressOption, NamespaceOption, ask_server, with_server
 from cli.deciding import Wish, decide, find_request, send
+from cli.delivering import deliver, make_delivery
 from cli.diagnosis import explain, find_stuck
 from cli.durations import read_duration
 from cli.exits import Refused, WrongInput
@@ -196,6 +197,25 @@ async def cancel_command(
     await server.handle(run).cancel(reason=f"{reason.strip()} (asked by {someone('--as', who)})")
     say(f"asked {run} to stop")
     say(f"next: interlock runs watch {as_argument(run)}")
+    return exits.DONE
+
+
+@app.command("deliver")
+@with_server
+async def deliver_command(
+    server: Server,
+    run: RunArgument,
+    kind: Annotated[str, typer.Argument(help="What it is, for example contract.", metavar="KIND")],
+    reference: Annotated[str, typer.Option("--reference", help="Where it was stored, for example DOC-1007.")],
+    file: Annotated[str, typer.Option("--file", help="The paper as it was stored; only its digest is told.")] = "",
+    digest: Annotated[str, typer.Option("--digest", help="Instead of --file: its digest, sha256:...")] = "",
+    who: Annotated[str, typer.Option("--as", help="Who says so.", envvar="INTERLOCK_REQUESTER")] = "",
+) -> int:
+    """Tell a run that a paper was stored; it looks there, and takes what it finds. Twice is once."""
+    delivery = make_delivery(kind, reference, file, digest, someone("--as", who))
+    receipt = await deliver(server, run, delivery)
+    say(f"{receipt.outcome}: {receipt.message}" if receipt.outcome != "noted" else receipt.message)
+    say(f"next: interlock runs show {as_argument(run)}")
     return exits.DONE
 
 

@@ -18,9 +18,10 @@ FIONA, FRANK = Person("fiona", "finance_manager"), Person("frank", "finance_mana
 DORA = Person("dora", "finance_director")
 SAM = Person("sam", "support_lead")
 MIRA = Person("mira", "duty_manager")
+HELEN, MARCUS = Person("helen", "hr_manager"), Person("marcus", "line_manager")
 RITA = Person("rita", "support_agent")
 
-WHO_DECIDE = (FIONA, FRANK, DORA, SAM, MIRA)
+WHO_DECIDE = (FIONA, FRANK, DORA, SAM, MIRA, HELEN, MARCUS)
 EVERYBODY = (ANNA, BEN, OLGA, *WHO_DECIDE, RITA)
 REQUESTER, APPROVER = RITA.subject, FIONA.subject
 PASSPHRASE = "nobody-is-here-to-type-it"  # noqa: S105 - the demo's keys open nothing but the demo

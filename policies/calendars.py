@@ -140,3 +140,21 @@ def moment_after(start: datetime, span: timedelta, calendar: str, calendars: Map
     if calendar not in calendars:
         raise CalendarUnusable(f"no calendar {calendar!r} is declared; add [calendars.{calendar}] to calendars.toml")
     return calendars[calendar].add(start, span)
+
+
+def working_moment(moment: datetime, calendar: str, calendars: Mapping[str, Calendar]) -> datetime:
+    """The moment itself when people work then, else when they next begin. Raises CalendarUnusable."""
+    return moment_after(moment, timedelta(), _named(calendar), calendars)
+
+
+def opening_on(day: date, calendar: str, calendars: Mapping[str, Calendar]) -> datetime:
+    """When work begins on `day`, or on the next working day after it. Raises CalendarUnusable."""
+    zone = calendars[calendar].time_zone if calendar in calendars else "UTC"
+    return working_moment(datetime.combine(day, _MIDNIGHT, ZoneInfo(zone)), calendar, calendars)
+
+
+def _named(calendar: str) -> str:
+    """Without a name there is no working time to be told. Raises CalendarUnusable."""
+    if not calendar:
+        raise CalendarUnusable("no calendar is named; name one of calendars.toml")
+    return calendar

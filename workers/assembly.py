@@ -48,6 +48,7 @@ from activities.tools import ToolActivities
 from activities.totals import Totals
 from activities.turn_results import TurnResults
 from activities.turns import Turns
+from activities.working_time import WorkingTimeActivities
 from contracts.decisions import Decision
 from contracts.deployment import Deployment, Mode
 from contracts.runs import TASK_QUEUE
@@ -91,7 +92,11 @@ PASSED_THROUGH = (
     "workflows.store_steps",
     "workflows.children",
     "workflows.conversation",
+    "workflows.deliveries",
+    "workflows.working_time",
     "workflows.refund.case",
+    "workflows.employee_onboarding.case",
+    "workflows.employee_onboarding.papers",
 )
 """Imported once per process also where stories run in the sandbox: pure, or guarded by tests."""
 HEAVY = (
@@ -172,6 +177,7 @@ def activities_of(ports: Ports) -> list[Callable[..., Any]]:
     children = _bind(ChildActivities, ports, made)
     reads = _bind(ReadActivities, ports, made)
     orphans = _bind(OrphanActivities, ports, made)
+    working_time = _bind(WorkingTimeActivities, ports, made)
     return [
         claude.ask_claude,
         tools.rule_on,
@@ -186,6 +192,8 @@ def activities_of(ports: Ports) -> list[Callable[..., Any]]:
         starts.record_ending,
         children.enter_child,
         children.find_ending,
+        working_time.next_working_moment,
+        working_time.opening_of_day,
         reads.look_up_case,
         reads.deployment_facts,
         reads.who_is,

@@ -25,6 +25,7 @@ OURS = (
     "workflows.errand",
     "workflows.guest_checkout.workflow",
     "workflows.support_escalation.workflow",
+    "workflows.employee_onboarding.workflow",
 )
 MAY_REDEFINE = {"machine", "name", "owner_role", "may_start", "summary", "facts", "situation", "answer_ref"}
 """What an automation says of itself."""

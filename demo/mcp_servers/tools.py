@@ -35,6 +35,7 @@ Reason = Annotated[str, Field(min_length=1, max_length=2_000, description="Why, 
 BookingNumber = Annotated[str, Field(min_length=1, max_length=40, description="Booking number, such as B-2041")]
 RoomNumber = Annotated[str, Field(min_length=1, max_length=10, description="Room number, such as 204")]
 GuestEmail = Annotated[str, Field(min_length=3, max_length=254, description="The guest's e-mail address")]
+EmployeeId = Annotated[str, Field(min_length=1, max_length=40, description="Employee number, such as E-2041")]
 Reference = Annotated[str, Field(min_length=1, max_length=200, description="The caller's own name for this matter")]
 IdempotencyKey = Annotated[
     str,

@@ -114,13 +114,16 @@ async def test_a_stdio_server_speaks_both_protocol_eras(tmp_path: Path, name: st
         assert (await ask(client, tool, **{key: argument}))["customer_id"] == "C-7"
 
 
-@pytest.mark.parametrize("name", ["property", "housekeeping", "compliance"])
-async def test_a_system_of_the_hotel_is_served_over_stdio(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["property", "housekeeping", "compliance", "people_records", "tickets", "identity"])
+async def test_a_system_of_the_hotel_or_the_company_is_served_over_stdio(tmp_path: Path, name: str) -> None:
     about_a_booking = {"booking_number": "B-2041", "reference": "ours"}
     asked: dict[str, tuple[str, Answer]] = {
         "property": ("find_room", {"room_number": "204"}),
         "housekeeping": ("tasks_of_room", {"room_number": "204"}),
         "compliance": ("entries_of", about_a_booking),
+        "people_records": ("find_person", {"employee_id": "E-2041"}),
+        "tickets": ("tickets_of", {"employee_id": "E-2041"}),
+        "identity": ("accounts_of", {"employee_id": "E-2041"}),
     }
     tool, arguments = asked[name]
     async with over_stdio(name, tmp_path) as client:

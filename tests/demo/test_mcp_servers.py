@@ -21,14 +21,20 @@ from demo.mcp_servers.documentation import server as documentation
 from demo.mcp_servers.documentation.library import Library
 from demo.mcp_servers.housekeeping import server as housekeeping
 from demo.mcp_servers.housekeeping.board import Board
+from demo.mcp_servers.identity import server as identity
+from demo.mcp_servers.identity.directory import Directory
 from demo.mcp_servers.mail import server as mail
 from demo.mcp_servers.mail.outbox import Outbox
 from demo.mcp_servers.orders import server as orders
 from demo.mcp_servers.orders.book import OrderBook
 from demo.mcp_servers.payments import server as payments
 from demo.mcp_servers.payments.ledger import PaymentLedger
+from demo.mcp_servers.people_records import server as people_records
+from demo.mcp_servers.people_records.archive import Archive
 from demo.mcp_servers.property import server as property_
 from demo.mcp_servers.property.register import Register
+from demo.mcp_servers.tickets import server as tickets
+from demo.mcp_servers.tickets.desk import Desk
 from tests.demo.asking import BOWL, Answer, ask, refusal
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +65,9 @@ SERVERS: dict[str, Callable[[Path], MCPServer]] = {
     "property": lambda data: property_.build_server(Register(data)),
     "housekeeping": lambda data: housekeeping.build_server(Board(data)),
     "compliance": lambda data: compliance.build_server(Journal(data)),
+    "people_records": lambda data: people_records.build_server(Archive(data)),
+    "tickets": lambda data: tickets.build_server(Desk(data)),
+    "identity": lambda data: identity.build_server(Directory(data)),
 }
 
 
@@ -395,6 +404,14 @@ async def test_a_mail_that_is_not_one_plain_mail_is_refused(tmp_path: Path, chan
         ),
         ("housekeeping", {"tasks_of_room"}, {"create_task", "cancel_task", "finish_task"}, set()),
         ("compliance", {"entries_of"}, {"record_reversal"}, {"record_checkout"}),
+        (
+            "people_records",
+            {"find_person", "papers_of", "find_paper", "letters_to"},
+            {"ask_for_papers"},
+            set(),
+        ),
+        ("tickets", {"tickets_of"}, {"create_ticket", "close_tickets", "finish_ticket"}, set()),
+        ("identity", {"accounts_of"}, {"create_account", "disable_accounts"}, set()),
     ],
 )
 async def test_annotations_say_what_a_tool_does(
@@ -426,7 +443,7 @@ async def test_the_operators_overrides_name_tools_and_arguments_that_exist(tmp_p
                 assert argument in schemas[undoes["tool"]]["required"], f"{name}.{tool}"
 
 
-async def test_the_example_requests_are_about_orders_and_stays_that_exist(tmp_path: Path) -> None:
+async def test_the_example_requests_are_about_what_there_is(tmp_path: Path) -> None:
     async with Client(orders_server(tmp_path)) as client:
         for file in ("refund.json", "refund-small.json"):
             request = json.loads((ROOT / "demo/requests" / file).read_text())
@@ -447,5 +464,9 @@ async def test_the_example_requests_are_about_orders_and_stays_that_exist(tmp_pa
             status="in_house",
         )
     assert [booking["due_cents"] for booking in found["bookings"]] == [checkout["amount"]]
+    joining = json.loads((ROOT / "demo/requests/employee-onboarding.json").read_text())
+    async with Client(SERVERS["people_records"](tmp_path)) as client:
+        person = await ask(client, "find_person", employee_id=joining["employee_id"])
+    assert person["full_name"] == "Lena Hoffmann"
     errand = json.loads((ROOT / "demo/requests/errand.json").read_text())
     assert set(errand["servers"]) <= SERVERS.keys()

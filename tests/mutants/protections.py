@@ -10,6 +10,7 @@ from tests.mutants.of_erasure import OF_ERASURE
 from tests.mutants.of_freezes import OF_FREEZES
 from tests.mutants.of_lost_answers import OF_LOST_ANSWERS
 from tests.mutants.of_reading import OF_READING
+from tests.mutants.of_onboardings import OF_ONBOARDINGS
 from tests.mutants.of_results import OF_RESULTS
 from tests.mutants.of_runs import OF_RUNS
 from tests.mutants.of_servers import OF_SERVERS
@@ -38,4 +39,5 @@ PROTECTIONS = (
     *OF_CHECKOUTS,
     *OF_READING,
     *OF_TICKETS,
+    *OF_ONBOARDINGS,
 )

@@ -13,7 +13,7 @@ from workflows.catalog import Catalog, CatalogEntry
 
 CANNOT_ESCALATE = {("errand", "awaiting_approval"), ("support_escalation", "awaiting_lead")}
 """Handlers of these states take no step that can fail for good: they only write to the store, until it succeeds."""
-CAN_LEAVE_UNDONE = {"refund", "trip", "guest_checkout", "support_escalation"}
+CAN_LEAVE_UNDONE = {"refund", "trip", "guest_checkout", "support_escalation", "employee_onboarding"}
 """Automations that register compensations."""
 OTHERS_WITHIN_SECONDS = 90
 

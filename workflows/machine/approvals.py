@@ -207,19 +207,27 @@ class DecidedByPeople(HearsChildren[CaseT]):
 
     async def next_answer(self) -> Answer:
         """Wait until one of the open requests is decided or expires."""
-        answer = await self._decided_or_expired()
+        while True:
+            if (answer := await self.answer_unless(_nothing)) is not None:
+                return answer
+
+    async def answer_unless(self, happened: Callable[[], bool]) -> Answer | None:
+        """The same; or None once something else has happened, and the requests stay open."""
+        answer = await self._decided_or_expired(happened)
         self._refuse_late()
         return answer
 
-    async def _decided_or_expired(self) -> Answer:
+    async def _decided_or_expired(self, happened: Callable[[], bool]) -> Answer | None:
         """What has arrived counts before what is due; and however much arrives, what is due is done."""
         while True:
             if answer := await self._take_decisions() or await self._time_has_come():
                 return answer
+            if happened():
+                return None
             following = min((_next_of(request) for request in self.case.requests), key=lambda due: due.at)
             summary = f"waiting for people; then {following.what}: {following.title}"
             until = following.at if following.at != _NEVER else None
-            await self.wait_for(lambda: bool(self.case.inbox), until, summary)
+            await self.wait_for(lambda: bool(self.case.inbox) or happened(), until, summary)
 
     async def _time_has_come(self) -> Answer | None:
         """What is due by now: reminders, handing on, and at last the request expires; never an automatic yes."""
@@ -323,3 +331,8 @@ def _next_of(request: ApprovalRequest) -> _Due:
     moments = {"handing on": request.hand_on_at, "reminder": request.remind_at, "deadline": request.deadline}
     known = [_Due(at, what, request.title) for what, at in moments.items() if at is not None]
     return min(known, key=lambda due: due.at, default=_Due(_NEVER, "nothing", request.title))
+
+
+def _nothing() -> bool:
+    """Nothing else is waited for."""
+    return False

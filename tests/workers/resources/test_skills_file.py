@@ -26,7 +26,7 @@ def written(folder: Path, text: str) -> Path:
 def test_the_demos_file_can_be_used_and_names_automations_there_are() -> None:
     skills = load_skills(REPOSITORY / "demo" / "skills.toml", OURS)
 
-    assert list(skills.personas) == ["guest", "front_desk", "manager"]
+    assert list(skills.personas) == ["guest", "front_desk", "human_resources", "manager"]
     assert skills.issuers == {}
 
 

@@ -1,0 +1,1 @@
+"""The pretend directory of accounts: who has which account, under which name."""
