@@ -18,9 +18,11 @@ FIONA, FRANK = Person("fiona", "finance_manager"), Person("frank", "finance_mana
 DORA = Person("dora", "finance_director")
 SAM = Person("sam", "support_lead")
 MIRA = Person("mira", "duty_manager")
+CARLA, SVEN = Person("carla", "change_manager"), Person("sven", "service_owner")
+NORA = Person("nora", "data_steward")
 RITA = Person("rita", "support_agent")
 
-WHO_DECIDE = (FIONA, FRANK, DORA, SAM, MIRA)
+WHO_DECIDE = (FIONA, FRANK, DORA, SAM, MIRA, CARLA, SVEN, NORA)
 EVERYBODY = (ANNA, BEN, OLGA, *WHO_DECIDE, RITA)
 REQUESTER, APPROVER = RITA.subject, FIONA.subject
 PASSPHRASE = "nobody-is-here-to-type-it"  # noqa: S105 - the demo's keys open nothing but the demo

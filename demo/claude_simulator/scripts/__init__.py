@@ -6,13 +6,14 @@ from collections.abc import Callable
 from demo.claude_simulator.answers import Answer
 from demo.claude_simulator.conversation import Request
 from demo.claude_simulator.errors import ApiError
-from demo.claude_simulator.scripts import errand, refund
+from demo.claude_simulator.scripts import errand, operations_change, refund
 
 Script = Callable[[Request], Answer]
 
 SCRIPTS: dict[str, Script] = {
     "refund/assessing": refund.assess,
     "errand/thinking": errand.think,
+    "operations_change/planning": operations_change.plan,
 }
 _FIRST_LINE = re.compile(r"Automation: (\w+)\. State: (\w+)\.")
 
