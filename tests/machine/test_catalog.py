@@ -97,7 +97,7 @@ def test_our_automations_are_found_by_name_with_everything_that_starts_them() ->
         RefundCase,
         REFUND,
     )
-    assert [known.name for known in catalog.entries()] == ["refund", "errand", "guest_checkout"]
+    assert [known.name for known in catalog.entries()] == ["refund", "errand", "guest_checkout", "operations_change"]
     assert entry.description.startswith("Refund: ")
     case = entry.first_case(RefundRequest(order_id="A-17"), refund_start())
     assert isinstance(case, RefundCase)
@@ -107,7 +107,7 @@ def test_our_automations_are_found_by_name_with_everything_that_starts_them() ->
 def test_an_unknown_automation_is_refused_naming_those_there_are() -> None:
     with pytest.raises(
         UnknownAutomation,
-        match=r"no automation 'refnd'; there are: refund, errand, guest_checkout \(others: set ",
+        match=r"no automation 'refnd'; there are: refund, errand, guest_checkout, operations_change \(others: set ",
     ):
         Catalog.load().find("refnd")
 
@@ -122,7 +122,7 @@ def test_an_outside_folder_adds_its_automations(outside: Callable[..., Path]) ->
 
 
 def test_a_folder_without_workflows_adds_nothing(tmp_path: Path) -> None:
-    assert [entry.name for entry in Catalog.load(tmp_path).entries()] == ["refund", "errand", "guest_checkout"]
+    assert [entry.name for entry in Catalog.load(tmp_path).entries()] == ["refund", "errand", "guest_checkout", "operations_change"]
 
 
 def test_two_automations_may_not_have_one_name(outside: Callable[..., Path]) -> None:

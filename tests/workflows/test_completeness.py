@@ -11,9 +11,9 @@ from tests.workflows.chronicle import Chronicle, all_chronicles
 from tests.workflows.trip_world import OUTSIDE
 from workflows.catalog import Catalog, CatalogEntry
 
-CANNOT_ESCALATE = {("errand", "awaiting_approval")}
+CANNOT_ESCALATE = {("errand", "awaiting_approval"), ("operations_change", "cooling_off")}
 """Handlers of these states take no step that can fail for good: they only write to the store, until it succeeds."""
-CAN_LEAVE_UNDONE = {"refund", "trip", "guest_checkout"}
+CAN_LEAVE_UNDONE = {"refund", "trip", "guest_checkout", "operations_change"}
 """Automations that register compensations."""
 OTHERS_WITHIN_SECONDS = 90
 
