@@ -1,6 +1,7 @@
 """Every named protection of authority and effects, from a signature to the chain that tells of what came of it."""
 
 from tests.mutants.of_budgets import OF_BUDGETS
+from tests.mutants.of_changes import OF_CHANGES
 from tests.mutants.of_checkouts import OF_CHECKOUTS
 from tests.mutants.of_children import OF_CHILDREN
 from tests.mutants.of_context import OF_CONTEXT
@@ -34,4 +35,5 @@ PROTECTIONS = (
     *OF_SKILLS,
     *OF_CHILDREN,
     *OF_CHECKOUTS,
+    *OF_CHANGES,
 )
