@@ -181,9 +181,11 @@ def _what_next(running: Development, run: str) -> None:
     say("All runs   .venv/bin/interlock runs list")
     say("To sign    export " + " ".join(f"{name}={value}" for name, value in running.variables.items()))
     say(f"A second   .venv/bin/interlock runs start refund --set order_id=A-17 --as {people.REQUESTER} --wait")
-    errand, checkout = (REPOSITORY / "demo" / "requests" / f"{name}.json" for name in ("errand", "guest-checkout"))
+    requests = REPOSITORY / "demo" / "requests"
+    errand, checkout, change = (requests / f"{name}.json" for name in ("errand", "guest-checkout", "deployment"))
     say(f"An errand  .venv/bin/interlock runs start errand --from {errand} --as {people.REQUESTER}")
     say(f"A checkout .venv/bin/interlock runs start guest_checkout --from {checkout} --as {people.REQUESTER} --wait")
+    say(f"A change   .venv/bin/interlock runs start operations_change --from {change} --as {people.REQUESTER}")
 
 
 @contextmanager

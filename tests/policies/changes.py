@@ -158,12 +158,12 @@ def some_change(chance: random.Random) -> PolicyQuestion:
 
 def edges() -> list[PolicyQuestion]:
     """Every tool for every kind, with every set of signatures; each part of a request as it is, otherwise and missing."""
-    automations = ("operations_change", "payroll")
     signed = [tuple(role for role, there in zip(ROLES, each, strict=True) if there) for each in product((0, 1), repeat=3)]
     found = [
-        change_question(action, asked_for(kind), automation=automation, signed=roles)
-        for action, kind, automation, roles in product(ACTIONS, OF_A_KIND, automations, signed)
+        change_question(action, asked_for(kind), signed=roles)
+        for action, kind, roles in product(ACTIONS, OF_A_KIND, signed)
     ]
+    found += [change_question(action, asked_for("deployment"), automation="payroll") for action in ACTIONS]
     parts = ("change_id", "kind", "subject", "version", "cooling_off_hours")
     found += [
         change_question(action, asked_for(kind, **{part: value}))
