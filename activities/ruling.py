@@ -139,7 +139,7 @@ class Rulings:
     async def _with_evidence(
         self, prepared: Prepared, in_force: _InForce, question: PolicyQuestion, demanded: Ruling
     ) -> tuple[Ruling, tuple[Decision, ...]]:
-        """The ruling with the people whose approval of exactly this action, or of a plan that lists it, verifies now."""
+        """The ruling with the people whose approval of exactly this action, or of a plan with it, verifies now."""
         counting: list[Decision] = []
         problems: list[str] = []
         about = await self._circumstances(prepared, in_force, demanded)

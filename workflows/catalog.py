@@ -19,7 +19,12 @@ from contracts.runs import MOST_AROUND, Case, StartStatement
 from workflows.machine.automation import Automation
 from workflows.machine.definition import Machine, MachineDefinitionError
 
-OURS = ("workflows.refund.workflow", "workflows.errand", "workflows.guest_checkout.workflow", "workflows.operations_change.workflow")
+OURS = (
+    "workflows.refund.workflow",
+    "workflows.errand",
+    "workflows.guest_checkout.workflow",
+    "workflows.operations_change.workflow",
+)
 MAY_REDEFINE = {"machine", "name", "owner_role", "may_start", "summary", "facts", "situation", "answer_ref"}
 """What an automation says of itself."""
 OUTSIDE_PREFIX = "interlock_automation_"

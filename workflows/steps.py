@@ -234,7 +234,7 @@ async def read_facts(
     stale: timedelta = timedelta(),
     occurrence: str = "",
 ) -> ToolOutcome:
-    """A reading call the run cannot go on without; asked again, it needs an `occurrence` of its own. Raises StepFailed."""
+    """A reading call the run cannot go on without; asked again, each time has its `occurrence`. Raises StepFailed."""
     reading = ToolCall(
         server=server,
         tool=tool,

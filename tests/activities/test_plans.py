@@ -30,16 +30,17 @@ Entry = dict[str, JsonValue]
 
 def a_toolbox(rules: ServerRules = PLANS, opening: Any = None) -> RecordingToolbox:
     """A register of changes whose plans list further calls, and a system that is changed."""
-    answers = {"changes.open_change": opening or {"status": "open"}, "releases.deploy": {"status": "healthy"}}
+    answers: dict[str, Any] = {
+        "changes.open_change": opening or {"status": "open"},
+        "releases.deploy": {"status": "healthy"},
+    }
     return RecordingToolbox(answers, classes=dict.fromkeys(answers, EffectClass.IDEMPOTENT), said={"changes": rules})
 
 
 def deploy(version: str = "2.15.0", occurrence: str = "1") -> ToolCall:
     """A step of the plan."""
     arguments: dict[str, JsonValue] = {"version": version}
-    return ToolCall(
-        server="releases", tool="deploy", arguments=arguments, step="step 1: deploy", occurrence=occurrence
-    )
+    return ToolCall(server="releases", tool="deploy", arguments=arguments, step="step 1: deploy", occurrence=occurrence)
 
 
 async def listed(bench: Bench, call: ToolCall, **otherwise: JsonValue) -> Entry:

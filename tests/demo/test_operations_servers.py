@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from mcp import Client
 from mcp.server import MCPServer
+from pydantic import JsonValue
 
 from contracts.canonical import digest
 from demo.mcp_servers.archive import server as archive
@@ -40,7 +41,7 @@ def strongroom(data: Path) -> MCPServer:
 
 def a_change(**otherwise: Any) -> dict[str, Any]:
     """A change of one step, whose plan has the digest that it says."""
-    steps = [
+    steps: list[JsonValue] = [
         {
             "tool": "releases.deploy",
             "arguments": {"service": "pricing", "version": "5.3.0"},

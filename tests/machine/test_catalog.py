@@ -122,7 +122,12 @@ def test_an_outside_folder_adds_its_automations(outside: Callable[..., Path]) ->
 
 
 def test_a_folder_without_workflows_adds_nothing(tmp_path: Path) -> None:
-    assert [entry.name for entry in Catalog.load(tmp_path).entries()] == ["refund", "errand", "guest_checkout", "operations_change"]
+    assert [entry.name for entry in Catalog.load(tmp_path).entries()] == [
+        "refund",
+        "errand",
+        "guest_checkout",
+        "operations_change",
+    ]
 
 
 def test_two_automations_may_not_have_one_name(outside: Callable[..., Path]) -> None:

@@ -130,7 +130,7 @@ def change_question(
     )
 
 
-def asked_for(kind: str, **otherwise: JsonValue) -> dict[str, JsonValue]:
+def asked_for(kind: str, /, **otherwise: JsonValue) -> dict[str, JsonValue]:
     """A request for a change of this kind; what is None is left out."""
     whole = {"change_id": "CHG-1", "kind": kind, "subject": "checkout-api", "version": "2.15.0"}
     given = {**whole, "cooling_off_hours": 72, **otherwise}
@@ -157,8 +157,10 @@ def some_change(chance: random.Random) -> PolicyQuestion:
 
 
 def edges() -> list[PolicyQuestion]:
-    """Every tool for every kind, with every set of signatures; each part of a request as it is, otherwise and missing."""
-    signed = [tuple(role for role, there in zip(ROLES, each, strict=True) if there) for each in product((0, 1), repeat=3)]
+    """Every tool for every kind with every set of signatures; each part of a request otherwise, and missing."""
+    signed = [
+        tuple(role for role, there in zip(ROLES, each, strict=True) if there) for each in product((0, 1), repeat=3)
+    ]
     found = [
         change_question(action, asked_for(kind), signed=roles)
         for action, kind, roles in product(ACTIONS, OF_A_KIND, signed)
@@ -175,6 +177,8 @@ def edges() -> list[PolicyQuestion]:
         for action, purpose, undoes in product([*ACTIONS, "crm.add_note"], Purpose, (False, True))
     ]
     return found + [
-        change_question("archive.mark_for_deletion", asked_for("data_deletion", cooling_off_hours=hours), keep_hours=kept)
+        change_question(
+            "archive.mark_for_deletion", asked_for("data_deletion", cooling_off_hours=hours), keep_hours=kept
+        )
         for hours, kept in product((71, 72, 73), repeat=2)
     ]

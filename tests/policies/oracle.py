@@ -281,7 +281,13 @@ def checkout_question(
 
 def edge_questions() -> list[PolicyQuestion]:
     """Every edge of every amount with every number of signatures; and of what was asked for."""
-    return [*changes.edges(), *_edges_of_checkouts(), *_edges_of_payments(), *_edges_of_amounts(), *_edges_of_what_was_asked_for()]
+    return [
+        *changes.edges(),
+        *_edges_of_checkouts(),
+        *_edges_of_payments(),
+        *_edges_of_amounts(),
+        *_edges_of_what_was_asked_for(),
+    ]
 
 
 def _edges_of_checkouts() -> list[PolicyQuestion]:

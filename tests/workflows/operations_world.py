@@ -1,5 +1,6 @@
 """The world of changes to production: the demo's own servers on books of their own, and Claude as it is simulated."""
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -34,7 +35,7 @@ from demo.mcp_servers.vault.strongroom import Strongroom
 from policies.engine import PolicyEngine
 from tests.authority import NOBODY
 from tests.doubles import GENEROUS, RecordingToolbox, answer_of
-from tests.story import Story, StoryRun, a_story
+from tests.story import PATIENCE, Story, StoryRun, a_story
 from tests.workflows.hotel_world import NO_FAULTS, Fault, Faults, answered_by, in_turn_of
 from workers.resources.claude_request import body_of
 from workers.resources.mcp_connections.definitions import definitions_of
@@ -42,6 +43,7 @@ from workers.resources.mcp_connections.listing import Listing
 from workers.resources.mcp_connections.published import published
 from workers.resources.servers_file import ServerDeclaration, load_servers
 from workers.settings import REPOSITORY
+from workflows.operations_change.workflow import SETTLES
 
 DEPLOYMENT: dict[str, Any] = {
     "change_id": "CHG-2041",
@@ -82,7 +84,12 @@ class PlanningClaude:
         answer = find_script(question.system)[1](request)
         if answer.calls:
             blocks: list[JsonValue] = [
-                {"type": "tool_use", "id": f"toolu_{len(self.questions)}_{index}", "name": call.tool, "input": call.arguments}
+                {
+                    "type": "tool_use",
+                    "id": f"toolu_{len(self.questions)}_{index}",
+                    "name": call.tool,
+                    "input": call.arguments,
+                }
                 for index, call in enumerate(answer.calls)
             ]
             return answer_of(blocks, "tool_use")
@@ -151,18 +158,24 @@ class Estate(RecordingToolbox):
 
     def runs(self) -> tuple[str, str | None]:
         """The version of checkout-api, and the one that an instance is trying."""
-        return self._row("releases", "SELECT version, canary FROM services WHERE service = 'checkout-api'")
+        found: tuple[str, str | None] = self._row(
+            "releases", "SELECT version, canary FROM services WHERE service = 'checkout-api'"
+        )
+        return found
 
     def key(self) -> tuple[int, int | None, str]:
         """The current and the pending version of the gateway's key, and which its consumers use."""
         query = """SELECT current_version, pending_version, (SELECT group_concat(DISTINCT uses) FROM consumers
                    WHERE consumers.credential = credentials.credential) FROM credentials
                    WHERE credential = 'payments-gateway-key'"""
-        return self._row("vault", query)
+        found: tuple[int, int | None, str] = self._row("vault", query)
+        return found
 
     def dataset(self) -> tuple[str, int]:
         """How the newsletter's dataset stands, and how many rows it has."""
-        return self._row("archive", "SELECT status, row_count FROM datasets WHERE dataset = 'newsletter-2019'")
+        query = "SELECT status, row_count FROM datasets WHERE dataset = 'newsletter-2019'"
+        found: tuple[str, int] = self._row("archive", query)
+        return found
 
     def change(self) -> str:
         """How the only change stands in the register; empty when there is none."""
@@ -189,6 +202,12 @@ class Change:
         """Two people approve the request of that number."""
         for person in people or ("carla", "sven"):
             await self.run.decides(Verdict.APPROVE, by=person, number=number)
+
+    async def has_had_its_time(self) -> None:
+        """The run's clock goes on until the run has ended, for so long as anybody is patient."""
+        async with asyncio.timeout(PATIENCE.total_seconds()):
+            while not (await self.run.view()).final:
+                await self.story.fast_forward(self.run, SETTLES)
 
     async def cooled_off(self) -> None:
         """Nobody stops it, and its time has come: by the run's clock and by the archive's."""
@@ -226,16 +245,18 @@ async def a_change(
     policy: PolicyEngine | None = None,
     roster: Roster = NOBODY,
     held: str = "",
-    skipping: bool = False,
+    away: str = "",
     requester: str = "rita",
 ) -> AsyncIterator[Change]:
-    """A story of one change; calls of the tool `held` are held from the beginning."""
+    """A story of one change; calls of the tool `held` are held, and the server `away` is away, from the beginning."""
     with a_folder() as data:
         estate, claude = await Estate.at(data, faults), PlanningClaude([*spoilt])
         if held:
             estate.holding(held)
+        if away:
+            estate.unreachable.add(away)
         async with a_story(environment, claude, estate, policy=policy, roster=roster) as story:
-            run = await story.start("operations_change", skipping=skipping, requester=requester, **asked)
+            run = await story.start("operations_change", requester=requester, **asked)
             yield Change(run, story, estate, claude)
 
 

@@ -97,8 +97,8 @@ class DecidedByPeople(HearsChildren[CaseT]):
         """
         if not self.case.requests:
             may_stop = tuple(Obligation(role=role, within=within, rule_id="stopping") for role in roles)
-            named = {"run": workflow.info().first_execution_run_id, "number": self.case.request_count + 1}
-            about = digest(named | {"stop": title})
+            run, number = workflow.info().first_execution_run_id, self.case.request_count + 1
+            about = digest({"run": run, "number": number, "stop": title})
             await self._open(RequestKind.ESCALATION, title, about, may_stop, (Verdict.ABANDON,), context)
         return await self.next_answer()
 

@@ -150,7 +150,7 @@ class OperationsChangeWorkflow(Automation[OperationsChangeCase]):
     async def await_approval(
         self,
     ) -> Literal[State.EXECUTING, State.READING, State.PLANNING, State.REJECTED, State.EXPIRED]:
-        """People of two roles approve exactly this plan; a returned one is made anew, and so is one whose facts changed."""
+        """People of two roles approve exactly this plan; a returned one is made anew, as is one whose facts changed."""
         answer = await self.ask_people(known(self.case.ruling, "the ruling"), self.case.question, self.case.context())
         match answer.outcome:
             case "approved":

@@ -40,16 +40,14 @@ def _deployment(request: Request, read: Done) -> Iterator[Json]:
     service, version = _line(request, "subject"), _line(request, "version")
     if version == "none":
         raise missing("a version to deploy", "the line 'version: none'")
+    tried: JsonObject = {"canary": version, "canary_status": "healthy"}
+    runs: JsonObject = {"version": version, "status": "healthy"}
     for stage, expected, check in (
-        ("canary", f"one instance runs {version} and answers", {"canary": version, "canary_status": "healthy"}),
-        ("all", f"every instance runs {version}, instead of {read.value('version')}", _runs(version)),
+        ("canary", f"one instance runs {version} and answers", tried),
+        ("all", f"every instance runs {version}, instead of {read.value('version')}", runs),
     ):
         arguments: JsonObject = {"service": service, "version": version, "stage": stage}
         yield _step("releases.deploy", arguments, expected, check, "releases.roll_back")
-
-
-def _runs(version: str) -> JsonObject:
-    return {"version": version, "status": "healthy"}
 
 
 def _rotation(request: Request, read: Done) -> Iterator[Json]:
@@ -102,7 +100,9 @@ def _named(given: JsonObject) -> Json:
 
 def _summary(request: Request, kind: str, subject: str) -> str:
     heard = re.findall(r"^(note from [^:\n]+:.*|the plan was refused:.*)$", user_text(request), re.MULTILINE)
-    what = f"{kind.replace('_', ' ').capitalize()} of {subject}, step by step; a step that fails undoes those before it."
+    what = (
+        f"{kind.replace('_', ' ').capitalize()} of {subject}, step by step; a step that fails undoes those before it."
+    )
     return f"{what} I was told: {quoted(heard[-1], 120)}" if heard else what
 
 

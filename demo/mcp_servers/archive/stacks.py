@@ -1,4 +1,4 @@
-"""The stacks of the archive, in SQLite, with the rules of a deletion: marked first, kept a while, then gone for good."""
+"""The stacks of the archive, in SQLite, with the rules of a deletion: marked, kept a while, and gone for good."""
 
 import hashlib
 import sqlite3

@@ -11,6 +11,9 @@ from demo.mcp_servers.changes.records import Change, ChangeKind, Changes, Change
 from demo.mcp_servers.datafile import DataFile
 from demo.mcp_servers.refusals import Refused
 
+KEPT = Change.model_fields.keys() - {"step_count"}
+"""What stands in the table as it is answered."""
+
 TABLES = (
     """CREATE TABLE changes (
         number INTEGER PRIMARY KEY AUTOINCREMENT, change_id TEXT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
@@ -119,10 +122,7 @@ def _end(connection: sqlite3.Connection, reference: str, status: ChangeStatus) -
 
 
 def _change(row: sqlite3.Row) -> Change:
-    return Change(step_count=len(json.loads(row["steps"])), **{name: row[name] for name in row.keys() if name in _KEPT})
-
-
-_KEPT = Change.model_fields.keys() - {"step_count"}
+    return Change(step_count=len(json.loads(row["steps"])), **{name: row[name] for name in KEPT})
 
 
 def _now() -> str:

@@ -1,6 +1,6 @@
 """The change register's tools."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from mcp.server import MCPServer
 from pydantic import Field
@@ -10,6 +10,7 @@ from demo.mcp_servers.changes.register import ChangeRegister
 from demo.mcp_servers.tools import IDEMPOTENT_ADDITION, IDEMPOTENT_REMOVAL, READ, Reference, saying_why
 
 ChangeId = Annotated[str, Field(min_length=1, max_length=40, description="such as CHG-2041")]
+Kind = Annotated[Literal["deployment", "credential_rotation", "data_deletion"], Field(description="what is changed")]
 Subject = Annotated[str, Field(min_length=1, max_length=60, description="the service, credential or dataset")]
 
 
@@ -25,7 +26,7 @@ def build_server(register: ChangeRegister) -> MCPServer:
     @server.tool(annotations=IDEMPOTENT_ADDITION)
     def open_change(
         change_id: ChangeId,
-        kind: ChangeKind,
+        kind: Kind,
         subject: Subject,
         summary: Annotated[str, Field(min_length=1, max_length=400)],
         plan_digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$", description="over the steps as JSON")],
@@ -34,7 +35,7 @@ def build_server(register: ChangeRegister) -> MCPServer:
     ) -> Change:
         """Write down a change and its plan, before anything is done. A subject has one open change at a time."""
         with saying_why():
-            return register.open(change_id, kind, subject, summary, plan_digest, steps, reference)
+            return register.open(change_id, ChangeKind(kind), subject, summary, plan_digest, steps, reference)
 
     @server.tool(annotations=IDEMPOTENT_ADDITION)
     def close_change(change_id: ChangeId, reference: Reference) -> Change:

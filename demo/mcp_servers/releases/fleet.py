@@ -75,9 +75,7 @@ class Fleet:
 
 
 def _refuse_version(connection: sqlite3.Connection, service: str, version: str) -> None:
-    row = connection.execute(
-        "SELECT * FROM versions WHERE service = ? AND version = ?", (service, version)
-    ).fetchone()
+    row = connection.execute("SELECT * FROM versions WHERE service = ? AND version = ?", (service, version)).fetchone()
     if row is None:
         raise Refused(f"{service!r} has no version {version!r}; list its versions")
     if row["status"] != VersionStatus.RELEASED:

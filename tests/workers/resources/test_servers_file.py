@@ -55,7 +55,9 @@ def test_servers_come_in_the_order_of_the_file_with_all_they_declare(tmp_path: P
 
 
 def test_which_argument_of_which_tool_holds_a_plan_is_said_of_the_server_as_a_whole(tmp_path: Path) -> None:
-    (pay,) = loaded(tmp_path, STDIO + "[servers.pay.tools.open]\nplan = \"steps\"\n[servers.pay.tools.close]\nrisk = \"low\"\n")
+    (pay,) = loaded(
+        tmp_path, STDIO + '[servers.pay.tools.open]\nplan = "steps"\n[servers.pay.tools.close]\nrisk = "low"\n'
+    )
     assert pay.as_rules().plans == {"open": "steps"}
 
 

@@ -23,7 +23,9 @@ def written(folder: Path, text: str) -> Path:
 
 
 def test_the_demos_file_can_be_used_and_names_automations_there_are() -> None:
-    skills = load_skills(REPOSITORY / "demo" / "skills.toml", ["refund", "errand", "guest_checkout", "operations_change"])
+    skills = load_skills(
+        REPOSITORY / "demo" / "skills.toml", ["refund", "errand", "guest_checkout", "operations_change"]
+    )
 
     assert list(skills.personas) == ["guest", "front_desk", "manager", "operations"]
     assert skills.issuers == {}
