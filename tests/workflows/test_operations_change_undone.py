@@ -141,6 +141,19 @@ async def test_a_deletion_is_stopped_while_it_cools_off_by_whoever_is_entitled_a
     assert (dataset, register) == (THERE, "withdrawn")
 
 
+async def test_whoever_may_stop_a_deletion_is_told_until_when_and_what_follows(temporal: WorkflowEnvironment) -> None:
+    async with a_change(temporal, DELETION) as change:
+        await change.signed(1, *TO_SIGN)
+        request = await change.run.asked(2)
+        shown = await change.shown_of(request)
+
+    assert request.options == (Verdict.ABANDON,)
+    assert [each.role for each in request.obligations] == ["change_manager", "data_steward"]
+    assert shown["for so long"] == "72 hours from when this was asked"
+    assert shown["if nobody stops it"] == "somebody takes a last look before anything is deleted"
+    assert shown["option abandon"] == "goes on in restoring"
+
+
 async def test_nothing_is_purged_before_it_has_cooled_off_whatever_the_run_says(temporal: WorkflowEnvironment) -> None:
     async with a_change(temporal, DELETION) as change:
         await change.signed(1, *TO_SIGN)
@@ -214,6 +227,19 @@ async def test_whoever_takes_the_last_look_is_told_of_a_use_and_decides(
     assert shown["used since it was approved"].startswith("yes, at 20")
     assert "last_used_at: " in shown["different since"]
     assert (ending.state, ending.reason, dataset) == (state, reason, stands)
+
+
+async def test_the_last_look_is_a_question_of_its_own_about_this_very_purge(temporal: WorkflowEnvironment) -> None:
+    async with a_change(temporal, DELETION) as change:
+        await change.signed(1, *TO_SIGN)
+        await change.cooled_off()
+        request = await change.run.asked(3)
+        shown = await change.shown_of(request)
+
+    assert request.title == "CHG-2043: the last look. Delete newsletter-2019 for good?"
+    assert [each.role for each in request.obligations] == ["data_steward"]
+    assert "status marked" in shown["as it is now"] and "status: active -> marked" in shown["different since"]
+    assert "archive.purge" not in change.estate.called
 
 
 async def test_a_last_look_that_nobody_takes_keeps_the_data(temporal: WorkflowEnvironment) -> None:
@@ -383,6 +409,15 @@ async def test_a_change_that_cannot_be_closed_in_the_register_may_be_closed_by_h
         runs = change.estate.runs()
 
     assert (ending.state, runs) == ("verified", AFTER)
+
+
+async def test_a_change_that_cannot_go_on_waits_for_the_change_manager(temporal: WorkflowEnvironment) -> None:
+    async with a_change(temporal, ROTATION, faults={"vault.find_credential": says_no}) as change:
+        request = await change.run.asked()
+
+    assert request.title == "reading: vault.find_credential ended as said_no: not today"
+    assert request.options == (Verdict.RETRY, Verdict.ABANDON)
+    assert [each.role for each in request.obligations] == ["change_manager"]
 
 
 async def test_a_change_that_is_abandoned_before_anything_was_done_is_cancelled(temporal: WorkflowEnvironment) -> None:
