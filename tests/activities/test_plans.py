@@ -6,8 +6,6 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from activities.plans import Plans
-from contracts.canonical import canonical_json
 from contracts.servers import ServerRules
 from contracts.tools import CallStatus, EffectClass, ToolCall
 from policies.engine import CedarRules
@@ -128,34 +126,3 @@ async def test_only_a_tool_that_an_operator_has_named_takes_plans() -> None:
         status = await attempt(bench, deploy(), plan)
 
     assert status is CallStatus.NEEDS_APPROVAL
-
-
-async def test_what_is_stored_under_the_address_of_a_plan_must_be_that_plan() -> None:
-    async with a_bench(a_toolbox(), policy=SIGNED) as bench:
-        signed = await signed_plan(bench)
-        await bench.call(signed)
-        forged = await signed_plan(bench, await listed(bench, deploy()))
-        content = await bench.store.contents.get(forged.evidence[0].action_digest)
-        assert content is not None and canonical_json({}) != content
-        plans = Plans(bench.toolbox, Elsewhere(content), bench.store.ledger)
-        gate = bench.gate()
-        gate._rulings._plans = plans
-        call = deploy().model_copy(update={"evidence": signed.evidence})
-        outcome = await bench.environment().run(gate.call_tool, call)
-
-    assert outcome.status is CallStatus.NEEDS_APPROVAL
-
-
-class Elsewhere:
-    """A store of contents in which one thing stands under every address."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    async def get(self, address: str) -> bytes | None:
-        """The same for every address."""
-        return self._content
-
-    async def put(self, content: bytes) -> str:
-        """Nothing is kept."""
-        raise AssertionError("nothing is written here")

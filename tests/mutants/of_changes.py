@@ -42,12 +42,6 @@ OF_CHANGES = (
         "test_a_plan_that_its_server_refused_approves_nothing",
     ),
     PLANS.off(
-        "plans: what is stored is what its address names",
-        "if content is None or digest(content) != address:",
-        "if content is None:",
-        "test_what_is_stored_under_the_address_of_a_plan_must_be_that_plan",
-    ),
-    PLANS.off(
         "plans: a tool that an operator has named",
         'argument = self._toolbox.rules(plan.server).plans.get(plan.tool, "")',
         'argument = "steps"',
