@@ -115,16 +115,22 @@ def change_question(
     purpose: Purpose | None = None,
     undoes: bool = True,
     keep_hours: int = 72,
+    told_kind: str = "",
+    others: int | None = None,
 ) -> PolicyQuestion:
-    """May this be done about checkout-api? By default everybody has signed, and an undo undoes something."""
-    kind = request.get("kind", "deployment")
+    """May this be done about checkout-api? By default everybody has signed, and an undo undoes something.
+
+    `others`: how many have signed in the other roles; None: nothing is said of them.
+    """
+    kind = told_kind or request.get("kind", "deployment")
+    counts = {} if others is None else dict.fromkeys(ROLES, others)
     return ask(
         action,
         automation=automation,
         request=request,
         arguments={**ARGUMENTS, "kind": kind, "keep_hours": keep_hours},
         schema=SCHEMA,
-        approvals=dict.fromkeys(signed, 1),
+        approvals=counts | dict.fromkeys(signed, 1),
         purpose=purpose or (Purpose.COMPENSATION if action in UNDOES else Purpose.FORWARD),
         undoes=undoes,
     )
@@ -162,7 +168,7 @@ def edges() -> list[PolicyQuestion]:
         tuple(role for role, there in zip(ROLES, each, strict=True) if there) for each in product((0, 1), repeat=3)
     ]
     found = [
-        change_question(action, asked_for(kind), signed=roles)
+        change_question(action, asked_for(kind), signed=roles, others=0)
         for action, kind, roles in product(ACTIONS, OF_A_KIND, signed)
     ]
     found += [change_question(action, asked_for("deployment"), automation="payroll") for action in ACTIONS]
@@ -176,6 +182,7 @@ def edges() -> list[PolicyQuestion]:
         change_question(action, asked_for("deployment"), purpose=purpose, undoes=undoes)
         for action, purpose, undoes in product([*ACTIONS, "crm.add_note"], Purpose, (False, True))
     ]
+    found += [change_question(REGISTER, asked_for(kind), told_kind=told) for kind, told in product(OF_A_KIND, repeat=2)]
     return found + [
         change_question(
             "archive.mark_for_deletion", asked_for("data_deletion", cooling_off_hours=hours), keep_hours=kept

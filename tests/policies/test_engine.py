@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from contracts.policy import RulingEffect
 from contracts.tools import EffectClass, Purpose
 from policies.engine import CedarRules, PolicyBroken, PolicyEngine, PolicyQuestion, allowing_rule
+from tests.policies.changes import ROLES
 from tests.policies.oracle import some_question
 from tests.policies.questions import CREDIT_SCHEMA, OURS, ask, credit
 
@@ -57,7 +58,9 @@ def test_adding_the_allowing_rule_leaves_only_people_to_ask_and_permits_no_other
         tried += 1
         widened = CedarRules({"ours": _our_text(), "added": hint})
         assert widened.rule(question).effect is not RulingEffect.FORBID
-        signed = question.model_copy(update={"approvals": {"finance_manager": 9, "support_lead": 9}})
+        signed = question.model_copy(
+            update={"approvals": dict.fromkeys(("finance_manager", "support_lead", *ROLES), 9)}
+        )
         assert widened.rule(signed).effect is RulingEffect.PERMIT
         elsewhere = question.model_copy(update={"automation": "somewhere_else"})
         assert widened.rule(elsewhere).effect is not RulingEffect.PERMIT

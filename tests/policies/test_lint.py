@@ -3,6 +3,7 @@
 import pytest
 
 from policies.lint import Surroundings, findings, not_checked
+from tests.policies.changes import ROLES
 from tests.policies.questions import OURS
 from tests.policies.test_vectors import TABLE
 from workflows.catalog import Catalog
@@ -11,7 +12,7 @@ WORLD = Surroundings(
     tools={name: tool.input_schema() for name, tool in TABLE.tools.items()},
     reads=frozenset({"orders.find_order"}),
     accepted=frozenset(TABLE.tools),
-    held=frozenset({"finance_manager", "finance_director", "support_lead"}),
+    held=frozenset({"finance_manager", "finance_director", "support_lead", *ROLES}),
     inputs={entry.name: entry.request.model_json_schema() for entry in Catalog.load().entries()},
 )
 HEAD = 'forbid(principal, action == Action::"payments.issue_credit", resource)'
