@@ -33,7 +33,7 @@ from contracts.budgets import BUDGET_SPENT, OUTER_BUDGET_SPENT, Spender
 from contracts.canonical import parse_json
 from contracts.claude import ProposedCall, StopReason, TurnOutcome, TurnRequest, Usage
 
-MAX_ADVICE_BYTES = 1024
+MAX_ADVICE_BYTES = 8192
 REMEMBERED = 200
 """Offers and system prompts, by address: those of one state are mostly the same in every run."""
 _KNOWN_STOPS = {reason.value: reason for reason in StopReason} | {"stop_sequence": StopReason.ANSWERED}

@@ -9,6 +9,7 @@ from activities.deadlines import earliest, hand_ons, within
 from activities.decided import Decided
 from activities.evidence import SKEW, Circumstances, approver_of, problem_with
 from activities.inbox import Inbox, InboxEntry
+from activities.plans import Plans
 from activities.preparing import Prepared, Refused
 from activities.quorum import MAX_PEOPLE, tally
 from activities.sending import Permission, spending_of
@@ -48,11 +49,12 @@ class Rulings:
         decided: Decided,
         totals: Totals,
         taints: Taints,
+        plans: Plans,
         clock: Clock,
         deployment: Deployment,
     ) -> None:
         self._authority, self._inbox, self._decided = authority, inbox, decided
-        self._totals, self._taints = totals, taints
+        self._totals, self._taints, self._plans = totals, taints, plans
         self._clock, self._deployment = clock, deployment
         self._known: tuple[Roster, str] = (Roster(), "")
 
@@ -137,7 +139,7 @@ class Rulings:
     async def _with_evidence(
         self, prepared: Prepared, in_force: _InForce, question: PolicyQuestion, demanded: Ruling
     ) -> tuple[Ruling, tuple[Decision, ...]]:
-        """The ruling with the people whose approval of exactly this action verifies, here and now."""
+        """The ruling with the people whose approval of exactly this action, or of a plan with it, verifies now."""
         counting: list[Decision] = []
         problems: list[str] = []
         about = await self._circumstances(prepared, in_force, demanded)
@@ -177,7 +179,7 @@ class Rulings:
             run=prepared.run,
             start=prepared.start.start,
             request=request,
-            action_digest=prepared.action_digest,
+            action_digest=await self._plans.approved_as(prepared),
             now=in_force.now,
             closes_at=closes_at,
         )

@@ -24,6 +24,7 @@ from activities.inbox import Inbox, Starts
 from activities.keys import idempotency_key
 from activities.ledger import Ledger, LedgerEntry
 from activities.looking_up import Lookups
+from activities.plans import Plans
 from activities.preparing import NOT_SENT, Preparation, Prepared, Refused, try_later
 from activities.ruling import Rulings
 from activities.sending import Sending, refuse_another
@@ -69,7 +70,8 @@ class ToolActivities:
         self._preparation = Preparation(
             toolbox, ledger, starts, conversations, contents, authority, current, clock, deployment
         )
-        self._rulings = Rulings(authority, inbox, decided, totals, taints, clock, deployment)
+        plans = Plans(toolbox, contents, ledger)
+        self._rulings = Rulings(authority, inbox, decided, totals, taints, plans, clock, deployment)
         lookups = Lookups(toolbox, self._preparation, taints, freezes, clock)
         self._sending = Sending(toolbox, ledger, contents, totals, taints, lookups, freezes, clock)
 

@@ -174,6 +174,8 @@ def _times(entry: InboxEntry) -> Iterator[str]:
 
 
 def _unanswered(entry: InboxEntry) -> str:
+    if entry.options == (Verdict.ABANDON,):
+        return "what may be stopped goes on"
     if entry.kind is not RequestKind.APPROVAL:
         return "the run goes on waiting, and asks again"
     return "the request expires, and what it asks for does not happen"

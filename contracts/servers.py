@@ -72,3 +72,5 @@ class ServerRules(Model):
 
     breaker: BreakerRule = BreakerRule()
     limits: Limits = Limits()
+    plans: dict[str, str] = {}
+    """Tool -> the argument in which its calls list further calls: whoever approves such a call approves those."""

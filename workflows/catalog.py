@@ -26,6 +26,7 @@ OURS = (
     "workflows.guest_checkout.workflow",
     "workflows.support_escalation.workflow",
     "workflows.employee_onboarding.workflow",
+    "workflows.operations_change.workflow",
 )
 MAY_REDEFINE = {"machine", "name", "owner_role", "may_start", "summary", "facts", "situation", "answer_ref"}
 """What an automation says of itself."""

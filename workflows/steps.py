@@ -1,7 +1,6 @@
 """The steps an automation takes: each with its timeouts, retry rule, summary and idempotency key.
 
-The key is made by the gate from the workflow id, the first run id, the step and the occurrence; here the step is
-named and its occurrence counted, so that a retry repeats a key and a new intention gets a new one.
+The gate makes the key from workflow id, first run id, step and occurrence: a new intention has a new occurrence.
 """
 
 import asyncio
@@ -233,14 +232,15 @@ async def read_facts(
     facts: Mapping[str, str],
     *,
     stale: timedelta = timedelta(),
+    occurrence: str = "",
 ) -> ToolOutcome:
-    """A reading call whose answer the run cannot go on without; `stale` as in `call_tool`. Raises StepFailed."""
+    """A reading call the run cannot go on without; asked again, each time has its `occurrence`. Raises StepFailed."""
     reading = ToolCall(
         server=server,
         tool=tool,
         arguments=arguments,
         step=f"{run.case.state}: {server}.{tool}",
-        occurrence=f"{run.case.visits}",
+        occurrence=occurrence or f"{run.case.visits}",
         state=run.case.state,
         facts=dict(facts),
         stale_seconds=int(stale.total_seconds()),

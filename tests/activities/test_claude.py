@@ -255,7 +255,7 @@ async def test_a_stop_reason_nobody_knows_is_an_error_that_names_the_request() -
         ('{"reason": "?"}', None, "the answer does not fit: $: must satisfy required"),
         ('{"cents": "4000"}', None, 'the answer does not fit: $.cents: must satisfy type "integer"'),
         ("[]", None, "the answer does not fit"),
-        (f'{{"cents": 1, "reason": "{"x" * MAX_ADVICE_BYTES}"}}', None, "advice is an object of at most 1024"),
+        (f'{{"cents": 1, "reason": "{"x" * MAX_ADVICE_BYTES}"}}', None, "advice is an object of at most 8192"),
     ],
     ids=range(10),
 )

@@ -105,6 +105,12 @@ def test_a_request_is_shown_with_everything_that_a_person_should_know(capsys: py
     assert "2026-11-20 12:00:00" in away
 
 
+def test_of_a_request_that_can_only_be_stopped_it_is_said_that_it_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    entry = asks(demands("data_steward"), kind=RequestKind.ESCALATION, options=(Verdict.ABANDON,))
+    lines = text_of(capsys, shown(entry))
+    assert "if nobody decides: what may be stopped goes on" in lines
+
+
 def test_moments_are_told_in_local_time_and_in_utc(capsys: pytest.CaptureFixture[str], berlin: None) -> None:
     entry = asks(demands(hand_on_to="head_of_finance"), remind_at=NOON, hand_on_at=NOON + HOUR)
     lines = text_of(capsys, shown(entry))

@@ -114,6 +114,23 @@ async def test_a_stdio_server_speaks_both_protocol_eras(tmp_path: Path, name: st
         assert (await ask(client, tool, **{key: argument}))["customer_id"] == "C-7"
 
 
+@pytest.mark.parametrize(
+    ("name", "tool", "named", "subject"),
+    [
+        ("changes", "changes_of", "subject", "pricing"),
+        ("releases", "find_service", "service", "pricing"),
+        ("vault", "find_credential", "credential", "warehouse-sftp"),
+        ("archive", "find_dataset", "dataset", "newsletter-2019"),
+    ],
+)
+async def test_a_system_of_operations_is_served_over_stdio(
+    tmp_path: Path, name: str, tool: str, named: str, subject: str
+) -> None:
+    async with over_stdio(name, tmp_path) as client:
+        answer = await ask(client, tool, **{named: subject})
+    assert answer["count"] == (0 if name == "changes" else 1)
+
+
 @pytest.mark.parametrize("name", ["property", "housekeeping", "compliance", "people_records", "tickets", "identity"])
 async def test_a_system_of_the_hotel_or_the_company_is_served_over_stdio(tmp_path: Path, name: str) -> None:
     about_a_booking = {"booking_number": "B-2041", "reference": "ours"}

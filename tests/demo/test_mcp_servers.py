@@ -13,6 +13,10 @@ from mcp import Client
 from mcp.server import MCPServer
 
 from demo.mcp_servers import world
+from demo.mcp_servers.archive import server as archive
+from demo.mcp_servers.archive.stacks import Stacks
+from demo.mcp_servers.changes import server as changes
+from demo.mcp_servers.changes.register import ChangeRegister
 from demo.mcp_servers.compliance import server as compliance
 from demo.mcp_servers.compliance.journal import Journal
 from demo.mcp_servers.crm import server as crm
@@ -35,6 +39,10 @@ from demo.mcp_servers.property import server as property_
 from demo.mcp_servers.property.register import Register
 from demo.mcp_servers.tickets import server as tickets
 from demo.mcp_servers.tickets.desk import Desk
+from demo.mcp_servers.releases import server as releases
+from demo.mcp_servers.releases.fleet import Fleet
+from demo.mcp_servers.vault import server as vault
+from demo.mcp_servers.vault.strongroom import Strongroom
 from tests.demo.asking import BOWL, Answer, ask, refusal
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +76,10 @@ SERVERS: dict[str, Callable[[Path], MCPServer]] = {
     "people_records": lambda data: people_records.build_server(Archive(data)),
     "tickets": lambda data: tickets.build_server(Desk(data)),
     "identity": lambda data: identity.build_server(Directory(data)),
+    "changes": lambda data: changes.build_server(ChangeRegister(data)),
+    "releases": lambda data: releases.build_server(Fleet(data)),
+    "vault": lambda data: vault.build_server(Strongroom(data)),
+    "archive": lambda data: archive.build_server(Stacks(data)),
 }
 
 
@@ -412,6 +424,20 @@ async def test_a_mail_that_is_not_one_plain_mail_is_refused(tmp_path: Path, chan
         ),
         ("tickets", {"tickets_of"}, {"create_ticket", "close_tickets", "finish_ticket"}, set()),
         ("identity", {"accounts_of"}, {"create_account", "disable_accounts"}, set()),
+        ("changes", {"changes_of"}, {"open_change", "close_change", "withdraw_change"}, set()),
+        ("releases", {"find_service", "find_versions"}, {"deploy", "roll_back"}, set()),
+        (
+            "vault",
+            {"find_credential"},
+            {"issue_version", "withdraw_version", "switch_consumer", "switch_back", "revoke_version"},
+            set(),
+        ),
+        (
+            "archive",
+            {"find_dataset"},
+            {"mark_for_deletion", "restore", "purge", "place_hold", "lift_hold"},
+            {"sample_rows", "add_rows"},
+        ),
     ],
 )
 async def test_annotations_say_what_a_tool_does(
@@ -437,6 +463,7 @@ async def test_the_operators_overrides_name_tools_and_arguments_that_exist(tmp_p
             key = override.get("key", {}).get("argument")
             assert key is None or key in schemas[tool]["required"], f"{name}.{tool}"
             assert tool in schemas
+            assert override.get("plan") in (None, *schemas[tool]["required"]), f"{name}.{tool}"
             undoes = override.get("undoes", {"tool": tool, "same": []})
             for argument in (*undoes["same"], *([override["reference"]] if "reference" in override else [])):
                 assert argument in schemas[tool]["required"], f"{name}.{tool}"
@@ -468,5 +495,14 @@ async def test_the_example_requests_are_about_what_there_is(tmp_path: Path) -> N
     async with Client(SERVERS["people_records"](tmp_path)) as client:
         person = await ask(client, "find_person", employee_id=joining["employee_id"])
     assert person["full_name"] == "Lena Hoffmann"
+    asked = {
+        "deployment": ("releases", "find_service", "service"),
+        "credential-rotation": ("vault", "find_credential", "credential"),
+        "data-deletion": ("archive", "find_dataset", "dataset"),
+    }
+    for file, (server, tool, named) in asked.items():
+        change = json.loads((ROOT / f"demo/requests/{file}.json").read_text())
+        async with Client(SERVERS[server](tmp_path)) as client:
+            assert (await ask(client, tool, **{named: change["subject"]}))["count"] == 1
     errand = json.loads((ROOT / "demo/requests/errand.json").read_text())
     assert set(errand["servers"]) <= SERVERS.keys()

@@ -31,6 +31,10 @@ def test_the_demo_worker_reaches_every_demo_server_with_what_it_is_told() -> Non
         "people_records",
         "tickets",
         "identity",
+        "changes",
+        "releases",
+        "vault",
+        "archive",
     }
     assert {server.url for server in servers if server.transport == "http"} == {
         "http://demo-payments:8701/mcp",

@@ -1,6 +1,7 @@
 """Every named protection of authority and effects, from a signature to the chain that tells of what came of it."""
 
 from tests.mutants.of_budgets import OF_BUDGETS
+from tests.mutants.of_changes import OF_CHANGES
 from tests.mutants.of_checkouts import OF_CHECKOUTS
 from tests.mutants.of_children import OF_CHILDREN
 from tests.mutants.of_context import OF_CONTEXT
@@ -40,4 +41,5 @@ PROTECTIONS = (
     *OF_READING,
     *OF_TICKETS,
     *OF_ONBOARDINGS,
+    *OF_CHANGES,
 )

@@ -103,7 +103,7 @@ def onboarding_question(
     )
 
 
-def some_onboarding(chance: random.Random) -> PolicyQuestion:
+def some(chance: random.Random) -> PolicyQuestion:
     """Any question about somebody who joins, mostly about what was asked for."""
     request: dict[str, JsonValue] = {}
     if chance.random() < 0.95:
@@ -124,7 +124,7 @@ def some_onboarding(chance: random.Random) -> PolicyQuestion:
     )
 
 
-def edges_of_onboardings() -> list[PolicyQuestion]:
+def edges() -> list[PolicyQuestion]:
     """Every tool for this person, another and nobody; every account, asked for or not, with every signature."""
     automations = (ONBOARDING, "payroll")
     people: list[dict[str, JsonValue]] = [ASKED, ASKED | {"employee_id": "E-2"}, {"accounts": ["mail"]}, {}]

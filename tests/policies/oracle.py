@@ -10,10 +10,11 @@ from pydantic import JsonValue
 from contracts.policy import Obligation, Ruling, RulingEffect
 from contracts.tools import EffectClass, Purpose, Risk, Taint
 from policies.question import PolicyQuestion
-from tests.policies import tickets
-from tests.policies import onboarding_oracle as onboarding
+from tests.policies import changes, onboarding_oracle, tickets
 from tests.policies.questions import CHECKOUT_SCHEMA, CREDIT_SCHEMA, ask
 
+OTHERS = (tickets, onboarding_oracle, changes)
+"""Of each other automation what its owner wants: what is allowed, what never, who signs; and questions about it."""
 REQUESTER_DAY, CUSTOMER_DAY = "credits_of_requester_today", "credits_of_customer_today"
 EUR = 100  # cents
 REFUND_DOES = {
@@ -79,12 +80,12 @@ def _allowed(question: PolicyQuestion) -> frozenset[str]:
     if question.purpose is Purpose.COMPENSATION and question.undoes_recorded_effect:
         found |= {REFUND_UNDOES.get(question.action, "")}
         found |= {"checkout-undoes"} if question.action in CHECKOUT_DOES.values() else set()
-    return frozenset(found | tickets.allowed(question) | onboarding.allowed(question)) - {""}
+    return frozenset(found.union(*(other.allowed(question) for other in OTHERS))) - {""}
 
 
 def _never(question: PolicyQuestion) -> frozenset[str]:
     """More than 5000.00 is never given: not at once, and not within a day. Nor is what nobody has asked for."""
-    unasked = _never_in_a_checkout(question) | tickets.never(question) | onboarding.never(question)
+    unasked = _never_in_a_checkout(question).union(*(other.never(question) for other in OTHERS))
     unasked |= _unasked(question) if question.automation == "refund" else set()
     if question.action != "payments.issue_credit":
         return frozenset(unasked)
@@ -122,7 +123,8 @@ def _never_in_a_checkout(question: PolicyQuestion) -> set[str]:
 
 
 def _unsigned(question: PolicyQuestion) -> frozenset[Obligation]:
-    wanted = {*_credit_signatures(question), *_letter_signatures(question), *onboarding.signatures(question)}
+    wanted = {*_credit_signatures(question), *_letter_signatures(question)}
+    wanted = wanted.union(*(other.signatures(question) for other in OTHERS))
     return frozenset(each for each in wanted if question.approvals.get(each.role, 0) < each.quorum)
 
 
@@ -179,10 +181,8 @@ ACTIONS = sorted({*REFUND_DOES, *REFUND_UNDOES, *ERRAND_DOES, "payments.close_ac
 
 def some_question(chance: random.Random) -> PolicyQuestion:
     """Any question, amounts and totals mostly at an edge."""
-    if (other := chance.random()) < 0.3:
-        return some_checkout(chance) if other < 0.2 else tickets.some_ticket(chance)
-    if chance.random() < 0.25:
-        return onboarding.some_onboarding(chance)
+    if (other := chance.random()) < 0.5:
+        return some_checkout(chance) if other < 0.1 else chance.choice(OTHERS).some(chance)
 
     def amount() -> int:
         return chance.choice([*EDGES, 0, 1, 10**9, -5001, chance.randrange(600_000)])
@@ -283,9 +283,9 @@ def checkout_question(
 
 def edge_questions() -> list[PolicyQuestion]:
     """Every edge of every amount with every number of signatures; and of what was asked for."""
+    of_others = [question for other in OTHERS for question in other.edges()]
     of_checkouts = [*_edges_of_checkouts(), *_edges_of_payments()]
-    others = [*tickets.edges_of_tickets(), *onboarding.edges_of_onboardings()]
-    return [*of_checkouts, *others, *_edges_of_amounts(), *_edges_of_what_was_asked_for()]
+    return [*of_others, *of_checkouts, *_edges_of_amounts(), *_edges_of_what_was_asked_for()]
 
 
 def _edges_of_checkouts() -> list[PolicyQuestion]:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from policies.annotations import roles_asked
 from policies.lint import Surroundings, findings, not_checked
 from tests.policies.questions import OURS
 from tests.policies.test_vectors import TABLE
@@ -11,9 +12,7 @@ WORLD = Surroundings(
     tools={name: tool.input_schema() for name, tool in TABLE.tools.items()},
     reads=frozenset({"orders.find_order"}),
     accepted=frozenset(TABLE.tools),
-    held=frozenset(
-        {"finance_manager", "finance_director", "support_lead", "line_manager", "hr_manager", "security_officer"}
-    ),
+    held=frozenset(roles_asked(OURS.rules)),
     inputs={entry.name: entry.request.model_json_schema() for entry in Catalog.load().entries()},
 )
 HEAD = 'forbid(principal, action == Action::"payments.issue_credit", resource)'

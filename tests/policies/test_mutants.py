@@ -14,8 +14,12 @@ from tests.policies.oracle import Expected, edge_questions, expected, some_quest
 from tests.policies.questions import OURS
 from tests.policies.test_vectors import TABLE
 
-EQUIVALENT: dict[str, str] = {}
-"""Mutant -> why nobody could tell it from the original. So far there is none."""
+_NO_KIND = "what was asked for without a kind is forbidden by the rules about what was asked for"
+EQUIVALENT: dict[str, str] = {
+    'change-service-owner-signs: only (request.kind != "data_deletion")': _NO_KIND,
+    'change-data-steward-signs: only (request.kind == "data_deletion")': _NO_KIND,
+}
+"""Mutant -> why nobody could tell it from the original."""
 
 ASKED = [(vector, TABLE.question(vector)) for vector in TABLE.vectors]
 

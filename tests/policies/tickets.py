@@ -52,7 +52,12 @@ def never(question: PolicyQuestion) -> set[str]:
     return found
 
 
-def some_ticket(chance: random.Random) -> PolicyQuestion:
+def signatures(question: PolicyQuestion) -> set[Obligation]:
+    """A ticket's own steps need none: what needs some is a run of its own."""
+    return set()
+
+
+def some(chance: random.Random) -> PolicyQuestion:
     """Any question of a ticket, mostly about what was asked for."""
     otherwise: dict[str, tuple[JsonValue, ...]] = {
         "order_id": ("A-17",),
@@ -95,7 +100,7 @@ def some_inside(chance: random.Random) -> tuple[str, ...]:
     return chance.choice([(), (), (), (TICKETS,), ("claim", TICKETS), ("claim",)])
 
 
-def edges_of_tickets() -> list[PolicyQuestion]:
+def edges() -> list[PolicyQuestion]:
     """What was asked for as it is, otherwise and missing; undoing something or nothing; and credits inside a ticket."""
     orders: list[dict[str, JsonValue]] = [{}, {"order_id": "A-28"}, {"order_id": "A-2"}]
     customers: list[dict[str, JsonValue]] = [{}, {"customer_id": "C-14"}, {"customer_id": "C-1"}]

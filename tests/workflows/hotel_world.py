@@ -169,7 +169,8 @@ _EVER = {
 }
 
 
-def _in_turn(fault: Fault | Sequence[Fault | None]) -> list[Fault | None]:
+def in_turn_of(fault: Fault | Sequence[Fault | None]) -> list[Fault | None]:
+    """One fault, or each in its turn."""
     return [*fault] if isinstance(fault, Sequence) else [fault]
 
 
@@ -214,7 +215,7 @@ class Hotel(RecordingToolbox):
             answers=dict.fromkeys(known),
             classes={name: tool.effect_class for name, tool in known.items()},
             data=data,
-            faults={name: _in_turn(fault) for name, fault in faults.items()},
+            faults={name: in_turn_of(fault) for name, fault in faults.items()},
             known=known,
             _servers=servers,
         )
@@ -234,7 +235,7 @@ class Hotel(RecordingToolbox):
         sent = {**arguments, tool.key.argument: key} if tool.key and tool.key.argument else arguments
 
         async def ask() -> Delivered:
-            return await _answer(self._servers[tool.server], tool.name, sent)
+            return await answered_by(self._servers[tool.server], tool.name, sent)
 
         return await fault(ask) if fault else await ask()
 
@@ -349,7 +350,8 @@ def _first_books() -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
-async def _answer(server: MCPServer, tool: str, arguments: dict[str, JsonValue]) -> Delivered:
+async def answered_by(server: MCPServer, tool: str, arguments: dict[str, JsonValue]) -> Delivered:
+    """What a server in this process answers, as the toolbox would deliver it."""
     try:
         result = await server.call_tool(tool, arguments)
     except ToolError as error:

@@ -11,9 +11,20 @@ from tests.workflows.chronicle import Chronicle, all_chronicles
 from tests.workflows.trip_world import OUTSIDE
 from workflows.catalog import Catalog, CatalogEntry
 
-CANNOT_ESCALATE = {("errand", "awaiting_approval"), ("support_escalation", "awaiting_lead")}
+CANNOT_ESCALATE = {
+    ("errand", "awaiting_approval"),
+    ("support_escalation", "awaiting_lead"),
+    ("operations_change", "cooling_off"),
+}
 """Handlers of these states take no step that can fail for good: they only write to the store, until it succeeds."""
-CAN_LEAVE_UNDONE = {"refund", "trip", "guest_checkout", "support_escalation", "employee_onboarding"}
+CAN_LEAVE_UNDONE = {
+    "refund",
+    "trip",
+    "guest_checkout",
+    "support_escalation",
+    "employee_onboarding",
+    "operations_change",
+}
 """Automations that register compensations."""
 OTHERS_WITHIN_SECONDS = 90
 

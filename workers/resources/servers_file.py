@@ -106,6 +106,8 @@ class ToolRule(Stakes):
     """Which tool's effect it takes back."""
     reference: str = Field(default="", max_length=128)
     """The argument that names the run; every call must give the calling run's own id there."""
+    plan: str = Field(default="", max_length=128)
+    """The argument in which a call lists further calls: whoever approves the one approves the others."""
     timeout: Duration = timedelta(seconds=60)
 
     @model_validator(mode="after")
@@ -192,7 +194,9 @@ class ServerDeclaration(Stakes):
 
     def as_rules(self) -> ServerRules:
         """What is said of the server as a whole."""
-        return ServerRules.model_validate({"breaker": self.breaker.model_dump(), "limits": self.limits.model_dump()})
+        plans = {name: rule.plan for name, rule in self.tools.items() if rule.plan}
+        said = {"breaker": self.breaker.model_dump(), "limits": self.limits.model_dump(), "plans": plans}
+        return ServerRules.model_validate(said)
 
     def rule(self, tool: str) -> ToolRule:
         """What the operator says of this tool, else of its server."""

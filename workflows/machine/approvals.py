@@ -1,7 +1,7 @@
 """Ask people and wait: approval requests, escalations, quorums and deadlines."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
@@ -87,6 +87,20 @@ class DecidedByPeople(HearsChildren[CaseT]):
             APPROVAL_VERDICTS,
             lines,
         )
+
+    async def may_be_stopped(
+        self, title: str, roles: tuple[str, ...], within: timedelta, context: tuple[DisplayLine, ...]
+    ) -> Answer:
+        """Give whoever holds one of `roles` so long to stop what follows, by `abandon`; `expired`: nobody did.
+
+        That nobody stops it is no approval of anything.
+        """
+        if not self.case.requests:
+            may_stop = tuple(Obligation(role=role, within=within, rule_id="stopping") for role in roles)
+            run, number = workflow.info().first_execution_run_id, self.case.request_count + 1
+            about = digest({"run": run, "number": number, "stop": title})
+            await self._open(RequestKind.ESCALATION, title, about, may_stop, (Verdict.ABANDON,), context)
+        return await self.next_answer()
 
     async def ask_for_choice(self, escalation: Escalation, role: str) -> Choice:
         """Ask a person of `role` how the run goes on. Asks again, visibly, whenever a deadline passes."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from demo.claude_simulator.answers import Answer
 from demo.claude_simulator.conversation import Request
 from demo.claude_simulator.errors import ApiError
-from demo.claude_simulator.scripts import errand, refund, support
+from demo.claude_simulator.scripts import errand, operations_change, refund, support
 from demo.claude_simulator.scripts.made_up import make_up
 
 Script = Callable[[Request], Answer]
@@ -15,6 +15,7 @@ SCRIPTS: dict[str, Script] = {
     "refund/assessing": refund.assess,
     "errand/thinking": errand.think,
     "support_escalation/deciding": support.decide,
+    "operations_change/planning": operations_change.plan,
 }
 _FIRST_LINE = re.compile(r"Automation: (\w+)\. State: (\w+)\.")
 

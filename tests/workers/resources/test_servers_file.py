@@ -54,6 +54,13 @@ def test_servers_come_in_the_order_of_the_file_with_all_they_declare(tmp_path: P
     assert a.rule("unheard of").effect_class is None
 
 
+def test_which_argument_of_which_tool_holds_a_plan_is_said_of_the_server_as_a_whole(tmp_path: Path) -> None:
+    (pay,) = loaded(
+        tmp_path, STDIO + '[servers.pay.tools.open]\nplan = "steps"\n[servers.pay.tools.close]\nrisk = "low"\n'
+    )
+    assert pay.as_rules().plans == {"open": "steps"}
+
+
 def test_what_is_said_of_a_tool_comes_before_what_is_said_of_its_server(tmp_path: Path) -> None:
     said = 'risk = "low"\nreads = ["private"]\nsends_out = false\n'
     text = HTTP + said + '[servers.pay.tools.a]\nrisk = "high"\nreads = []\n[servers.pay.tools.b]\nsends_out = true\n'
