@@ -184,6 +184,7 @@ def _what_next(running: Development, run: str) -> None:
     errand, checkout = (REPOSITORY / "demo" / "requests" / f"{name}.json" for name in ("errand", "guest-checkout"))
     say(f"An errand  .venv/bin/interlock runs start errand --from {errand} --as {people.REQUESTER}")
     say(f"A checkout .venv/bin/interlock runs start guest_checkout --from {checkout} --as {people.REQUESTER} --wait")
+    say(f"Others     the same with the other requests in {checkout.parent}")
 
 
 @contextmanager

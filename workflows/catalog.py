@@ -19,7 +19,16 @@ from contracts.runs import MOST_AROUND, Case, StartStatement
 from workflows.machine.automation import Automation
 from workflows.machine.definition import Machine, MachineDefinitionError
 
-OURS = ("workflows.refund.workflow", "workflows.errand", "workflows.guest_checkout.workflow")
+OURS = (
+    "workflows.refund.workflow",
+    "workflows.errand",
+    "workflows.guest_checkout.workflow",
+    "workflows.upsert_contact",
+    "workflows.check_in_guest",
+    "workflows.submit_guest_service_request",
+    "workflows.submit_maintenance_request",
+    "workflows.compensate_checkout_failure.workflow",
+)
 MAY_REDEFINE = {"machine", "name", "owner_role", "may_start", "summary", "facts", "situation", "answer_ref"}
 """What an automation says of itself."""
 OUTSIDE_PREFIX = "interlock_automation_"

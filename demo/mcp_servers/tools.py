@@ -36,6 +36,9 @@ BookingNumber = Annotated[str, Field(min_length=1, max_length=40, description="B
 RoomNumber = Annotated[str, Field(min_length=1, max_length=10, description="Room number, such as 204")]
 GuestEmail = Annotated[str, Field(min_length=3, max_length=254, description="The guest's e-mail address")]
 Reference = Annotated[str, Field(min_length=1, max_length=200, description="The caller's own name for this matter")]
+MadeBy = Annotated[
+    str, Field(min_length=1, max_length=200, description="The reference of whoever has done what is taken back")
+]
 IdempotencyKey = Annotated[
     str,
     Field(

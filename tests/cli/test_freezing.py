@@ -134,7 +134,7 @@ def test_a_name_that_is_not_known_is_frozen_and_said(development: Machine) -> No
     misspelt = well(development, "freeze", "--automation", "refunds", *WHY)
 
     told = (
-        "no automation 'refunds' is known here, so this may stop nothing; there are: refund, errand, guest_checkout\n"
+        "no automation 'refunds' is known here, so this may stop nothing; there are: refund, errand, guest_checkout, "
     )
     assert told in misspelt.err
     assert len(kept()) == 1

@@ -14,6 +14,17 @@ from workflows.errand import ErrandRequest
 from workflows.machine.definition import MachineDefinitionError
 from workflows.refund import REFUND, RefundCase, RefundRequest, RefundWorkflow
 
+OURS = [
+    "refund",
+    "errand",
+    "guest_checkout",
+    "upsert_contact",
+    "check_in_guest",
+    "submit_guest_service_request",
+    "submit_maintenance_request",
+    "compensate_checkout_failure",
+]
+
 PARCEL = '''
 """Parcel: send one parcel."""
 
@@ -97,7 +108,7 @@ def test_our_automations_are_found_by_name_with_everything_that_starts_them() ->
         RefundCase,
         REFUND,
     )
-    assert [known.name for known in catalog.entries()] == ["refund", "errand", "guest_checkout"]
+    assert [known.name for known in catalog.entries()] == OURS
     assert entry.description.startswith("Refund: ")
     case = entry.first_case(RefundRequest(order_id="A-17"), refund_start())
     assert isinstance(case, RefundCase)
@@ -107,7 +118,7 @@ def test_our_automations_are_found_by_name_with_everything_that_starts_them() ->
 def test_an_unknown_automation_is_refused_naming_those_there_are() -> None:
     with pytest.raises(
         UnknownAutomation,
-        match=r"no automation 'refnd'; there are: refund, errand, guest_checkout \(others: set ",
+        match=rf"no automation 'refnd'; there are: {', '.join(OURS)} \(others: set ",
     ):
         Catalog.load().find("refnd")
 
@@ -122,7 +133,7 @@ def test_an_outside_folder_adds_its_automations(outside: Callable[..., Path]) ->
 
 
 def test_a_folder_without_workflows_adds_nothing(tmp_path: Path) -> None:
-    assert [entry.name for entry in Catalog.load(tmp_path).entries()] == ["refund", "errand", "guest_checkout"]
+    assert [entry.name for entry in Catalog.load(tmp_path).entries()] == OURS
 
 
 def test_two_automations_may_not_have_one_name(outside: Callable[..., Path]) -> None:
@@ -180,7 +191,7 @@ def kinds(**may_start: tuple[str, ...]) -> Catalog:
 
 def test_what_an_automation_may_start_is_read_off_its_class() -> None:
     assert kinds(claim=("refund",), refund=()).may_start() == {"claim": ("refund",), "refund": ()}
-    assert Catalog.load().may_start() == {"refund": (), "errand": (), "guest_checkout": ()}
+    assert Catalog.load().may_start() == dict.fromkeys(OURS, ())
 
 
 @pytest.mark.parametrize(

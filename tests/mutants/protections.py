@@ -8,6 +8,7 @@ from tests.mutants.of_decisions import OF_DECISIONS
 from tests.mutants.of_documents import OF_DOCUMENTS
 from tests.mutants.of_erasure import OF_ERASURE
 from tests.mutants.of_freezes import OF_FREEZES
+from tests.mutants.of_hotel_skills import OF_HOTEL_SKILLS
 from tests.mutants.of_lost_answers import OF_LOST_ANSWERS
 from tests.mutants.of_results import OF_RESULTS
 from tests.mutants.of_runs import OF_RUNS
@@ -34,4 +35,5 @@ PROTECTIONS = (
     *OF_SKILLS,
     *OF_CHILDREN,
     *OF_CHECKOUTS,
+    *OF_HOTEL_SKILLS,
 )

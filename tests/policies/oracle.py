@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from contracts.policy import Obligation, Ruling, RulingEffect
 from contracts.tools import EffectClass, Purpose, Risk, Taint
 from policies.question import PolicyQuestion
+from tests.policies import hotel_oracle
 from tests.policies.questions import CHECKOUT_SCHEMA, CREDIT_SCHEMA, ask
 
 REQUESTER_DAY, CUSTOMER_DAY = "credits_of_requester_today", "credits_of_customer_today"
@@ -77,12 +78,13 @@ def _allowed(question: PolicyQuestion) -> frozenset[str]:
     if question.purpose is Purpose.COMPENSATION and question.undoes_recorded_effect:
         found |= {REFUND_UNDOES.get(question.action, "")}
         found |= {"checkout-undoes"} if question.action in CHECKOUT_DOES.values() else set()
-    return frozenset(found - {""})
+    return frozenset((found | hotel_oracle.allowed(question)) - {""})
 
 
 def _never(question: PolicyQuestion) -> frozenset[str]:
     """More than 5000.00 is never given: not at once, and not within a day. Nor is what nobody has asked for."""
-    unasked = _never_in_a_checkout(question) | (_unasked(question) if question.automation == "refund" else set())
+    unasked = hotel_oracle.never(question) | _never_in_a_checkout(question)
+    unasked |= _unasked(question) if question.automation == "refund" else set()
     if question.action != "payments.issue_credit":
         return frozenset(unasked)
     at_once = {"refund-over-5000"} if _cents(question) > 5000 * EUR else set()
@@ -119,7 +121,7 @@ def _never_in_a_checkout(question: PolicyQuestion) -> set[str]:
 
 
 def _unsigned(question: PolicyQuestion) -> frozenset[Obligation]:
-    wanted = {*_credit_signatures(question), *_letter_signatures(question)}
+    wanted = {*_credit_signatures(question), *_letter_signatures(question), *hotel_oracle.unsigned(question)}
     return frozenset(each for each in wanted if question.approvals.get(each.role, 0) < each.quorum)
 
 
@@ -176,6 +178,8 @@ ACTIONS = sorted({*REFUND_DOES, *REFUND_UNDOES, *ERRAND_DOES, "payments.close_ac
 
 def some_question(chance: random.Random) -> PolicyQuestion:
     """Any question, amounts and totals mostly at an edge."""
+    if chance.random() < 0.2:
+        return hotel_oracle.some_question(chance)
     if chance.random() < 0.25:
         return some_checkout(chance)
 
@@ -277,7 +281,8 @@ def checkout_question(
 
 def edge_questions() -> list[PolicyQuestion]:
     """Every edge of every amount with every number of signatures; and of what was asked for."""
-    return [*_edges_of_checkouts(), *_edges_of_payments(), *_edges_of_amounts(), *_edges_of_what_was_asked_for()]
+    ours = [*_edges_of_checkouts(), *_edges_of_payments(), *_edges_of_amounts(), *_edges_of_what_was_asked_for()]
+    return [*ours, *hotel_oracle.edge_questions()]
 
 
 def _edges_of_checkouts() -> list[PolicyQuestion]:

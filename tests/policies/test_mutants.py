@@ -33,7 +33,7 @@ def told_by_the_oracle(rules: CedarRules, answers: list[tuple[PolicyQuestion, Ex
 
 def test_every_mutant_of_the_shipped_rules_is_found_out() -> None:
     chance = random.Random(5)
-    questions = [*edge_questions(), *(some_question(chance) for _ in range(600))]
+    questions = [*edge_questions(), *(some_question(chance) for _ in range(800))]
     answers = [(question, expected(question)) for question in questions]
     survivors = []
     tried = 0

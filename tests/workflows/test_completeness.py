@@ -13,7 +13,15 @@ from workflows.catalog import Catalog, CatalogEntry
 
 CANNOT_ESCALATE = {("errand", "awaiting_approval")}
 """Handlers of these states take no step that can fail for good: they only write to the store, until it succeeds."""
-CAN_LEAVE_UNDONE = {"refund", "trip", "guest_checkout"}
+CAN_LEAVE_UNDONE = {
+    "refund",
+    "trip",
+    "guest_checkout",
+    "upsert_contact",
+    "check_in_guest",
+    "submit_guest_service_request",
+    "submit_maintenance_request",
+}
 """Automations that register compensations."""
 OTHERS_WITHIN_SECONDS = 90
 

@@ -1,12 +1,13 @@
-"""The card index behind the customer file: customers, complaints, notes and opportunities, in SQLite."""
+"""The card index behind the customer file: customers, complaints, notes, opportunities and contacts, in SQLite."""
 
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from demo.mcp_servers import world
-from demo.mcp_servers.crm import pipeline
+from demo.mcp_servers.crm import contacts, pipeline
 from demo.mcp_servers.crm.complaints import COMPLAINTS
+from demo.mcp_servers.crm.contacts import ContactFile
 from demo.mcp_servers.crm.pipeline import Pipeline
 from demo.mcp_servers.crm.records import Complaint, Complaints, Customer, CustomerMatches, Note, Notes
 from demo.mcp_servers.datafile import DataFile
@@ -25,6 +26,7 @@ TABLES = (
         note_id INTEGER PRIMARY KEY AUTOINCREMENT, customer_id TEXT NOT NULL REFERENCES customers,
         text TEXT NOT NULL, written_at TEXT NOT NULL)""",
     *pipeline.TABLES,
+    *contacts.TABLES,
 )
 
 
@@ -34,6 +36,7 @@ class CardIndex:
     def __init__(self, folder: Path) -> None:
         self._datafile = DataFile.create(folder / "crm.db", TABLES, _fill)
         self.pipeline = Pipeline(self._datafile)
+        self.contacts = ContactFile(self._datafile)
 
     def find(self, customer_id: str) -> Customer:
         with self._datafile.reading() as connection:
@@ -97,6 +100,7 @@ def _customer(connection: sqlite3.Connection, customer_id: str) -> Customer:
 
 def _fill(connection: sqlite3.Connection) -> None:
     pipeline.fill(connection)
+    contacts.fill(connection)
     connection.executemany(
         "INSERT INTO customers VALUES (?, ?, ?, ?, ?)",
         [

@@ -68,3 +68,39 @@ class Opportunities(Record):
     guest_email: str
     count: int
     opportunities: list[Opportunity] = Field(description="open ones first")
+
+
+class ContactType(StrEnum):
+    GUEST = "guest"
+    CORPORATE = "corporate"
+    TRAVEL_AGENT = "travel_agent"
+    SUPPLIER = "supplier"
+
+
+class Account(Record):
+    account_id: str
+    name: str
+    status: str = Field(description="active or closed")
+
+
+class Accounts(Record):
+    account_id: str
+    count: int = Field(description="0 or 1")
+    accounts: list[Account]
+
+
+class Contact(Record):
+    contact_id: str
+    email: str
+    first_name: str
+    last_name: str
+    phone: str | None
+    contact_type: ContactType
+    account_id: str | None = Field(description="the company the contact belongs to, or null")
+    changed_by: str | None = Field(description="the reference of whoever has changed it last")
+
+
+class Contacts(Record):
+    email: str
+    count: int = Field(description="0 or 1")
+    contacts: list[Contact]

@@ -6,6 +6,7 @@ from mcp.server import MCPServer
 from pydantic import Field
 
 from demo.mcp_servers.crm.cards import CardIndex
+from demo.mcp_servers.crm.contact_tools import add_contacts
 from demo.mcp_servers.crm.records import (
     Complaint,
     Complaints,
@@ -24,6 +25,7 @@ from demo.mcp_servers.tools import (
     REPEATABLE_ADDITION,
     CustomerId,
     GuestEmail,
+    MadeBy,
     OrderId,
     Reference,
     saying_why,
@@ -39,6 +41,7 @@ def build_server(cards: CardIndex) -> MCPServer:
     _add_complaints(server, cards)
     _add_notes(server, cards)
     _add_opportunities(server, cards)
+    add_contacts(server, cards.contacts)
     return server
 
 
@@ -95,9 +98,10 @@ def _add_opportunities(server: MCPServer, cards: CardIndex) -> None:
     def opportunities_of_guest(
         guest_email: GuestEmail,
         booking_number: Annotated[str, Field(max_length=40, description="only about this booking; empty for any")] = "",
+        closed_by: Annotated[str, Field(max_length=200, description="only closed by them; empty for any")] = "",
     ) -> Opportunities:
         """List what the sales people hope for from a guest, and what became of it; open ones first."""
-        return cards.pipeline.of_guest(guest_email, booking_number)
+        return cards.pipeline.of_guest(guest_email, booking_number, closed_by)
 
     @server.tool(annotations=IDEMPOTENT_ADDITION)
     def close_opportunity(opportunity_id: OpportunityId, reference: Reference) -> Opportunity:
@@ -110,3 +114,9 @@ def _add_opportunities(server: MCPServer, cards: CardIndex) -> None:
         """Open what was closed under this reference once more. Succeeds when it was not."""
         with saying_why():
             return cards.pipeline.reopen(opportunity_id, reference)
+
+    @server.tool(annotations=IDEMPOTENT_REMOVAL)
+    def take_back_closing(opportunity_id: OpportunityId, made_by: MadeBy) -> Opportunity:
+        """Open once more what somebody else has closed, by their reference. Succeeds when it is not closed by them."""
+        with saying_why():
+            return cards.pipeline.reopen(opportunity_id, made_by)
