@@ -118,7 +118,7 @@ def some_question(chance: random.Random) -> PolicyQuestion:
             automation=chance.choice([COMPENSATES, COMPENSATES, COMPENSATES, "payroll"]),
             request=asked if chance.random() < 0.9 else {},
             roles=tuple(role for role in (*MANAGERS, "clerk") if chance.random() < 0.4),
-            signed=chance.choice([0, 1, 2]),
+            signed=chance.choice([None, 0, 1, 2]),
         )
     skill = SKILLS[automation]
     named = {skill.named: chance.choice([*[TOLD[skill.named]] * 5, OTHERS[skill.named]])}
@@ -139,7 +139,7 @@ def question(
     purpose: Purpose | None = None,
     undoes: bool = True,
     roles: tuple[str, ...] = (),
-    signed: int = 0,
+    signed: int | None = None,
 ) -> PolicyQuestion:
     """May this be done about what is told? By default it undoes what can only be an undo."""
     undos = {undo for skill in SKILLS.values() for undo in skill.does.values()}
@@ -149,7 +149,7 @@ def question(
         request=request,
         arguments=TOLD,
         schema=SCHEMA,
-        approvals={"finance_manager": signed} if signed else {},
+        approvals={} if signed is None else {"finance_manager": signed},
         purpose=purpose or (Purpose.COMPENSATION if action in undos else Purpose.FORWARD),
         effect_class=EffectClass.READ if action == "orders.find_order" else EffectClass.IDEMPOTENT,
         undoes=undoes,
@@ -186,7 +186,7 @@ def _edges_of_money() -> list[PolicyQuestion]:
     who = [
         question(action, automation=known, request=asked, roles=held, signed=signed)
         for action, known, held, signed in product(
-            (*RELEASES, *TAKES_BACK, *BESIDE), (COMPENSATES, "payroll"), roles, (0, 1, 2)
+            (*RELEASES, *TAKES_BACK, *BESIDE), (COMPENSATES, "payroll"), roles, (None, 0, 1, 2)
         )
     ]
     what = [
