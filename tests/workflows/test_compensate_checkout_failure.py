@@ -446,6 +446,17 @@ async def test_one_that_cannot_go_on_is_cancelled_or_abandoned_as_people_say(tem
     assert reserved == ELENA["amount"]
 
 
+async def test_one_that_cannot_go_on_waits_for_the_duty_manager(temporal: WorkflowEnvironment) -> None:
+    async with after_a_checkout(temporal, NEVER_TAKEN) as told:
+        told.hotel.faults["payments.void_payment"] = [says_no]
+        run = await compensation(told)
+        request = await run.asked()
+        state = (await run.view()).state
+
+    assert [each.role for each in request.obligations] == ["duty_manager"]
+    assert (state, told.hotel.effects()) == ("escalated", ["payments.void_payment"])
+
+
 async def test_a_release_that_failed_is_looked_at_anew_when_people_say_retry(temporal: WorkflowEnvironment) -> None:
     async with after_a_checkout(temporal, NEVER_TAKEN) as told:
         told.hotel.faults["payments.void_payment"] = [says_no]

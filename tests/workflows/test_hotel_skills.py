@@ -230,6 +230,17 @@ async def test_a_last_read_that_failed_is_made_again_when_people_say_retry(
 
 
 @pytest.mark.parametrize("skill", SKILLS, ids=named)
+async def test_one_that_cannot_go_on_waits_for_the_duty_manager(temporal: WorkflowEnvironment, skill: Skill) -> None:
+    async with a_run(temporal, skill, faults={skill.first_read: refuses}) as told:
+        request = await told.run.asked()
+        state = (await told.run.view()).state
+
+    assert [each.role for each in request.obligations] == ["duty_manager"]
+    assert request.options == (Verdict.RETRY, Verdict.ABANDON)
+    assert (state, told.hotel.effects()) == ("escalated", [])
+
+
+@pytest.mark.parametrize("skill", SKILLS, ids=named)
 async def test_one_that_is_cancelled_while_people_are_asked_leaves_nothing(
     temporal: WorkflowEnvironment, skill: Skill
 ) -> None:
