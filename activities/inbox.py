@@ -10,7 +10,7 @@ from activities.notices import Notice
 from contracts.decisions import RequestEvent, RequestKind, Verdict
 from contracts.model import Model, Moment
 from contracts.policy import Obligation
-from contracts.runs import KnownCase, StartStatement
+from contracts.runs import KnownCase, RunsFound, RunsToFind, StartStatement
 
 
 class InboxEntry(Model):
@@ -114,6 +114,9 @@ class Starts(Protocol):
 
     async def look_up(self, automation: str, business_key: str, request: dict[str, JsonValue]) -> KnownCase:
         """What is known of a business case, and which top-level fields of its input differ from `request`."""
+
+    async def find_runs(self, wanted: RunsToFind) -> RunsFound:
+        """The runs of an automation that have one of these names or business keys, the newest first."""
 
     async def pseudonym(self, requester: str) -> str:
         """A stable name for a requester that does not reveal it (HMAC under a key kept in the store)."""

@@ -16,7 +16,7 @@ from contracts.canonical import digest
 from contracts.deployment import Deployment, Mode
 from contracts.model import Moment
 from contracts.roster import Roster
-from contracts.runs import Registered, RunEnded, RunToRegister, StartStatement
+from contracts.runs import Registered, RunEnded, RunsFound, RunsToFind, RunToRegister, StartStatement
 from contracts.signing import SignedFor, is_signed_by
 
 REGISTERED_WITHIN = timedelta(days=1)
@@ -70,6 +70,11 @@ class StartActivities:
     async def record_ending(self, ended: RunEnded) -> None:
         """Record the ending of the calling run beside its business key."""
         await self._starts.end(await self._current.key(), ended.state, await self._clock.now())
+
+    @activity.defn
+    async def find_runs(self, wanted: RunsToFind) -> RunsFound:
+        """Which runs of an automation have these names or business keys, and what became of them; nothing changes."""
+        return await self._starts.find_runs(wanted)
 
     async def _unproved(self, start: StartStatement, now: Moment) -> str:
         """Why the statement does not prove who asks; empty when it does."""

@@ -321,6 +321,37 @@ class RunEnded(Model):
     reason: str = ""
 
 
+class RunsToFind(Model):
+    """Input of the read that tells which runs of an automation hold a matter."""
+
+    automation: str = Field(min_length=1, max_length=100)
+    workflow_ids: tuple[str, ...] = Field(default=(), max_length=20)
+    business_keys: tuple[str, ...] = Field(default=(), max_length=20)
+
+
+class RunFound(Model):
+    """A registered run, and what became of it."""
+
+    workflow_id: str
+    ending: str = ""
+    """Empty while it is under way."""
+
+
+class RunsFound(Model):
+    """The newest first."""
+
+    runs: tuple[RunFound, ...] = ()
+
+    @property
+    def under_way(self) -> tuple[str, ...]:
+        """The names of those that have not ended."""
+        return tuple(run.workflow_id for run in self.runs if not run.ending)
+
+    def ending_of(self, workflow_id: str) -> str | None:
+        """How the run of this name ended; empty while it is under way, None where there is none."""
+        return next((run.ending for run in self.runs if run.workflow_id == workflow_id), None)
+
+
 class RunToRegister(Model):
     """Input of the activity that verifies and stores the start record."""
 

@@ -189,6 +189,7 @@ def _what_next(running: Development, run: str) -> None:
     say(f"A ticket   .venv/bin/interlock runs start support_escalation --from {ticket} --as {people.REQUESTER} --wait")
     say(f"A joiner   .venv/bin/interlock runs start employee_onboarding --from {joining} --as {people.REQUESTER}")
     say(f"A change   .venv/bin/interlock runs start operations_change --from {change} --as {people.REQUESTER}")
+    say(f"Others     the same with the other requests in {checkout.parent}")
 
 
 @contextmanager

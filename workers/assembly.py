@@ -190,6 +190,7 @@ def activities_of(ports: Ports) -> list[Callable[..., Any]]:
         extending.extend_budget,
         starts.register_run,
         starts.record_ending,
+        starts.find_runs,
         children.enter_child,
         children.find_ending,
         working_time.next_working_moment,

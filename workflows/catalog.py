@@ -27,6 +27,11 @@ OURS = (
     "workflows.support_escalation.workflow",
     "workflows.employee_onboarding.workflow",
     "workflows.operations_change.workflow",
+    "workflows.upsert_contact",
+    "workflows.check_in_guest",
+    "workflows.submit_guest_service_request",
+    "workflows.submit_maintenance_request",
+    "workflows.compensate_checkout_failure.workflow",
 )
 MAY_REDEFINE = {"machine", "name", "owner_role", "may_start", "summary", "facts", "situation", "answer_ref"}
 """What an automation says of itself."""

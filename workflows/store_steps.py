@@ -24,7 +24,7 @@ from contracts.decisions import (
     RequestToOpen,
     RequestToPass,
 )
-from contracts.runs import Registered, Resolution, RunEnded, RunToRegister
+from contracts.runs import Registered, Resolution, RunEnded, RunsFound, RunsToFind, RunToRegister
 from contracts.tools import ToolOutcome
 from workflows.reading import at_once
 from workflows.steps import STEADY, Run, described, retried
@@ -43,6 +43,12 @@ async def record_ending(run: Run[Any]) -> None:
     """Record the ending beside the business key, for good."""
     ended = RunEnded(state=run.case.state, reason=run.case.reason)
     await _record(StartActivities.record_ending, ended, f"ending: {run.case.state}")
+
+
+async def find_runs(wanted: RunsToFind) -> RunsFound:
+    """Which runs of an automation hold a matter, and what became of them."""
+    named = ", ".join((*wanted.workflow_ids, *wanted.business_keys))
+    return await _quickly(StartActivities.find_runs, wanted, f"runs of {wanted.automation}: {named}")
 
 
 async def open_request(request: RequestToOpen) -> OpenedRequest:

@@ -1,4 +1,4 @@
-"""The little hotel the systems agree on when they are first started: guests, rooms, bookings, cards, prospects."""
+"""The little hotel the systems agree on when they are first started: guests, rooms, bookings, cards, contacts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -54,18 +54,40 @@ class Prospect:
     stage: str = "open"
 
 
+@dataclass(frozen=True)
+class Account:
+    account_id: str
+    name: str
+    status: str = "active"
+
+
+@dataclass(frozen=True)
+class KnownContact:
+    email: str
+    first_name: str
+    last_name: str
+    phone: str | None
+    contact_type: str
+    account_id: str | None = None
+
+
 ELENA = Guest("elena.marchetti@example.com", "Elena Marchetti")
 JONAS = Guest("jonas.lindqvist@example.com", "Jonas Lindqvist")
 AIKO = Guest("aiko.tanaka@example.com", "Aiko Tanaka")
 RUTH = Guest("ruth.abelson@example.com", "Ruth Abelson")
 SAMUEL = Guest("samuel.okafor@example.com", "Samuel Okafor")
 PETER = Guest("peter.novak@example.com", "Peter Novak")
+MAYA = Guest("maya.lindgren@example.com", "Maya Lindgren")
+NOOR = Guest("noor.haddad@example.com", "Noor Haddad")
 
 ROOMS = (
     Room("118", 1, "single", 7900),
+    Room("119", 1, "single", 7900),
     Room("204", 2, "double", 12900),
     Room("205", 2, "double", 12900, "dirty"),
     Room("207", 2, "double", 12900),
+    Room("208", 2, "double", 12900),
+    Room("209", 2, "double", 12900),
     Room("305", 3, "suite", 24500),
     Room("401", 4, "double", 14900),
     Room("402", 4, "double", 14900),
@@ -87,9 +109,24 @@ PROSPECTS = (
     Prospect("OP-65", ELENA.email, "B-1987", "First stay", 25_800, "won"),
 )
 
+ACCOUNTS = (
+    Account("AC-100", "Lindqvist Shipping AB"),
+    Account("AC-101", "Nordwind Travel"),
+    Account("AC-102", "Old Harbour Events", "closed"),
+)
+
+KNOWN_CONTACTS = (
+    KnownContact(ELENA.email, "Elena", "Marchetti", "+390612345678", "guest"),
+    KnownContact(JONAS.email, "Jonas", "Lindqvist", None, "corporate", "AC-100"),
+    KnownContact("ines.duarte@nordwind.example.com", "Ines", "Duarte", "+351210000111", "travel_agent", "AC-101"),
+)
+
 
 def bookings(as_of: date) -> Iterator[Booking]:
-    """Every booking at first start, dated from then; most guests in house neither came nor leave today."""
+    """Every booking at first start, dated from then; most guests in house neither came nor leave today.
+
+    Of those who are expected, one comes tomorrow, one should have come yesterday, and one never came at all.
+    """
 
     def day(days: int) -> date:
         return as_of + timedelta(days=days)
@@ -102,3 +139,7 @@ def bookings(as_of: date) -> Iterator[Booking]:
     yield Booking("B-2045", RUTH, "402", day(-2), day(1), "in_house")
     yield Booking("B-2046", PETER, "205", day(-1), day(3), "cancelled")
     yield Booking("B-2050", SAMUEL, "207", day(0), day(4), "booked")
+    yield Booking("B-2051", MAYA, "208", day(1), day(3), "booked")
+    yield Booking("B-2052", NOOR, "209", day(-1), day(2), "booked")
+    yield Booking("B-2053", PETER, "205", day(0), day(2), "booked")
+    yield Booking("B-2054", MAYA, "204", day(-9), day(-7), "booked")

@@ -37,6 +37,9 @@ RoomNumber = Annotated[str, Field(min_length=1, max_length=10, description="Room
 GuestEmail = Annotated[str, Field(min_length=3, max_length=254, description="The guest's e-mail address")]
 EmployeeId = Annotated[str, Field(min_length=1, max_length=40, description="Employee number, such as E-2041")]
 Reference = Annotated[str, Field(min_length=1, max_length=200, description="The caller's own name for this matter")]
+MadeBy = Annotated[
+    str, Field(min_length=1, max_length=200, description="The reference of whoever has done what is taken back")
+]
 IdempotencyKey = Annotated[
     str,
     Field(

@@ -135,7 +135,6 @@ def test_a_name_that_is_not_known_is_frozen_and_said(development: Machine) -> No
 
     told = (
         "no automation 'refunds' is known here, so this may stop nothing; there are: refund, errand, guest_checkout, "
-        "support_escalation\n"
     )
     assert told in misspelt.err
     assert len(kept()) == 1

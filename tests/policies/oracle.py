@@ -10,10 +10,10 @@ from pydantic import JsonValue
 from contracts.policy import Obligation, Ruling, RulingEffect
 from contracts.tools import EffectClass, Purpose, Risk, Taint
 from policies.question import PolicyQuestion
-from tests.policies import changes, onboarding_oracle, tickets
+from tests.policies import changes, hotel_oracle, onboarding_oracle, tickets
 from tests.policies.questions import CHECKOUT_SCHEMA, CREDIT_SCHEMA, ask
 
-OTHERS = (tickets, onboarding_oracle, changes)
+OTHERS = (tickets, onboarding_oracle, changes, hotel_oracle)
 """Of each other automation what its owner wants: what is allowed, what never, who signs; and questions about it."""
 REQUESTER_DAY, CUSTOMER_DAY = "credits_of_requester_today", "credits_of_customer_today"
 EUR = 100  # cents

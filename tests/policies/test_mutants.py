@@ -1,6 +1,7 @@
 """Dropping or flipping any condition of the shipped rules makes some vector or some edge come out otherwise."""
 
 import random
+from collections.abc import Sequence
 from functools import cache
 
 import pytest
@@ -33,22 +34,24 @@ def told_by_a_vector(rules: CedarRules, rule_id: str = "") -> bool:
     return any(vector.misses(rules.rule(question)) for vector, question in sorted(ASKED, key=likely))
 
 
-def told_by_the_oracle(rules: CedarRules, answers: list[tuple[PolicyQuestion, Expected]], rule_id: str = "") -> bool:
+def told_by_the_oracle(
+    rules: CedarRules, answers: Sequence[tuple[PolicyQuestion, Expected]], rule_id: str = ""
+) -> bool:
     """Some question comes out otherwise than the oracle says; those that the rule decides are asked first."""
     likely = sorted(answers, key=lambda answered: rule_id not in answered[1].rule_ids)
     return any(not answer.agrees_with(rules.rule(question)) for question, answer in likely)
 
 
 @cache
-def answers() -> list[tuple[PolicyQuestion, Expected]]:
-    """Every edge, and questions by chance, with what the oracle says of them."""
+def answers() -> tuple[tuple[PolicyQuestion, Expected], ...]:
+    """What the oracle says to every edge, and to some other questions."""
     chance = random.Random(5)
-    questions = [*edge_questions(), *(some_question(chance) for _ in range(600))]
-    return [(question, expected(question)) for question in questions]
+    questions = [*edge_questions(), *(some_question(chance) for _ in range(800))]
+    return tuple((question, expected(question)) for question in questions)
 
 
 @pytest.mark.many
-@pytest.mark.parametrize("rule", OURS.rules, ids=lambda rule: rule.id)
+@pytest.mark.parametrize("rule", OURS.rules, ids=lambda rule: str(rule.id))
 def test_every_mutant_of_a_shipped_rule_is_found_out(rule: Rule) -> None:
     survivors = []
     for mutant in mutants((rule,)):
@@ -59,8 +62,8 @@ def test_every_mutant_of_a_shipped_rule_is_found_out(rule: Rule) -> None:
 
 
 def test_mutants_are_made_of_everything() -> None:
-    assert all(len(list(mutants((rule,)))) > 1 for rule in OURS.rules)
-    assert len(list(mutants(OURS.rules))) > 400
+    assert sum(1 for _ in mutants(OURS.rules)) > 400
+    assert {rule.id for rule in OURS.rules} >= {name.partition(": ")[0] for name in EQUIVALENT}
 
 
 def test_rules_that_are_not_changed_are_not_found_out() -> None:

@@ -5,6 +5,7 @@ from itertools import product
 
 from pydantic import JsonValue
 
+from contracts.policy import Obligation
 from contracts.tools import Purpose
 from policies.question import PolicyQuestion
 from tests.policies.questions import ask, credit

@@ -1,4 +1,4 @@
-"""A worker that kills itself at one call of a checkout: `python -m tests.workflows.dying_checkout ORDER`.
+"""A worker that kills itself at one call in the hotel: `python -m tests.workflows.dying_checkout ORDER`.
 
 The order is JSON: where Temporal, the store and the hotel's books are, which call it is, and whether it dies before the
 server does what it is asked or right after. It has the ports of a story, and shares its store.
@@ -17,6 +17,7 @@ from activities.context_files import ContextFiles
 from activities.prompt_files import PromptFiles
 from contracts.deployment import Mode
 from contracts.model import Model
+from contracts.roster import Roster
 from contracts.tools import Delivered
 from contracts.wire import DATA_CONVERTER
 from policies.engine import CedarRules
@@ -44,8 +45,9 @@ class Order(Model):
     """`server.tool`: the call at which it dies."""
     after: bool
     """Once the server has done it; else before."""
-    last_says_no: bool
+    last_says_no: bool = False
     """The last step says no, so that everything is undone."""
+    roster: Roster = Roster()
 
 
 def dies(after: bool) -> Fault:
@@ -68,7 +70,7 @@ async def work(order: Order) -> None:
     faults: dict[str, Fault] = {"compliance.record_checkout": lies} if order.last_says_no else {}
     faults[order.tool] = dies(order.after)
     hotel = await Hotel.at(order.data, faults)
-    authority = FixedAuthority(CedarRules.load(folders))
+    authority = FixedAuthority(CedarRules.load(folders), order.roster)
     ports = Ports(
         claude=ScriptedClaude([says("nobody asks")]),
         toolbox=hotel,

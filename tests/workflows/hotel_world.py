@@ -17,6 +17,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.toolbox import NotSent, OutcomeUnknown, ServerRefused
 from contracts.model import Model
+from contracts.roster import Roster
 from contracts.tools import Delivered, ToolDefinition
 from demo.mcp_servers.compliance import server as compliance
 from demo.mcp_servers.compliance.journal import Journal
@@ -29,6 +30,7 @@ from demo.mcp_servers.payments.ledger import PaymentLedger
 from demo.mcp_servers.property import server as property_
 from demo.mcp_servers.property.register import Register
 from policies.engine import PolicyEngine
+from tests.authority import NOBODY
 from tests.doubles import RecordingToolbox, ScriptedClaude, says
 from tests.story import Story, StoryRun, a_story
 from workers.resources.mcp_connections.definitions import definitions_of
@@ -176,15 +178,16 @@ def in_turn_of(fault: Fault | Sequence[Fault | None]) -> list[Fault | None]:
 
 def books_in(data: Path, booking: str) -> Books:
     """What stands in the books of this folder."""
-    return Books.model_validate({name: _read(data, *where, booking) for name, where in _READ.items()})
+    return Books.model_validate({name: read(data, *where, booking) for name, where in _READ.items()})
 
 
 def reserved_in(data: Path, booking: str) -> int:
     """What is reserved for a stay: of the payments' own books alone, as other servers may not have begun any yet."""
-    return int(_read(data, *_READ["reserved_cents"], booking))
+    return int(read(data, *_READ["reserved_cents"], booking))
 
 
-def _read(data: Path, server: str, query: str, booking: str = "") -> Any:
+def read(data: Path, server: str, query: str, booking: str = "") -> Any:
+    """One value of a server's books, by a query that may name the `:booking`."""
     with closing(sqlite3.connect(f"file:{data / server}.db?mode=ro", uri=True)) as connection:  # makes no book
         return connection.execute(query, {"booking": booking}).fetchone()[0]
 
@@ -245,7 +248,7 @@ class Hotel(RecordingToolbox):
 
     def ever(self) -> dict[str, int]:
         """How often each kind of thing was ever made, whatever became of it."""
-        return {name: int(_read(self.data, *where)) for name, where in _EVER.items()}
+        return {name: int(read(self.data, *where)) for name, where in _EVER.items()}
 
 
 @dataclass
@@ -272,13 +275,16 @@ def a_folder() -> Iterator[Path]:
 
 @asynccontextmanager
 async def a_hotel(
-    environment: WorkflowEnvironment, faults: Faults = NO_FAULTS, policy: PolicyEngine | None = None
+    environment: WorkflowEnvironment,
+    faults: Faults = NO_FAULTS,
+    policy: PolicyEngine | None = None,
+    roster: Roster = NOBODY,
 ) -> AsyncIterator[tuple[Story, Hotel]]:
-    """A story in which nobody has left yet."""
+    """A story in which nobody has come or left yet."""
     with a_folder() as data:
         hotel = await Hotel.at(data, faults)
         nobody = ScriptedClaude([says("nobody asks")])
-        async with a_story(environment, nobody, hotel, policy=policy) as story:
+        async with a_story(environment, nobody, hotel, policy=policy, roster=roster) as story:
             yield story, hotel
 
 
@@ -290,12 +296,13 @@ async def a_checkout(
     faults: Faults = NO_FAULTS,
     policy: PolicyEngine | None = None,
     held: str = "",
+    automation: str = "guest_checkout",
 ) -> AsyncIterator[Checkout]:
-    """A story of one checkout; calls of the tool `held` are held from the beginning."""
+    """A story of one checkout, or of `automation`; calls of the tool `held` are held from the beginning."""
     async with a_hotel(environment, faults, policy) as (story, hotel):
         if held:
             hotel.holding(held)
-        yield Checkout(await story.start("guest_checkout", **asked), story, hotel)
+        yield Checkout(await story.start(automation, **asked), story, hotel)
 
 
 _PUBLISHED: dict[str, ToolDefinition] = {}

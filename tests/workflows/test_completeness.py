@@ -21,9 +21,10 @@ CAN_LEAVE_UNDONE = {
     "refund",
     "trip",
     "guest_checkout",
-    "support_escalation",
-    "employee_onboarding",
-    "operations_change",
+    "upsert_contact",
+    "check_in_guest",
+    "submit_guest_service_request",
+    "submit_maintenance_request",
 }
 """Automations that register compensations."""
 OTHERS_WITHIN_SECONDS = 90

@@ -2,13 +2,12 @@
 
 from typing import ClassVar
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from contracts.model import Model
 from contracts.runs import Case
 from contracts.tools import Scalar
-
-Arguments = dict[str, JsonValue]
+from workflows.hotel import NUMBER, ROOM_NUMBER, Arguments, EmailAddress, IdempotencyToken, listed, same_name
 
 
 class GuestCheckoutRequest(Model):
@@ -16,14 +15,14 @@ class GuestCheckoutRequest(Model):
 
     business_key: ClassVar[tuple[str, ...]] = ("stay",)
 
-    guest_email: str = Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s.]+$")
+    guest_email: EmailAddress
     guest_name: str = Field(min_length=1, max_length=120)
     amount: int = Field(gt=0, le=100_000_000)
     """What the guest was told that is due, in cents."""
     payment_method_id: str = Field(min_length=1, max_length=60)
-    idempotency_token: str = Field(min_length=1, max_length=100)
-    room_number: str | None = Field(default=None, pattern=r"^[A-Z0-9]{1,10}$")
-    booking_number: str | None = Field(default=None, pattern=r"^[A-Z0-9][A-Z0-9-]{0,39}$")
+    idempotency_token: IdempotencyToken
+    room_number: str | None = Field(default=None, pattern=ROOM_NUMBER)
+    booking_number: str | None = Field(default=None, pattern=NUMBER)
 
     @property
     def stay(self) -> str:
@@ -104,18 +103,13 @@ class GuestCheckoutCase(Case):
             return f"the guest has {found.bookings} stays in house; name the room or the booking"
         differing = {
             f"the booking is {found.status}, not in house": found.status != "in_house",
-            "the booking is in another name": _words(found.guest_name) != _words(asked.guest_name),
+            "the booking is in another name": not same_name(found.guest_name, asked.guest_name),
             f"the room is {found.room_number}": asked.room_number not in (None, found.room_number),
             f"the room is taken by {found.occupied_by or 'nobody'}": found.occupied_by != found.booking_number,
             f"{self.money(found.due_cents)} is due, not {self.money(asked.amount)}": found.due_cents != asked.amount,
         }
-        return "; ".join(words for words, differs in differing.items() if differs)
+        return listed(differing)
 
     def money(self, cents: Scalar) -> str:
         """`450.50 EUR`."""
         return f"{cents / 100:.2f} {self.found.currency}" if isinstance(cents, int) else "no amount"
-
-
-def _words(name: Scalar) -> list[str]:
-    """A name without what people write in different ways."""
-    return str(name).casefold().split()

@@ -1,22 +1,18 @@
 """Guest checkout: a stay is looked at, paid for and closed in every system, or everything is as it was before."""
 
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from pydantic import JsonValue
-
     from contracts.runs import Ending
-    from contracts.tools import Scalar
-    from workflows.guest_checkout.case import Arguments, GuestCheckoutCase, Stay
-    from workflows.machine import compensation
+    from workflows.guest_checkout.case import GuestCheckoutCase, Stay
+    from workflows.hotel import Arguments, by_this_run, check_outcome, do, unlike
     from workflows.machine.automation import Automation
     from workflows.machine.definition import Machine
     from workflows.machine.failing import UndoAll
-    from workflows.steps import StepFailed, call_tool, done, read_facts
+    from workflows.steps import read_facts
 
 
 class State(StrEnum):
@@ -86,39 +82,38 @@ class GuestCheckoutWorkflow(Automation[GuestCheckoutCase]):
     async def authorise(self) -> Literal[State.CHECKING_OUT]:
         """Reserve the amount on the guest's card; without that nothing is touched."""
         booking, payment = self.case.booking, self.case.payment
-        await self._do("the authorisation", "payments", "authorise", booking, undo="void", **payment)
+        await do(self, "the authorisation", "payments", "authorise", booking, undo="void", **payment)
         return State.CHECKING_OUT
 
     @CHECKOUT.state(State.CHECKING_OUT, fails=ALL_IS_UNDONE)
     async def check_out(self) -> Literal[State.HANDING_OVER]:
         """The property system: the guest has left, the room is to be cleaned."""
-        await self._do("the check-out", "property", "check_out", self.case.booking, undo="reinstate")
-        await self._do("the cleaning", "property", "send_to_cleaning", self.case.room, undo="take_back_from_cleaning")
+        await do(self, "the check-out", "property", "check_out", self.case.booking, undo="reinstate")
+        await do(self, "the cleaning", "property", "send_to_cleaning", self.case.room, undo="take_back_from_cleaning")
         return State.HANDING_OVER
 
     @CHECKOUT.state(State.HANDING_OVER, fails=ALL_IS_UNDONE)
     async def hand_over(self) -> Literal[State.SETTLING]:
         """Housekeeping gets a task; sales have won what they hoped for, if they hoped for anything."""
         room, kind = self.case.room, "departure_clean"
-        await self._do("the task", "housekeeping", "create_task", room, undo="cancel_task", kind=kind)
+        await do(self, "the task", "housekeeping", "create_task", room, undo="cancel_task", kind=kind)
         if self.case.hoped_for:
             won = self.case.opportunity
-            await self._do("the closed opportunity", "crm", "close_opportunity", won, undo="reopen_opportunity")
+            await do(self, "the closed opportunity", "crm", "close_opportunity", won, undo="reopen_opportunity")
         return State.SETTLING
 
     @CHECKOUT.state(State.SETTLING, fails=ALL_IS_UNDONE)
     async def settle(self) -> Literal[State.VERIFYING]:
         """Everything else holds: take what was reserved, and write it into the compliance log."""
         booking, cents = self.case.booking, self.case.request.amount
-        await self._do("the payment", "payments", "capture", booking, undo="refund")
-        await self._do("the entry", "compliance", "record_checkout", booking, undo="record_reversal", cents=cents)
+        await do(self, "the payment", "payments", "capture", booking, undo="refund")
+        await do(self, "the entry", "compliance", "record_checkout", booking, undo="record_reversal", cents=cents)
         return State.VERIFYING
 
     @CHECKOUT.state(State.VERIFYING, take_over=State.CHECKED_OUT)
     async def verify(self) -> Literal[State.CHECKED_OUT]:
         """Read every system of record back: this stay, this amount, once, by this run."""
-        if wrong := await self._differences():
-            raise StepFailed("outcome check", f"the books do not say what should be: {'; '.join(wrong)}")
+        check_outcome(await self._differences())
         money = self.case.money(self.case.request.amount)
         self.note(reason=f"{money} taken for booking {self.case.found.booking_number}")
         return State.CHECKED_OUT
@@ -139,18 +134,6 @@ class GuestCheckoutWorkflow(Automation[GuestCheckoutCase]):
             shown |= {"due": self.case.money(found.due_cents), "opportunity": str(found.opportunity_stage or "none")}
         return shown
 
-    def _mine(self, named: Arguments) -> Arguments:
-        """With the reference under which every system keeps what this run does.
-
-        All that it does can be named by it: nothing that is lost with an answer is ever needed.
-        """
-        return named | {"reference": workflow.info().workflow_id}
-
-    async def _do(self, what: str, server: str, tool: str, named: Arguments, *, undo: str, **more: JsonValue) -> None:
-        """One effect. Its undo is registered before it, and told which one by the same names. Raises StepFailed."""
-        compensation.register(self, what, server, undo, self._mine(named))
-        done(await call_tool(self, server, tool, self._mine(named) | more), f"{server}.{tool}")
-
     async def _find_stay(self) -> Stay:
         booking = (await read_facts(self, "property", "find_bookings", self.case.conditions, BOOKING_FACTS)).facts
         if booking["bookings"] != 1:
@@ -168,19 +151,13 @@ class GuestCheckoutWorkflow(Automation[GuestCheckoutCase]):
         paid, written = {"/count": 1, "/captured_cents": amount}, {"/standing_count": 1, "/standing_cents": amount}
         won = {"/opportunities/0/closed_by": mine} if case.hoped_for else {}
         return [
-            *await self._unlike("property", "find_bookings", guest, left),
-            *await self._unlike("property", "find_room", case.room, {"/sent_to_cleaning_by": mine}),
-            *await self._unlike("housekeeping", "tasks_of_room", case.room, {"/newest_for": mine}),
-            *await self._unlike("payments", "payments_of_booking", case.booking, paid),
-            *await self._unlike("compliance", "entries_of", self._mine(case.booking), written),
-            *(await self._unlike("crm", "opportunities_of_guest", guest, won) if won else ()),
+            *await unlike(self, "property", "find_bookings", guest, left),
+            *await unlike(self, "property", "find_room", case.room, {"/sent_to_cleaning_by": mine}),
+            *await unlike(self, "housekeeping", "tasks_of_room", case.room, {"/newest_for": mine}),
+            *await unlike(self, "payments", "payments_of_booking", case.booking, paid),
+            *await unlike(self, "compliance", "entries_of", by_this_run(case.booking), written),
+            *(await unlike(self, "crm", "opportunities_of_guest", guest, won) if won else ()),
         ]
-
-    async def _unlike(self, server: str, tool: str, arguments: Arguments, expected: Mapping[str, Scalar]) -> list[str]:
-        """What a system of record says otherwise, by JSON pointer."""
-        found = (await read_facts(self, server, tool, arguments, {place: place for place in expected})).facts
-        unlike = {place: value for place, value in expected.items() if found.get(place) != value}
-        return [f"{server} has {found.get(place)!r} at {place}, not {value!r}" for place, value in unlike.items()]
 
 
 CHECKOUT.check()

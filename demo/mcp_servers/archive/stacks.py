@@ -19,6 +19,10 @@ TABLES = (
         row_count INTEGER NOT NULL, content_digest TEXT NOT NULL, last_used_at TEXT NOT NULL, legal_hold TEXT,
         marked_by TEXT, purge_from TEXT, purged_by TEXT)""",
 )
+VIEWS = {
+    "datasets": "dataset, title, owner, kind, status, row_count, content_digest, last_used_at, legal_hold, "
+    "marked_by, purge_from, purged_by"
+}
 
 
 def now() -> datetime:
@@ -30,7 +34,9 @@ class Stacks:
 
     def __init__(self, folder: Path, clock: Callable[[], datetime] = now) -> None:
         self._clock = clock
-        self._datafile = DataFile.create(folder / "archive.db", TABLES, lambda connection: _fill(connection, clock()))
+        self._datafile = DataFile.create(
+            folder / "archive.db", TABLES, VIEWS, lambda connection: _fill(connection, clock())
+        )
 
     def find(self, dataset: str) -> Datasets:
         with self._datafile.reading() as connection:

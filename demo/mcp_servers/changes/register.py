@@ -22,13 +22,16 @@ TABLES = (
     "CREATE UNIQUE INDEX one_open_change ON changes (subject) WHERE status = 'open'",
     "CREATE UNIQUE INDEX one_standing_change ON changes (change_id) WHERE status <> 'withdrawn'",
 )
+VIEWS = {
+    "changes": "number, change_id, kind, subject, summary, plan_digest, steps, status, reference, opened_at, closed_at"
+}
 
 
 class ChangeRegister:
     """Reads and writes changes; refuses in sentences. A change belongs to the reference under which it was opened."""
 
     def __init__(self, folder: Path) -> None:
-        self._datafile = DataFile.create(folder / "changes.db", TABLES, lambda _: None)
+        self._datafile = DataFile.create(folder / "changes.db", TABLES, VIEWS, lambda _: None)
 
     def of_subject(self, subject: str) -> Changes:
         with self._datafile.reading() as connection:

@@ -7,7 +7,15 @@ from pydantic import Field
 
 from demo.mcp_servers.compliance.journal import Journal
 from demo.mcp_servers.compliance.records import Entries, Entry
-from demo.mcp_servers.tools import IDEMPOTENT_ADDITION, READ, REPEATABLE_ADDITION, BookingNumber, Cents, Reference
+from demo.mcp_servers.tools import (
+    IDEMPOTENT_ADDITION,
+    READ,
+    REPEATABLE_ADDITION,
+    BookingNumber,
+    Cents,
+    MadeBy,
+    Reference,
+)
 
 EntryKey = Annotated[
     str, Field(min_length=1, max_length=255, description="Kept with the entry, so that it can be looked up; not a key")
@@ -34,5 +42,10 @@ def build_server(journal: Journal) -> MCPServer:
     def record_reversal(booking_number: BookingNumber, reference: Reference, entry_key: EntryKey) -> Entries:
         """Write that the charge under this reference was reversed. Succeeds when none stands, and writes nothing."""
         return journal.record_reversal(booking_number, reference, entry_key)
+
+    @server.tool(annotations=IDEMPOTENT_ADDITION)
+    def correct_checkout(booking_number: BookingNumber, made_by: MadeBy, entry_key: EntryKey) -> Entries:
+        """Write that the charge of somebody else was reversed. Succeeds when none stands, and writes nothing."""
+        return journal.record_reversal(booking_number, made_by, entry_key)
 
     return server

@@ -1,4 +1,4 @@
-"""The card index behind the customer file: customers, complaints, notes and what was done, in SQLite."""
+"""The card index behind the customer file: customers and contacts, complaints, notes and what was done, in SQLite."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -6,8 +6,9 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 from demo.mcp_servers import world
-from demo.mcp_servers.crm import interactions, pipeline
+from demo.mcp_servers.crm import contacts, interactions, pipeline
 from demo.mcp_servers.crm.complaints import COMPLAINTS
+from demo.mcp_servers.crm.contacts import ContactFile
 from demo.mcp_servers.crm.interactions import InteractionLog
 from demo.mcp_servers.crm.notes import NOTES
 from demo.mcp_servers.crm.pipeline import Pipeline
@@ -38,6 +39,7 @@ TABLES = (
         text TEXT NOT NULL, written_at TEXT NOT NULL)""",
     *pipeline.TABLES,
     *interactions.TABLES,
+    *contacts.TABLES,
 )
 
 VIEWS = {
@@ -46,6 +48,7 @@ VIEWS = {
     "notes": "note_id, customer_id, text, written_at",
     **pipeline.VIEWS,
     **interactions.VIEWS,
+    **contacts.VIEWS,
 }
 
 
@@ -56,6 +59,7 @@ class CardIndex:
         self._datafile = DataFile.create(folder / "crm.db", TABLES, VIEWS, _fill)
         self.pipeline = Pipeline(self._datafile)
         self.interactions = InteractionLog(self._datafile)
+        self.contacts = ContactFile(self._datafile)
 
     def find(self, customer_id: str) -> Customer:
         with self._datafile.reading() as connection:
@@ -138,6 +142,7 @@ def _customer(connection: sqlite3.Connection, customer_id: str) -> Customer:
 
 def _fill(connection: sqlite3.Connection) -> None:
     pipeline.fill(connection)
+    contacts.fill(connection)
     connection.executemany(
         "INSERT INTO customers VALUES (?, ?, ?, ?, ?)",
         [

@@ -22,12 +22,13 @@ class Pipeline:
     def __init__(self, datafile: DataFile) -> None:
         self._datafile = datafile
 
-    def of_guest(self, guest_email: str, booking_number: str) -> Opportunities:
+    def of_guest(self, guest_email: str, booking_number: str, closed_by: str = "") -> Opportunities:
         with self._datafile.reading() as connection:
             rows = connection.execute(
                 """SELECT * FROM opportunities WHERE guest_email = ?1 AND ?2 IN ('', booking_number)
+                       AND ?3 IN ('', coalesce(closed_by, ''))
                    ORDER BY stage <> 'open', opportunity_id DESC""",
-                (guest_email.strip(), booking_number),
+                (guest_email.strip(), booking_number, closed_by),
             )
             found = [Opportunity(**row) for row in rows]
         return Opportunities(guest_email=guest_email, count=len(found), opportunities=found)

@@ -100,3 +100,39 @@ class Interactions(Record):
     customer_id: str
     count: int
     interactions: list[Interaction] = Field(description="oldest first")
+
+
+class ContactType(StrEnum):
+    GUEST = "guest"
+    CORPORATE = "corporate"
+    TRAVEL_AGENT = "travel_agent"
+    SUPPLIER = "supplier"
+
+
+class Account(Record):
+    account_id: str
+    name: str
+    status: str = Field(description="active or closed")
+
+
+class Accounts(Record):
+    account_id: str
+    count: int = Field(description="0 or 1")
+    accounts: list[Account]
+
+
+class Contact(Record):
+    contact_id: str
+    email: str
+    first_name: str
+    last_name: str
+    phone: str | None
+    contact_type: ContactType
+    account_id: str | None = Field(description="the company the contact belongs to, or null")
+    changed_by: str | None = Field(description="the reference of whoever has changed it last")
+
+
+class Contacts(Record):
+    email: str
+    count: int = Field(description="0 or 1")
+    contacts: list[Contact]

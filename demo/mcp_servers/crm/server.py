@@ -6,6 +6,7 @@ from mcp.server import MCPServer
 from pydantic import BaseModel, Field
 
 from demo.mcp_servers.crm.cards import CardIndex
+from demo.mcp_servers.crm.contact_tools import add_contacts
 from demo.mcp_servers.crm.records import (
     Complaint,
     Complaints,
@@ -27,6 +28,7 @@ from demo.mcp_servers.tools import (
     REPEATABLE_ADDITION,
     CustomerId,
     GuestEmail,
+    MadeBy,
     OrderId,
     Reason,
     Reference,
@@ -52,6 +54,7 @@ def build_server(cards: CardIndex) -> MCPServer:
     _add_notes(server, cards)
     _add_opportunities(server, cards)
     _add_interactions(server, cards)
+    add_contacts(server, cards.contacts)
     return server
 
 
@@ -116,9 +119,10 @@ def _add_opportunities(server: MCPServer, cards: CardIndex) -> None:
     def opportunities_of_guest(
         guest_email: GuestEmail,
         booking_number: Annotated[str, Field(max_length=40, description="only about this booking; empty for any")] = "",
+        closed_by: Annotated[str, Field(max_length=200, description="only closed by them; empty for any")] = "",
     ) -> Opportunities:
         """List what the sales people hope for from a guest, and what became of it; open ones first."""
-        return cards.pipeline.of_guest(guest_email, booking_number)
+        return cards.pipeline.of_guest(guest_email, booking_number, closed_by)
 
     @server.tool(annotations=IDEMPOTENT_ADDITION)
     def close_opportunity(opportunity_id: OpportunityId, reference: Reference) -> Opportunity:
@@ -131,6 +135,12 @@ def _add_opportunities(server: MCPServer, cards: CardIndex) -> None:
         """Open what was closed under this reference once more. Succeeds when it was not."""
         with saying_why():
             return cards.pipeline.reopen(opportunity_id, reference)
+
+    @server.tool(annotations=IDEMPOTENT_REMOVAL)
+    def take_back_closing(opportunity_id: OpportunityId, made_by: MadeBy) -> Opportunity:
+        """Open once more what somebody else has closed, by their reference. Succeeds when it is not closed by them."""
+        with saying_why():
+            return cards.pipeline.reopen(opportunity_id, made_by)
 
 
 def _add_interactions(server: MCPServer, cards: CardIndex) -> None:

@@ -1,4 +1,4 @@
-"""The board of tasks, in SQLite: one open task of a kind for each room, once per idempotency key."""
+"""The board of tasks, in SQLite: one open task of a kind for each room, once per idempotency key; and of requests."""
 
 import sqlite3
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,9 @@ from pathlib import Path
 
 from demo.mcp_servers import hotel
 from demo.mcp_servers.datafile import DataFile
+from demo.mcp_servers.housekeeping import requests
 from demo.mcp_servers.housekeeping.records import Cancellation, Task, TaskKind, Tasks, TaskStatus
+from demo.mcp_servers.housekeeping.requests import RequestBook
 from demo.mcp_servers.refusals import Refused
 
 HOURS_FOR = {
@@ -23,11 +25,13 @@ TABLES = (
         room_number TEXT NOT NULL REFERENCES rooms, kind TEXT NOT NULL, reference TEXT NOT NULL, status TEXT NOT NULL,
         requested_at TEXT NOT NULL, due_by TEXT NOT NULL)""",
     "CREATE UNIQUE INDEX one_open_task_of_a_kind ON tasks (room_number, kind) WHERE status = 'open'",
+    *requests.TABLES,
 )
 
 VIEWS = {
     "rooms": "room_number, floor",
     "tasks": "number, room_number, kind, reference, status, requested_at, due_by",
+    **requests.VIEWS,
 }
 
 
@@ -36,11 +40,12 @@ class Board:
 
     def __init__(self, folder: Path) -> None:
         self._datafile = DataFile.create(folder / "housekeeping.db", TABLES, VIEWS, _fill)
+        self.requests = RequestBook(self._datafile)
 
-    def tasks_of(self, room_number: str) -> Tasks:
+    def tasks_of(self, room_number: str, reference: str = "") -> Tasks:
         with self._datafile.reading() as connection:
             _check_room(connection, room_number)
-            found = _tasks(connection, room_number)
+            found = [task for task in _tasks(connection, room_number) if reference in ("", task.reference)]
         wanted = [task for task in found if task.status is not TaskStatus.CANCELLED]
         return Tasks(
             room_number=room_number,

@@ -42,3 +42,72 @@ class Cancellation(Record):
     room_number: str
     reference: str
     cancelled_count: int = Field(description="0 when there was nothing to cancel")
+
+
+class Department(StrEnum):
+    SERVICE = "service"
+    MAINTENANCE = "maintenance"
+
+
+class ServiceType(StrEnum):
+    TOWELS = "towels"
+    PILLOWS = "pillows"
+    CLEANING = "cleaning"
+    LAUNDRY = "laundry"
+    ROOM_SERVICE = "room_service"
+    WAKE_UP_CALL = "wake_up_call"
+    LUGGAGE = "luggage"
+    OTHER = "other"
+
+
+class MaintenanceType(StrEnum):
+    PLUMBING = "plumbing"
+    ELECTRICAL = "electrical"
+    HEATING = "heating"
+    LOCK = "lock"
+    FURNITURE = "furniture"
+    INTERNET = "internet"
+    OTHER = "other"
+
+
+class Priority(StrEnum):
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+    URGENT = "urgent"
+
+
+class RequestStatus(StrEnum):
+    OPEN = "open"
+    DONE = "done"
+    WITHDRAWN = "withdrawn"
+
+
+class Wanted(Record):
+    department: Department
+    room_number: str
+    type: str
+    priority: Priority
+    requested_by: str
+    description: str
+
+
+class Request(Wanted):
+    request_id: str
+    client_token: str
+    reference: str
+    status: RequestStatus
+    requested_at: datetime
+    due_by: datetime
+
+
+class Requests(Record):
+    room_number: str
+    open_count: int
+    requests: list[Request] = Field(description="the newest first")
+
+
+class Withdrawal(Record):
+    room_number: str
+    reference: str
+    withdrawn_count: int = Field(description="0 when there was nothing to withdraw")

@@ -20,13 +20,14 @@ TABLES = (
         bank_details TEXT NOT NULL, created_at TEXT NOT NULL, UNIQUE (system, name))""",
     "CREATE UNIQUE INDEX one_active_account ON accounts (employee_id, system) WHERE status = 'active'",
 )
+VIEWS = {"accounts": "number, employee_id, system, name, reference, status, bank_details, created_at"}
 
 
 class Directory:
     """Reads and writes accounts; refuses in sentences."""
 
     def __init__(self, folder: Path) -> None:
-        self._datafile = DataFile.create(folder / "identity.db", TABLES, _fill)
+        self._datafile = DataFile.create(folder / "identity.db", TABLES, VIEWS, _fill)
 
     def accounts_of(self, employee_id: str, reference: str) -> Accounts:
         """A person's accounts; an empty reference is any."""

@@ -42,7 +42,6 @@ RETURN_POLICY = """# Returns and damaged goods
 - An order is refunded once, in its own currency, and never above its total.
 """
 
-Sku = Annotated[str, Field(min_length=1, max_length=40, description="article that is among the items")]
 Late = Annotated[bool, Field(description="true: only those not delivered that were promised by an earlier day")]
 Page = Annotated[int, Field(ge=1, description="counts from 1")]
 

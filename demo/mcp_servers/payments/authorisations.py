@@ -11,7 +11,9 @@ from demo.mcp_servers.payments.answers import answered, remember
 from demo.mcp_servers.payments.records import Authorisation, AuthorisationStatus, Release
 from demo.mcp_servers.refusals import Refused
 
-STANDING = (AuthorisationStatus.AUTHORISED, AuthorisationStatus.CAPTURED)
+AUTHORISED, CAPTURED = AuthorisationStatus.AUTHORISED, AuthorisationStatus.CAPTURED
+VOIDED, REFUNDED = AuthorisationStatus.VOIDED, AuthorisationStatus.REFUNDED
+STANDING = (AUTHORISED, CAPTURED)
 SAME_FOR_A_TOKEN = ("booking_number", "guest_email", "cents", "currency", "payment_method_id")
 
 TABLES = (
@@ -50,6 +52,12 @@ class Authorisations:
             captured_cents=_sum(every, AuthorisationStatus.CAPTURED),
             authorisations=every,
         )
+
+    def numbered(self, authorisation_id: str) -> records.StayPayments:
+        """The payment of this number, if there is one."""
+        with self._datafile.reading() as connection:
+            found = _numbered(connection, authorisation_id)
+        return records.StayPayments(authorisation_id=authorisation_id, count=len(found), payments=found)
 
     def authorise(
         self,
@@ -108,6 +116,47 @@ class Authorisations:
         """Give back what was captured."""
         with self._datafile.writing() as connection:
             return _released(connection, "captured", "refunded", booking_number, reference, key)
+
+    def give_up(self, authorisation_id: str, reason: str, reference: str, key: str) -> Authorisation:
+        """Give up what is reserved by whomever; what was captured is given back instead."""
+        with self._datafile.writing() as connection:
+            return _corrected(connection, authorisation_id, (AUTHORISED, VOIDED), None, reason, reference, key)
+
+    def give_back(self, authorisation_id: str, cents: int, reason: str, reference: str, key: str) -> Authorisation:
+        """Give back all that was captured by whomever."""
+        with self._datafile.writing() as connection:
+            return _corrected(connection, authorisation_id, (CAPTURED, REFUNDED), cents, reason, reference, key)
+
+
+def _corrected(
+    connection: sqlite3.Connection,
+    authorisation_id: str,
+    moves: tuple[AuthorisationStatus, AuthorisationStatus],
+    cents: int | None,
+    reason: str,
+    reference: str,
+    key: str,
+) -> Authorisation:
+    """Move a payment that another has made. It has moved by itself already: then nothing is left to do."""
+    before, after = moves
+    request = json.dumps([after, authorisation_id, cents, reason, reference])
+    known = answered(connection, key, request, Authorisation)
+    if known is not None:
+        return known
+    found = _numbered(connection, authorisation_id)
+    if not found:
+        raise Refused(f"there is no payment {authorisation_id!r}; look at those of the booking")
+    if found[0].status in STANDING and found[0].status is not before:
+        raise Refused(f"{authorisation_id} is {found[0].status.value}, not {before.value}; look at it again")
+    if cents not in (None, found[0].cents):
+        raise Refused(f"{authorisation_id} is a payment of {found[0].cents} cents; it is given back whole")
+    connection.execute(
+        "UPDATE authorisations SET status = ? WHERE number = ? AND status = ?",
+        (after.value, _number(authorisation_id), before.value),
+    )
+    moved = _numbered(connection, authorisation_id)[0]
+    remember(connection, key, request, moved)
+    return moved
 
 
 def _released(
@@ -181,6 +230,16 @@ def _found(
         (value,),
     )
     return [Authorisation(authorisation_id=f"AU-{1000 + row['number']}", **row) for row in rows]
+
+
+def _numbered(connection: sqlite3.Connection, authorisation_id: str) -> list[Authorisation]:
+    rows = connection.execute("SELECT * FROM authorisations WHERE number = ?", (_number(authorisation_id),))
+    return [Authorisation(authorisation_id=authorisation_id, **row) for row in rows]
+
+
+def _number(authorisation_id: str) -> int:
+    prefix, _, digits = authorisation_id.partition("-")
+    return int(digits) - 1000 if prefix == "AU" and digits.isdecimal() and len(digits) < 16 else 0
 
 
 def _move(connection: sqlite3.Connection, booking_number: str, reference: str, before: str, after: str) -> None:

@@ -81,3 +81,9 @@ class Release(Record):
     booking_number: str
     reference: str
     released_cents: int = Field(description="voided or refunded by this call; 0 when there was nothing to release")
+
+
+class StayPayments(Record):
+    authorisation_id: str
+    count: int = Field(description="0 or 1")
+    payments: list[Authorisation]

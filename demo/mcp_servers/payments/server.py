@@ -8,6 +8,7 @@ import anyio.to_thread
 from mcp.server import MCPServer
 from pydantic import Field
 
+from demo.mcp_servers.payments.corrections import add_corrections
 from demo.mcp_servers.payments.ledger import PaymentLedger
 from demo.mcp_servers.payments.records import (
     Authorisation,
@@ -59,6 +60,7 @@ def build_server(ledger: PaymentLedger, hold: AnswerHold) -> MCPServer:
     _add_effects(server, ledger, hold)
     _add_stays(server, ledger, hold)
     _add_releases(server, ledger, hold)
+    add_corrections(server, ledger.of_bookings, hold.released)
     return server
 
 

@@ -28,13 +28,18 @@ TABLES = (
         employee_id TEXT NOT NULL REFERENCES people, kinds TEXT NOT NULL, reference TEXT NOT NULL,
         sent_at TEXT NOT NULL)""",
 )
+VIEWS = {
+    "people": "employee_id, full_name, e_mail, job_title, department, line_manager, first_day",
+    "papers": "number, employee_id, kind, digest, file_name, stored_at, replaced_by",
+    "letters": "number, employee_id, kinds, reference, sent_at",
+}
 
 
 class Archive:
     """Reads and writes papers and letters; refuses in sentences."""
 
     def __init__(self, folder: Path, today: Callable[[], date] = world.today) -> None:
-        self._datafile = DataFile.create(folder / "people_records.db", TABLES, lambda each: _fill(each, today()))
+        self._datafile = DataFile.create(folder / "people_records.db", TABLES, VIEWS, lambda each: _fill(each, today()))
 
     def find_person(self, employee_id: str) -> Person:
         with self._datafile.reading() as connection:

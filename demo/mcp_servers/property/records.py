@@ -39,6 +39,7 @@ class Booking(Record):
 
 
 class Bookings(Record):
+    today: date = Field(description="the day it is in the house")
     count: int
     bookings: list[Booking] = Field(description="the latest arrival first")
 
@@ -49,4 +50,7 @@ class Room(Record):
     kind: str
     status: RoomStatus
     occupied_by: str | None = Field(description="the booking in house, or null")
+    guest_name: str | None = Field(description="who is in house there, or null")
+    guest_email: str | None
     sent_to_cleaning_by: str | None = Field(description="the reference of whoever has sent it to cleaning")
+    out_of_order_by: str | None = Field(description="the reference of whoever has taken it out of order")

@@ -13,7 +13,7 @@ from demo.mcp_servers.refusals import Refused
 TABLES = (
     """CREATE TABLE rooms (
         room_number TEXT PRIMARY KEY, floor INTEGER NOT NULL, kind TEXT NOT NULL, status TEXT NOT NULL,
-        status_before TEXT, sent_to_cleaning_by TEXT)""",
+        status_before TEXT, sent_to_cleaning_by TEXT, in_order_status TEXT, out_of_order_by TEXT)""",
     """CREATE TABLE bookings (
         booking_number TEXT PRIMARY KEY, guest_name TEXT NOT NULL, guest_email TEXT NOT NULL COLLATE NOCASE,
         room_number TEXT NOT NULL REFERENCES rooms, arrival TEXT NOT NULL, departure TEXT NOT NULL,
@@ -24,7 +24,7 @@ TABLES = (
 )
 
 VIEWS = {
-    "rooms": "room_number, floor, kind, status, sent_to_cleaning_by",
+    "rooms": "room_number, floor, kind, status, sent_to_cleaning_by, in_order_status, out_of_order_by",
     "bookings": "booking_number, guest_name, guest_email, room_number, arrival, departure, status, total_cents, "
     "paid_cents, currency, checked_in_by, checked_out_by",
 }
@@ -39,18 +39,20 @@ class Register:
             folder / "property.db", TABLES, VIEWS, lambda connection: _fill(connection, today())
         )
 
-    def find_bookings(self, guest_email: str, booking_number: str, room_number: str, status: str) -> Bookings:
+    def find_bookings(
+        self, guest_email: str, booking_number: str, room_number: str, status: str, arrival: str = ""
+    ) -> Bookings:
         """A guest's bookings, whatever their dates; an empty condition is none."""
         with self._datafile.reading() as connection:
             rows = connection.execute(
                 """SELECT *, total_cents - paid_cents AS due_cents FROM bookings
                    WHERE guest_email = ?1 AND ?2 IN ('', booking_number) AND ?3 IN ('', room_number)
-                       AND ?4 IN ('', status)
+                       AND ?4 IN ('', status) AND ?5 IN ('', arrival)
                    ORDER BY arrival DESC, booking_number DESC""",
-                (guest_email.strip(), booking_number, room_number, status),
+                (guest_email.strip(), booking_number, room_number, status, arrival),
             )
             found = [Booking(**row) for row in rows]
-        return Bookings(count=len(found), bookings=found)
+        return Bookings(today=self._today(), count=len(found), bookings=found)
 
     def find_room(self, room_number: str) -> Room:
         with self._datafile.reading() as connection:
@@ -115,6 +117,30 @@ class Register:
             )
             return _room(connection, room_number)
 
+    def take_out_of_order(self, room_number: str, reference: str) -> Room:
+        """Nobody is given the room until it is repaired: not while a guest is in it. It may be said again."""
+        with self._datafile.writing() as connection:
+            room = _room(connection, room_number)
+            if room.out_of_order_by != reference:
+                _refuse_out_of_order(room)
+                connection.execute(
+                    """UPDATE rooms SET in_order_status = status, status = 'out_of_order', out_of_order_by = ?
+                       WHERE room_number = ?""",
+                    (reference, room_number),
+                )
+            return _room(connection, room_number)
+
+    def put_back_in_order(self, room_number: str, reference: str) -> Room:
+        """Restore how the room was before this caller took it out of order; otherwise nothing changes."""
+        with self._datafile.writing() as connection:
+            _room(connection, room_number)
+            connection.execute(
+                """UPDATE rooms SET status = in_order_status, in_order_status = NULL, out_of_order_by = NULL
+                   WHERE room_number = ? AND out_of_order_by = ? AND status = 'out_of_order'""",
+                (room_number, reference),
+            )
+            return _room(connection, room_number)
+
     def mark_clean(self, room_number: str) -> Room:
         """Somebody has cleaned the room, and it can be given to the next guest."""
         with self._datafile.writing() as connection:
@@ -133,6 +159,8 @@ def _refuse_check_in(booking: Booking, room: Room, today: date) -> None:
         raise Refused(f"booking {number!r} is {booking.status.value}; only a guest who is expected can be checked in")
     if today < booking.arrival:
         raise Refused(f"booking {number!r} begins on {booking.arrival}; change its dates first")
+    if today >= booking.departure:
+        raise Refused(f"booking {number!r} was until {booking.departure}; make a new one")
     _refuse_taken(room, booking)
     if room.status is not RoomStatus.CLEAN:
         raise Refused(f"room {room.room_number!r} is {room.status.value}; have it cleaned, or give another room")
@@ -162,6 +190,13 @@ def _refuse_cleaning(room: Room) -> None:
         raise Refused(f"room {room.room_number!r} is {room.status.value} already")
 
 
+def _refuse_out_of_order(room: Room) -> None:
+    if room.occupied_by is not None:
+        raise Refused(f"room {room.room_number!r} is taken by booking {room.occupied_by!r}; move the guest first")
+    if room.status is RoomStatus.OUT_OF_ORDER:
+        raise Refused(f"room {room.room_number!r} is out_of_order already")
+
+
 def _booking(connection: sqlite3.Connection, booking_number: str) -> Booking:
     row = connection.execute(
         "SELECT *, total_cents - paid_cents AS due_cents FROM bookings WHERE booking_number = ?", (booking_number,)
@@ -173,7 +208,7 @@ def _booking(connection: sqlite3.Connection, booking_number: str) -> Booking:
 
 def _room(connection: sqlite3.Connection, room_number: str) -> Room:
     row = connection.execute(
-        """SELECT rooms.*, bookings.booking_number AS occupied_by FROM rooms
+        """SELECT rooms.*, bookings.booking_number AS occupied_by, bookings.guest_name, bookings.guest_email FROM rooms
            LEFT JOIN bookings ON bookings.room_number = rooms.room_number AND bookings.status = 'in_house'
            WHERE rooms.room_number = ?""",
         (room_number,),

@@ -20,6 +20,10 @@ TABLES = (
         error_permille INTEGER NOT NULL, full_load_permille INTEGER NOT NULL, notes TEXT NOT NULL,
         PRIMARY KEY (service, version))""",
 )
+VIEWS = {
+    "services": "service, team, instances, version, canary, version_before, changed_by",
+    "versions": "service, version, status, error_permille, full_load_permille, notes",
+}
 _SERVICE = """SELECT services.*, serving.full_load_permille, trying.error_permille AS canary_permille FROM services
     JOIN versions AS serving ON serving.service = services.service AND serving.version = services.version
     LEFT JOIN versions AS trying ON trying.service = services.service AND trying.version = services.canary
@@ -30,7 +34,7 @@ class Fleet:
     """Reads and deploys; refuses in sentences. What a reference has deployed it alone can roll back."""
 
     def __init__(self, folder: Path) -> None:
-        self._datafile = DataFile.create(folder / "releases.db", TABLES, _fill)
+        self._datafile = DataFile.create(folder / "releases.db", TABLES, VIEWS, _fill)
 
     def find_service(self, service: str) -> Services:
         with self._datafile.reading() as connection:

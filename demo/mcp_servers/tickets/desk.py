@@ -19,6 +19,7 @@ TABLES = (
         express INTEGER NOT NULL, requested_at TEXT NOT NULL)""",
     "CREATE UNIQUE INDEX one_open_ticket_of_a_kind ON tickets (employee_id, kind) WHERE status = 'open'",
 )
+VIEWS = {"tickets": "number, employee_id, kind, reference, status, needed_by, express, requested_at"}
 
 
 class Desk:
@@ -26,7 +27,7 @@ class Desk:
 
     def __init__(self, folder: Path, today: Callable[[], date] = world.today) -> None:
         self._today = today
-        self._datafile = DataFile.create(folder / "tickets.db", TABLES, lambda _: None)
+        self._datafile = DataFile.create(folder / "tickets.db", TABLES, VIEWS, lambda _: None)
 
     def tickets_of(self, employee_id: str, reference: str) -> Tickets:
         """A person's tickets; an empty reference is any."""

@@ -16,13 +16,17 @@ TABLES = (
         credential TEXT NOT NULL REFERENCES credentials, consumer TEXT NOT NULL, uses TEXT NOT NULL,
         PRIMARY KEY (credential, consumer))""",
 )
+VIEWS = {
+    "credentials": "credential, purpose, current_version, pending_version, issued_by, revoked_version, revoked_by",
+    "consumers": "credential, consumer, uses",
+}
 
 
 class Strongroom:
     """Issues, hands out and revokes versions; refuses in sentences."""
 
     def __init__(self, folder: Path) -> None:
-        self._datafile = DataFile.create(folder / "vault.db", TABLES, _fill)
+        self._datafile = DataFile.create(folder / "vault.db", TABLES, VIEWS, _fill)
 
     def find(self, credential: str) -> Credentials:
         with self._datafile.reading() as connection:

@@ -7,11 +7,11 @@ import pytest
 
 from contracts.signing import as_text
 from contracts.skills import Caller
-from tests.machine.test_catalog import OURS
 from tests.workers.resources.skills import TokenIssuer, known
 from workers.resources.skills.tokens import KeySet
 from workers.resources.skills_file import SkillsFileUnusable, load_skills
 from workers.settings import REPOSITORY
+from workflows.catalog import Catalog
 
 PERSONA = '[personas.guest]\nclaims = { role = ["guest"] }\nstarts = ["errand"]\n'
 ISSUER = '[issuers.a]\nissuer = "https://a.example.com"\nkeys = "a.json"\n'
@@ -24,9 +24,12 @@ def written(folder: Path, text: str) -> Path:
 
 
 def test_the_demos_file_can_be_used_and_names_automations_there_are() -> None:
-    skills = load_skills(REPOSITORY / "demo" / "skills.toml", OURS)
+    skills = load_skills(REPOSITORY / "demo" / "skills.toml", [entry.name for entry in Catalog.load().entries()])
 
-    assert list(skills.personas) == ["guest", "front_desk", "human_resources", "manager"]
+    assert list(skills.personas) == ["guest", "front_desk", "manager"]
+    offered = {name: set(persona.starts) for name, persona in skills.personas.items()}
+    assert offered["guest"] == {"errand", "submit_guest_service_request"}
+    assert offered["manager"] - offered["front_desk"] == {"compensate_checkout_failure"}
     assert skills.issuers == {}
 
 

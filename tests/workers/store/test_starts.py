@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from activities.conversations import RunKey
 from activities.inbox import CaseTaken, NameUsed, NonceUsed
-from contracts.runs import KnownCase
+from contracts.runs import KnownCase, RunsToFind
 from tests.workers.store.samples import RUN, at, started
 from workers.resources.store import Store
 
@@ -165,3 +165,22 @@ async def test_two_stores_know_the_same_requester_by_different_names(store: Stor
         assert await other.starts.pseudonym("ada") != await store.starts.pseudonym("ada")
     finally:
         other.close()
+
+
+async def test_runs_are_found_by_their_names_and_by_their_business_keys_with_what_became_of_them(store: Store) -> None:
+    await store.starts.register(started(), at(0))
+    await store.starts.end(RUN, "refunded", at(1))
+    await store.starts.register(started(SECOND, again="lost"), at(2))
+    key = started().start.business_key
+
+    by_key = await store.starts.find_runs(RunsToFind(automation="refund", business_keys=(key, "A-99")))
+    by_name = await store.starts.find_runs(RunsToFind(automation="refund", workflow_ids=(RUN.workflow_id,)))
+    of_another = await store.starts.find_runs(RunsToFind(automation="errand", business_keys=(key,)))
+
+    assert [(run.workflow_id, run.ending) for run in by_key.runs] == [
+        (SECOND.workflow_id, ""),
+        (RUN.workflow_id, "refunded"),
+    ]
+    assert (by_key.under_way, by_key.ending_of(RUN.workflow_id)) == ((SECOND.workflow_id,), "refunded")
+    assert (by_name.under_way, by_name.ending_of(SECOND.workflow_id)) == ((), None)
+    assert of_another.runs == ()

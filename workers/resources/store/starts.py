@@ -8,7 +8,7 @@ from activities.inbox import CaseErased, CaseTaken, Load, NameUsed, NonceUsed, S
 from contracts.audit import AuditKind, AuditRecord
 from contracts.canonical import canonical_json, digest
 from contracts.model import Moment
-from contracts.runs import KnownCase, StartStatement
+from contracts.runs import KnownCase, RunFound, RunsFound, RunsToFind, StartStatement
 from workers.resources.store.audit import append
 from workers.resources.store.children import use_entry
 from workers.resources.store.database import Database, insert_new
@@ -84,6 +84,18 @@ class SqlStarts:
         query = query.add_columns(STARTS.c.request, STARTS.c.ending, STARTS.c.start, STARTS.c.erased_at)
         row = await self._database.look_up(lambda connection: connection.execute(query).mappings().one_or_none())
         return KnownCase() if row is None else _known(row, request)
+
+    async def find_runs(self, wanted: RunsToFind) -> RunsFound:
+        """The runs of an automation that have one of these names or business keys, the newest first."""
+        held = select(CASES.c.workflow_id).where(
+            CASES.c.automation == wanted.automation, CASES.c.business_key.in_(wanted.business_keys)
+        )
+        named = or_(STARTS.c.workflow_id.in_(wanted.workflow_ids), STARTS.c.workflow_id.in_(held))
+        query = select(STARTS.c.workflow_id, STARTS.c.ending).where(STARTS.c.automation == wanted.automation, named)
+        query = query.order_by(STARTS.c.registered_at.desc())
+        rows = await self._database.look_up(lambda connection: connection.execute(query).mappings().all())
+        found = (RunFound(workflow_id=row["workflow_id"], ending=row["ending"] or "") for row in rows)
+        return RunsFound(runs=tuple(found))
 
     async def pseudonym(self, requester: str) -> str:
         """A stable name for a requester that does not reveal it (HMAC under a key kept in the store)."""
