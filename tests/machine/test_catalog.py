@@ -14,7 +14,19 @@ from workflows.errand import ErrandRequest
 from workflows.machine.definition import MachineDefinitionError
 from workflows.refund import REFUND, RefundCase, RefundRequest, RefundWorkflow
 
-OURS = ["refund", "errand", "guest_checkout", "support_escalation"]
+OURS = [
+    "refund",
+    "errand",
+    "guest_checkout",
+    "support_escalation",
+    "employee_onboarding",
+    "operations_change",
+    "upsert_contact",
+    "check_in_guest",
+    "submit_guest_service_request",
+    "submit_maintenance_request",
+    "compensate_checkout_failure",
+]
 PARCEL = '''
 """Parcel: send one parcel."""
 
@@ -108,7 +120,7 @@ def test_our_automations_are_found_by_name_with_everything_that_starts_them() ->
 def test_an_unknown_automation_is_refused_naming_those_there_are() -> None:
     with pytest.raises(
         UnknownAutomation,
-        match=r"no automation 'refnd'; there are: refund, errand, guest_checkout, support_escalation \(others",
+        match=rf"no automation 'refnd'; there are: {', '.join(OURS)} \(others",
     ):
         Catalog.load().find("refnd")
 
