@@ -88,6 +88,7 @@ PASSED_THROUGH = (
     "workflows.machine",
     "workflows.steps",
     "workflows.reading",
+    "workflows.books",
     "workflows.counting",
     "workflows.store_steps",
     "workflows.children",

@@ -9,7 +9,8 @@ with workflow.unsafe.imports_passed_through():
     from contracts.model import Model
     from contracts.runs import Case, Ending
     from contracts.tools import CallStatus, Scalar
-    from workflows.hotel import RoomRequest, check_outcome, confirm_on_board, do, this_run, unlike
+    from workflows.books import check_outcome, do, this_run, unlike
+    from workflows.hotel import RoomRequest, confirm_on_board
     from workflows.machine.automation import Automation
     from workflows.machine.definition import Machine
     from workflows.machine.failing import UndoAll

@@ -11,7 +11,8 @@ with workflow.unsafe.imports_passed_through():
     from contracts.model import Model
     from contracts.runs import Case, Ending
     from contracts.tools import Scalar
-    from workflows.hotel import NUMBER, Arguments, EmailAddress, confirm, do, listed, this_run
+    from workflows.books import Arguments, confirm, do, this_run
+    from workflows.hotel import NUMBER, EmailAddress, listed
     from workflows.machine.automation import Automation
     from workflows.machine.definition import Machine
     from workflows.machine.failing import UndoAll

@@ -10,8 +10,9 @@ from contracts.model import Model
 from contracts.policy import Ruling
 from contracts.runs import Case
 from contracts.tools import Scalar, ToolCall
+from workflows.books import Arguments
 from workflows.guest_checkout.case import GuestCheckoutRequest
-from workflows.hotel import NUMBER, Arguments, EmailAddress, IdempotencyToken, same_name
+from workflows.hotel import NUMBER, EmailAddress, IdempotencyToken, same_name
 
 CHECKOUT = "guest_checkout"
 """The automation whose remains are put right."""

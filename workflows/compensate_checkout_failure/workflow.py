@@ -11,8 +11,8 @@ with workflow.unsafe.imports_passed_through():
     from contracts.policy import Ruling, RulingEffect
     from contracts.runs import Ending, RunsToFind
     from contracts.tools import Scalar, ToolCall
+    from workflows.books import Arguments, check_outcome, this_run
     from workflows.compensate_checkout_failure.case import CHECKOUT, CompensationCase, Paid, Remains
-    from workflows.hotel import Arguments, check_outcome, this_run
     from workflows.machine.automation import Automation
     from workflows.machine.definition import Machine
     from workflows.machine.failing import KeepTrying

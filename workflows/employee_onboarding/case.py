@@ -3,16 +3,16 @@
 from enum import StrEnum
 from typing import ClassVar, Literal, get_args
 
-from pydantic import Field, JsonValue, field_validator
+from pydantic import Field, field_validator
 
 from contracts.decisions import Decision, DisplayLine
 from contracts.deliveries import Delivery, DeliveryCase
+from contracts.facts import Facts
 from contracts.model import Model, Moment
 from contracts.policy import Ruling, RulingEffect
 from contracts.tools import Scalar, ToolCall
 from contracts.working_time import CALENDAR
-
-Arguments = dict[str, JsonValue]
+from workflows.books import Arguments
 
 
 class PaperKind(StrEnum):
@@ -54,7 +54,7 @@ class EmployeeOnboardingRequest(Model):
         return accounts
 
 
-class Person(Model):
+class Person(Facts):
     """What the records say of somebody; read again after every wait for people."""
 
     full_name: Scalar = None
@@ -62,12 +62,6 @@ class Person(Model):
     department: Scalar = None
     line_manager: Scalar = None
     first_day: Scalar = None
-
-    def changes_to(self, now: "Person") -> str:
-        """What is different now, field by field; empty when nothing is."""
-        before, after = self.model_dump(), now.model_dump()
-        changed = (name for name in before if before[name] != after[name])
-        return "; ".join(f"{name}: {before[name]} -> {after[name]}" for name in changed)
 
 
 class Paper(Model):

@@ -8,9 +8,9 @@ from temporalio import workflow
 
 from contracts.deliveries import Delivery, DeliveryAnswer
 from contracts.tools import CallStatus, Scalar, ToolCall, ToolOutcome
+from workflows.books import Arguments, by_this_run
 from workflows.deliveries import TakesDeliveries, known, refusal, taken
 from workflows.employee_onboarding.case import (
-    Arguments,
     EmployeeOnboardingCase,
     Paper,
     PaperKind,
@@ -102,7 +102,7 @@ class CollectsPapers(TakesDeliveries[EmployeeOnboardingCase]):
     @property
     def mine(self) -> Arguments:
         """The employee, and the reference under which every system keeps what this run does for them."""
-        return self.case.employee | {"reference": workflow.info().workflow_id}
+        return by_this_run(self.case.employee)
 
     def numbered_call(self, server: str, tool: str, about: str, **arguments: JsonValue) -> ToolCall:
         """One of several calls of a tool: each is a step of its own."""

@@ -1,6 +1,5 @@
 """Employee onboarding: papers, tickets and accounts of somebody who joins, over weeks, or all of it undone."""
 
-from collections.abc import Mapping
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Literal
@@ -11,14 +10,15 @@ with workflow.unsafe.imports_passed_through():
     from contracts.decisions import APPROVED
     from contracts.policy import RulingEffect
     from contracts.runs import Ending
-    from contracts.tools import CallStatus, Scalar, ToolCall
+    from contracts.tools import CallStatus, ToolCall
+    from workflows.books import check_outcome, unlike
     from workflows.employee_onboarding.case import WANTED, Account, EmployeeOnboardingCase, PaperKind, System
     from workflows.employee_onboarding.papers import MOST_REMINDERS, CollectsPapers
     from workflows.machine import compensation
     from workflows.machine.approvals import Answer
     from workflows.machine.definition import Machine
     from workflows.machine.failing import KeepTrying
-    from workflows.steps import StepFailed, ask_policy, done, make_call, read_facts
+    from workflows.steps import StepFailed, ask_policy, done, make_call
     from workflows.working_time import opening_of_day
 
 
@@ -160,8 +160,7 @@ class EmployeeOnboardingWorkflow(CollectsPapers):
     @ONBOARDING.state(State.VERIFYING, take_over=State.ONBOARDED)
     async def verify(self) -> Literal[State.ONBOARDED]:
         """Read every system of record back: every paper, ticket and account of this run, once."""
-        if wrong := await self._differences():
-            raise StepFailed("outcome check", f"the books do not say what should be: {'; '.join(wrong)}")
+        check_outcome(await self._differences())
         person, accounts = self.case.person, ", ".join(self.case.systems)
         self.note(reason=f"{person.full_name} has begun on {person.first_day}, with accounts in {accounts}")
         return State.ONBOARDED
@@ -276,15 +275,9 @@ class EmployeeOnboardingWorkflow(CollectsPapers):
         missing = [f"people_records has no {kind.value}" for kind in WANTED if kind in self.case.missing]
         return [
             *missing,
-            *await self._unlike("tickets", "tickets_of", {"/standing_count": len(self.case.ordered)}),
-            *await self._unlike("identity", "accounts_of", {"/active_count": len(self.case.systems)}),
+            *await unlike(self, "tickets", "tickets_of", self.mine, {"/standing_count": len(self.case.ordered)}),
+            *await unlike(self, "identity", "accounts_of", self.mine, {"/active_count": len(self.case.systems)}),
         ]
-
-    async def _unlike(self, server: str, tool: str, expected: Mapping[str, Scalar]) -> list[str]:
-        """What a system of record says otherwise, by JSON pointer."""
-        found = (await read_facts(self, server, tool, self.mine, {place: place for place in expected})).facts
-        unlike = {place: value for place, value in expected.items() if found.get(place) != value}
-        return [f"{server} has {found.get(place)!r} at {place}, not {value!r}" for place, value in unlike.items()]
 
 
 ONBOARDING.check()

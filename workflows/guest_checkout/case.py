@@ -7,7 +7,8 @@ from pydantic import Field
 from contracts.model import Model
 from contracts.runs import Case
 from contracts.tools import Scalar
-from workflows.hotel import NUMBER, ROOM_NUMBER, Arguments, EmailAddress, IdempotencyToken, listed, same_name
+from workflows.books import Arguments
+from workflows.hotel import NUMBER, ROOM_NUMBER, EmailAddress, IdempotencyToken, listed, same_name
 
 
 class GuestCheckoutRequest(Model):

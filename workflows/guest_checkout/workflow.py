@@ -7,8 +7,8 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from contracts.runs import Ending
+    from workflows.books import Arguments, by_this_run, check_outcome, do, this_run, unlike
     from workflows.guest_checkout.case import GuestCheckoutCase, Stay
-    from workflows.hotel import Arguments, by_this_run, check_outcome, do, unlike
     from workflows.machine.automation import Automation
     from workflows.machine.definition import Machine
     from workflows.machine.failing import UndoAll
@@ -145,7 +145,7 @@ class GuestCheckoutWorkflow(Automation[GuestCheckoutCase]):
         return Stay(**booking, **taken, **hoped)
 
     async def _differences(self) -> list[str]:
-        case, mine = self.case, workflow.info().workflow_id
+        case, mine = self.case, this_run()
         guest, amount = case.guest | case.booking, case.request.amount
         left = {"/bookings/0/status": "checked_out", "/bookings/0/checked_out_by": mine}
         paid, written = {"/count": 1, "/captured_cents": amount}, {"/standing_count": 1, "/standing_cents": amount}

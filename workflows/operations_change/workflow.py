@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from contracts.policy import Ruling, RulingEffect, people_demanded
     from contracts.runs import Ending
     from contracts.tools import Scalar, ToolCall
+    from workflows.books import this_run
     from workflows.conversation import converse
     from workflows.machine import compensation
     from workflows.machine.approvals import Answer
@@ -257,7 +258,7 @@ class OperationsChangeWorkflow(Automation[OperationsChangeCase]):
     @property
     def _reference(self) -> str:
         """Under which every system keeps what this run does."""
-        return workflow.info().workflow_id
+        return this_run()
 
     @property
     def _change(self) -> dict[str, JsonValue]:

@@ -5,6 +5,7 @@ from typing import ClassVar
 from pydantic import Field, JsonValue
 
 from contracts.decisions import DisplayLine
+from contracts.facts import Facts
 from contracts.model import Model
 from contracts.policy import Ruling
 from contracts.runs import Case
@@ -28,7 +29,7 @@ class CreditAdvice(Model):
     reason: str = Field(max_length=300)
 
 
-class OrderFacts(Model):
+class OrderFacts(Facts):
     """What the order and its payment say; read again after every wait."""
 
     customer_id: Scalar = None
@@ -42,12 +43,6 @@ class OrderFacts(Model):
     def refunded_already(self) -> bool:
         """Something was refunded or credited before."""
         return bool(self.refunded_cents or self.credited_cents)
-
-    def changes_to(self, now: "OrderFacts") -> str:
-        """What is different now, field by field; empty when nothing is."""
-        fields = type(self).model_fields
-        before, after = self.model_dump(), now.model_dump()
-        return "; ".join(f"{name}: {before[name]} -> {after[name]}" for name in fields if before[name] != after[name])
 
 
 class RefundCase(Case):

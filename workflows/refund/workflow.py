@@ -11,6 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from contracts.policy import RulingEffect
     from contracts.runs import Ending
     from contracts.tools import CallStatus, ToolOutcome
+    from workflows.books import by_this_run, check_outcome, this_run
     from workflows.conversation import converse
     from workflows.machine import compensation
     from workflows.machine.automation import Automation
@@ -109,7 +110,7 @@ class RefundWorkflow(Automation[RefundCase]):
         """Policy rules on exactly the credit that would be issued."""
         if self.case.issued:  # the credit stands; what failed came after it
             return State.ISSUING
-        arguments = self.case.credit_arguments(reference=workflow.info().workflow_id)
+        arguments = self.case.credit_arguments(reference=this_run())
         credit = tool_call(self, "payments", "issue_credit", arguments)
         ruling = await ask_policy(self, credit)
         self.note(credit=credit, ruling=ruling, reason=ruling.reason)
@@ -147,8 +148,7 @@ class RefundWorkflow(Automation[RefundCase]):
     async def issue(self) -> Literal[State.VERIFYING, State.COMPENSATING, State.RULING, State.DECLINED]:
         """Issue the credit and mark the order. What fails after the credit is undone."""
         credit = known(self.case.credit, "the credit")
-        reversal = self.case.order | {"reference": workflow.info().workflow_id}
-        compensation.register(self, "the credit", "payments", "reverse_credit", reversal)
+        compensation.register(self, "the credit", "payments", "reverse_credit", by_this_run(self.case.order))
         issued = await make_call(self, credit)
         if not issued.done:
             return self._not_issued(issued)
@@ -173,8 +173,7 @@ class RefundWorkflow(Automation[RefundCase]):
             for name, value in expected.items()
             if found.get(name) != value
         ]
-        if wrong:
-            raise StepFailed("outcome check", f"the books do not say what should be: {'; '.join(wrong)}")
+        check_outcome(wrong)
         await self._tell_customer()
         self.note(reason=f"{self.case.money} credited for order {self.case.request.order_id}")
         return State.REFUNDED

@@ -9,11 +9,12 @@ from typing import ClassVar
 from pydantic import Field, JsonValue
 
 from contracts.decisions import DisplayLine
+from contracts.facts import Facts
 from contracts.model import Model
 from contracts.runs import Case
 from contracts.tools import Scalar
+from workflows.books import Arguments
 
-Arguments = dict[str, JsonValue]
 _AMOUNT = re.compile(r"(?<![\d.,-])(\d{1,6})(?:[.,](\d{2}))?(?![\d.,-]*\d)")
 """An amount as people write it; a part of a date is none."""
 
@@ -87,7 +88,7 @@ class CustomerFacts(Model):
     complaints: Scalar = None
 
 
-class OrderFacts(Model):
+class OrderFacts(Facts):
     """What the order database says; read again before anything is done."""
 
     customer_id: Scalar = None
@@ -96,11 +97,6 @@ class OrderFacts(Model):
     refunded_cents: Scalar = None
     currency: Scalar = None
     replacements: Scalar = None
-
-    def changes_to(self, now: "OrderFacts") -> str:
-        """What is different now, field by field; empty when nothing is."""
-        before, after = self.model_dump(), now.model_dump()
-        return "; ".join(f"{name}: {before[name]} -> {after[name]}" for name in before if before[name] != after[name])
 
 
 class SupportCase(Case):

@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from contracts.decisions import Verdict
     from contracts.runs import BuiltIn, Ending
     from contracts.tools import Scalar
+    from workflows.books import Arguments, by_this_run, check_outcome, unlike
     from workflows.children import run_child
     from workflows.conversation import converse
     from workflows.machine import compensation
@@ -22,7 +23,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.refund.case import RefundRequest
     from workflows.steps import StepFailed, advice, call_tool, done, known, read_facts, renew
     from workflows.support_escalation.case import (
-        Arguments,
         CustomerFacts,
         OrderFacts,
         Proposal,
@@ -170,14 +170,14 @@ class SupportEscalationWorkflow(Automation[SupportCase]):
     @SUPPORT.state(State.LOGGING)
     async def log_interaction(self) -> Literal[State.CONFIRMING]:
         """The customer file keeps what was done and which notes bound us, once."""
-        entry = self._mine(self.case.entry)
+        entry = by_this_run(self.case.entry)
         done(await call_tool(self, "crm", "log_interaction", entry), "crm.log_interaction")
         return State.CONFIRMING
 
     @SUPPORT.state(State.CONFIRMING, skip=State.VERIFYING, fails=KeepTrying(times=2, every=timedelta(minutes=10)))
     async def confirm(self) -> Literal[State.VERIFYING]:
         """Tell the customer, in words of the mail service."""
-        letter = self._mine(self.case.letter)
+        letter = by_this_run(self.case.letter)
         done(await call_tool(self, "mail", "confirm_resolution", letter), "mail.confirm_resolution")
         self.note(confirmed=True)
         return State.VERIFYING
@@ -185,8 +185,7 @@ class SupportEscalationWorkflow(Automation[SupportCase]):
     @SUPPORT.state(State.VERIFYING, take_over=State.SETTLED_BY_HAND)
     async def verify(self) -> Literal[State.EXPLAINED, State.CREDITED, State.REPLACED, State.DECLINED]:
         """Read every system of record back: logged once, told once, and what was promised stands."""
-        if wrong := await self._differences():
-            raise StepFailed("outcome check", f"the books do not say what should be: {'; '.join(wrong)}")
+        check_outcome(await self._differences())
         settlement = self.case.settlement
         if settlement is None:
             return State.DECLINED
@@ -287,7 +286,7 @@ class SupportEscalationWorkflow(Automation[SupportCase]):
         return self._ask_lead(why)
 
     async def _send_again(self, settlement: Settlement) -> Literal[State.LOGGING, State.AWAITING_LEAD]:
-        item = self._mine(self.case.named_order | {"sku": settlement.sku})
+        item = by_this_run(self.case.named_order | {"sku": settlement.sku})
         compensation.register(self, f"the replacement of {settlement.sku}", "orders", "cancel_replacement", item)
         placed = await call_tool(self, "orders", "place_replacement", item | {"cents": settlement.cents})
         if placed.done:
@@ -323,25 +322,19 @@ class SupportEscalationWorkflow(Automation[SupportCase]):
             "/interactions/0/outcome": case.outcome,
             "/interactions/0/cents": case.given_cents,
         }
-        wrong = await self._unlike("crm", "interactions_of_customer", self._mine(case.named_customer), kept)
+        wrong = await unlike(self, "crm", "interactions_of_customer", by_this_run(case.named_customer), kept)
         if case.confirmed:
             letters: dict[str, Scalar] = {"/count": 1, "/confirmations/0/outcome": case.outcome}
-            wrong += await self._unlike("mail", "confirmations_of", self._mine({}), letters)
+            wrong += await unlike(self, "mail", "confirmations_of", by_this_run({}), letters)
         if case.outcome == State.CREDITED:
             credited = {"/count": 1, "/total_cents": case.given_cents}
-            wrong += await self._unlike("payments", "credits_of_order", case.named_order, credited)
+            wrong += await unlike(self, "payments", "credits_of_order", case.named_order, credited)
             marked = {"/refunded_cents": case.given_cents}
-            wrong += await self._unlike("orders", "find_order", case.named_order, marked)
+            wrong += await unlike(self, "orders", "find_order", case.named_order, marked)
         if case.outcome == State.REPLACED:
             sent: dict[str, Scalar] = {"/count": 1, "/replacements/0/status": "ordered"}
-            wrong += await self._unlike("orders", "replacements_of_order", self._mine(case.named_order), sent)
+            wrong += await unlike(self, "orders", "replacements_of_order", by_this_run(case.named_order), sent)
         return wrong
-
-    async def _unlike(self, server: str, tool: str, arguments: Arguments, expected: Mapping[str, Scalar]) -> list[str]:
-        """What a system of record says otherwise, by JSON pointer."""
-        found = (await read_facts(self, server, tool, arguments, {place: place for place in expected})).facts
-        unlike = {place: value for place, value in expected.items() if found.get(place) != value}
-        return [f"{server} has {found.get(place)!r} at {place}, not {value!r}" for place, value in unlike.items()]
 
     # The words of this business.
 
@@ -357,11 +350,6 @@ class SupportEscalationWorkflow(Automation[SupportCase]):
             shown |= {"resolution": self.case.words(settlement), "because": settlement.reason}
         notes = ", ".join(str(promise.note_id) for promise in self.case.promises if promise.note_id is not None)
         return shown | ({"notes that bind": notes} if notes else {})
-
-    @staticmethod
-    def _mine(named: Arguments) -> Arguments:
-        """With the reference under which every system keeps what this run does."""
-        return named | {"reference": workflow.info().workflow_id}
 
 
 class _Unusable(Exception):
