@@ -182,14 +182,10 @@ def _what_next(running: Development, run: str) -> None:
     say("To sign    export " + " ".join(f"{name}={value}" for name, value in running.variables.items()))
     say(f"A second   .venv/bin/interlock runs start refund --set order_id=A-17 --as {people.REQUESTER} --wait")
     requests = REPOSITORY / "demo" / "requests"
-    names = ("errand", "guest-checkout", "support-escalation", "employee-onboarding", "deployment")
-    errand, checkout, ticket, joining, change = (requests / f"{name}.json" for name in names)
-    say(f"An errand  .venv/bin/interlock runs start errand --from {errand} --as {people.REQUESTER}")
-    say(f"A checkout .venv/bin/interlock runs start guest_checkout --from {checkout} --as {people.REQUESTER} --wait")
-    say(f"A ticket   .venv/bin/interlock runs start support_escalation --from {ticket} --as {people.REQUESTER} --wait")
-    say(f"A joiner   .venv/bin/interlock runs start employee_onboarding --from {joining} --as {people.REQUESTER}")
-    say(f"A change   .venv/bin/interlock runs start operations_change --from {change} --as {people.REQUESTER}")
-    say(f"Others     the same with the other requests in {checkout.parent}")
+    for name in ("errand", "guest_checkout"):
+        started = f"runs start {name} --from {requests / name}.json --as {people.REQUESTER}"
+        say(f"{'An errand' if name == 'errand' else 'A checkout':<11}.venv/bin/interlock {started}")
+    say(f"Others     the same with the other requests in {requests}")
 
 
 @contextmanager

@@ -511,15 +511,15 @@ async def test_the_operators_overrides_name_tools_and_arguments_that_exist(tmp_p
 
 async def test_the_example_requests_are_about_what_there_is(tmp_path: Path) -> None:
     async with Client(orders_server(tmp_path)) as client:
-        for file in ("refund.json", "refund-small.json"):
+        for file in ("refund.json", "refund_small.json"):
             request = json.loads((ROOT / "demo/requests" / file).read_text())
             order = await ask(client, "find_order", order_id=request["order_id"])
             assert order["order_id"] == request["order_id"]
-    ticket = json.loads((ROOT / "demo/requests/support-escalation.json").read_text())
+    ticket = json.loads((ROOT / "demo/requests/support_escalation.json").read_text())
     async with Client(orders_server(tmp_path)) as client:
         order = await ask(client, "find_order", order_id=ticket["order_id"])
         assert order["customer_id"] == ticket["customer_id"]
-    checkout = json.loads((ROOT / "demo/requests/guest-checkout.json").read_text())
+    checkout = json.loads((ROOT / "demo/requests/guest_checkout.json").read_text())
     async with Client(SERVERS["property"](tmp_path)) as client:
         found = await ask(
             client,
@@ -530,14 +530,14 @@ async def test_the_example_requests_are_about_what_there_is(tmp_path: Path) -> N
             status="in_house",
         )
     assert [booking["due_cents"] for booking in found["bookings"]] == [checkout["amount"]]
-    joining = json.loads((ROOT / "demo/requests/employee-onboarding.json").read_text())
+    joining = json.loads((ROOT / "demo/requests/employee_onboarding.json").read_text())
     async with Client(SERVERS["people_records"](tmp_path)) as client:
         person = await ask(client, "find_person", employee_id=joining["employee_id"])
     assert person["full_name"] == "Lena Hoffmann"
     asked = {
         "deployment": ("releases", "find_service", "service"),
-        "credential-rotation": ("vault", "find_credential", "credential"),
-        "data-deletion": ("archive", "find_dataset", "dataset"),
+        "credential_rotation": ("vault", "find_credential", "credential"),
+        "data_deletion": ("archive", "find_dataset", "dataset"),
     }
     for file, (server, tool, named) in asked.items():
         change = json.loads((ROOT / f"demo/requests/{file}.json").read_text())

@@ -10,7 +10,7 @@ from workers.settings import REPOSITORY
 
 pytestmark = pytest.mark.many
 
-REQUEST = REPOSITORY / "demo" / "requests" / "guest-checkout.json"
+REQUEST = REPOSITORY / "demo" / "requests" / "guest_checkout.json"
 
 
 async def test_a_guest_is_checked_out_from_the_command_line_and_asking_again_tells_how_it_ended(setup: Setup) -> None:

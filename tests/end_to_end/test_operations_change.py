@@ -52,7 +52,7 @@ async def test_a_service_is_deployed_from_the_command_line_once_two_people_have_
 async def test_a_credential_is_rotated_once_though_the_worker_is_killed_while_its_consumers_are_switched(
     setup: Setup,
 ) -> None:
-    run = await asked_for(setup, "credential-rotation")
+    run = await asked_for(setup, "credential_rotation")
     for person in ("carla", "sven"):
         await run.decides(Verdict.APPROVE, by=person)
     await until(lambda: bool(setup.sends(run, "issue_version")), "a new version is issued, or about to be")
@@ -67,7 +67,7 @@ async def test_a_credential_is_rotated_once_though_the_worker_is_killed_while_it
 
 
 async def test_a_deletion_is_stopped_from_the_command_line_while_it_cools_off(setup: Setup) -> None:
-    run = await asked_for(setup, "data-deletion")
+    run = await asked_for(setup, "data_deletion")
     for person in ("carla", "nora"):
         await run.decides(Verdict.APPROVE, by=person)
     await run.asked(2)

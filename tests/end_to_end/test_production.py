@@ -32,7 +32,7 @@ BY_COMMAND = {
     "check_in_guest": "checked_in",
     "submit_guest_service_request": "submitted",
     "submit_maintenance_request": "room_closed",
-    "guest-checkout": "checked_out",
+    "guest_checkout": "checked_out",
 }
 """Request of the demo -> how it ends; the sixth skill is for managers."""
 BY_CLIENT: dict[str, dict[str, Any]] = {

@@ -15,7 +15,7 @@ from workers.settings import REPOSITORY
 
 pytestmark = pytest.mark.many
 
-REQUEST = REPOSITORY / "demo" / "requests" / "support-escalation.json"
+REQUEST = REPOSITORY / "demo" / "requests" / "support_escalation.json"
 CREDITED = Books(logged="credited", note_ids="[2]", told="credited", mails=1, credited_cents=2000, refunded_cents=2000)
 
 

@@ -4,7 +4,7 @@ from tests.mutants.protection import In
 
 STORIES = "tests/workflows/test_guest_checkout.py"
 CHECKOUT = In("workflows/guest_checkout/workflow.py", STORIES)
-HOTEL = In("workflows/hotel.py", STORIES)
+BOOKS = In("workflows/books.py", STORIES)
 CASE = In("workflows/guest_checkout/case.py", STORIES)
 PAYMENTS = In("demo/mcp_servers/payments/authorisations.py", "tests/demo/test_hotel_servers.py")
 BY_ROOM = f"{STORIES}::test_a_stay_that_is_asked_for_by_guest_and_room_meanwhile_is_not_charged_again"
@@ -16,13 +16,13 @@ OF_CHECKOUTS = (
         "if (problem := self.case.problem) and False:",
         "test_nothing_is_charged_before_the_stay_holds",
     ),
-    HOTEL.off(
+    BOOKS.off(
         "checkout: an undo is registered before its effect",
         "    compensation.register(run, what, server, undo, by_this_run(named))\n",
         "",
         "test_a_step_that_fails_is_not_passed_over_and_what_was_done_is_undone_by_the_run_itself",
     ),
-    HOTEL.off(
+    BOOKS.off(
         "checkout: a step that did not do it has failed",
         'done(await call_tool(run, server, tool, by_this_run(named) | more), f"{server}.{tool}")',
         "await call_tool(run, server, tool, by_this_run(named) | more)",

@@ -5,6 +5,7 @@ from tests.mutants.protection import In
 STORIES = "tests/workflows/test_hotel_skills.py"
 REFUSED = "tests/workflows/test_hotel_skills_refused.py"
 COMPENSATED = "tests/workflows/test_compensate_checkout_failure.py"
+BOOKS = In("workflows/books.py", REFUSED)
 HOTEL = In("workflows/hotel.py", REFUSED)
 CHECK_IN = In("workflows/check_in_guest.py", REFUSED)
 CONTACT = In("workflows/upsert_contact.py", REFUSED)
@@ -23,7 +24,7 @@ OF_HOTEL_SKILLS = (
         "test_a_request_is_known_by_who_wants_what_where",
         "test_the_same_matter_is_the_same_case_whatever_its_token",
     ),
-    HOTEL.off(
+    BOOKS.off(
         "skill: the books are read back",
         "    check_outcome(_wrong(server, expected, found))\n",
         "",

@@ -61,8 +61,8 @@ OF_TICKETS = (
     ),
     CREDIT.off(
         "tickets: the books are read back",
-        "if wrong := await self._differences():",
-        "if (wrong := await self._differences()) and False:",
+        "check_outcome(await self._differences())",
+        "await self._differences()",
         "test_a_credit_that_is_not_what_was_promised_is_found_out_and_seen_to_by_hand",
     ),
     WORKFLOW.off(
