@@ -153,7 +153,7 @@ def test_a_file_that_cannot_be_imported_is_named_with_the_line(
 
 def test_where_an_unknown_automation_would_stand_is_said(outside: Callable[..., Path]) -> None:
     folder = outside(PARCEL)
-    with pytest.raises(UnknownAutomation, match=rf"guest_checkout, parcel \(there is no other in {folder}/workflows\)"):
+    with pytest.raises(UnknownAutomation, match=rf"parcel \(there is no other in {folder}/workflows\)"):
         Catalog.load(folder).find("parcels")
 
 

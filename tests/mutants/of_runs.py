@@ -112,7 +112,9 @@ WAITING = (
     ),
 )
 
-_REGISTERED = '        compensation.register(self, "the credit", "payments", "reverse_credit", reversal)\n'
+_REGISTERED = (
+    '        compensation.register(self, "the credit", "payments", "reverse_credit", by_this_run(self.case.order))\n'
+)
 
 UNDOING = (
     COMPENSATION.off(

@@ -12,7 +12,7 @@ WORLD = Surroundings(
     tools={name: tool.input_schema() for name, tool in TABLE.tools.items()},
     reads=frozenset({"orders.find_order"}),
     accepted=frozenset(TABLE.tools),
-    held=frozenset(roles_asked(OURS.rules)),
+    held=frozenset({*roles_asked(OURS.rules), "duty_manager"}),
     inputs={entry.name: entry.request.model_json_schema() for entry in Catalog.load().entries()},
 )
 HEAD = 'forbid(principal, action == Action::"payments.issue_credit", resource)'
