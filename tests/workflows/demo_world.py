@@ -116,6 +116,6 @@ def rows_in(data: Path) -> Rows:
 
 
 def _rows(connection: sqlite3.Connection, table: str) -> list[Row]:
-    asked = connection.execute(f"SELECT * FROM {table} ORDER BY rowid")
+    asked = connection.execute(f"SELECT * FROM {table}")
     names = [column[0] for column in asked.description]
     return [tuple(zip(names, row, strict=True)) for row in asked]
