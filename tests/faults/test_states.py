@@ -3,8 +3,11 @@
 import pytest
 
 from tests.faults.dying import Death, When
-from tests.faults.journeys import CHECKOUTS, JOURNEYS, Effects, differences
+from tests.faults.journeys import JOURNEYS
 from tests.faults.states import Walked, rows, shortcomings
+from tests.faults.ways.books import differences
+from tests.faults.ways.checkouts import CHECKOUTS
+from tests.faults.ways.journey import Effects
 from tests.workflows.demo_world import Row, Rows
 from workflows.catalog import Catalog
 
@@ -48,7 +51,7 @@ def test_a_state_in_which_nobody_died_and_an_automation_without_a_way_are_told()
     told = list(shortcomings(walked, Catalog.load()))
     assert "no worker was killed in guest_checkout validating" in told
     assert "no worker was killed in guest_checkout settling" not in told
-    assert "no way through refund is written down in tests/faults/journeys.py" in told
+    assert "no way through refund is written down in tests/faults/ways/" in told
     assert any(each.startswith("nobody died: guest_checkout, a guest leaves: after activity 1 in x") for each in told)
     assert next(iter(rows(walked))) == "guest_checkout: 2 runs, 1 workers killed in: settling 1"
 
