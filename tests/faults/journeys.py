@@ -5,6 +5,7 @@ Whoever writes an automation adds its ways in `tests/faults/ways/`, an entry eac
 
 from tests.faults.ways.checkouts import CHECKOUTS
 from tests.faults.ways.hotel import HOTEL
+from tests.faults.ways.operations import CHANGES
 from tests.faults.ways.shop import ERRANDS, REFUNDS
 
 JOURNEYS = (
@@ -12,4 +13,5 @@ JOURNEYS = (
     *HOTEL,
     *REFUNDS,
     *ERRANDS,
+    *CHANGES,
 )

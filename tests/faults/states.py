@@ -131,7 +131,7 @@ class Walkers:
             before_it = Walked(journey.after, death=None)
             await self._go(order.model_copy(update={"journey": journey.after.name}), before_it, rows_in(books))
             walked.problems += before_it.problems
-            (folder / "activities").unlink()
+            (folder / "activities").unlink(missing_ok=True)
         for kind in journey.stored:
             store_paper(books, journey, kind)
         before = rows_in(books)
