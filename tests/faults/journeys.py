@@ -5,6 +5,7 @@ Whoever writes an automation adds its ways in `tests/faults/ways/`, an entry eac
 
 from tests.faults.ways.checkouts import CHECKOUTS
 from tests.faults.ways.hotel import HOTEL
+from tests.faults.ways.onboarding import ONBOARDINGS
 from tests.faults.ways.operations import CHANGES
 from tests.faults.ways.shop import ERRANDS, REFUNDS
 
@@ -14,4 +15,5 @@ JOURNEYS = (
     *REFUNDS,
     *ERRANDS,
     *CHANGES,
+    *ONBOARDINGS,
 )
