@@ -8,11 +8,13 @@ from tests.faults.ways.hotel import HOTEL
 from tests.faults.ways.onboarding import ONBOARDINGS
 from tests.faults.ways.operations import CHANGES
 from tests.faults.ways.shop import ERRANDS, REFUNDS
+from tests.faults.ways.support import TICKETS
 
 JOURNEYS = (
     *CHECKOUTS,
     *HOTEL,
     *REFUNDS,
+    *TICKETS,
     *ERRANDS,
     *CHANGES,
     *ONBOARDINGS,
