@@ -4,6 +4,7 @@ Whoever writes an automation adds its ways in `tests/faults/ways/`, an entry eac
 """
 
 from tests.faults.ways.checkouts import CHECKOUTS
+from tests.faults.ways.compensations import COMPENSATIONS
 from tests.faults.ways.hotel import HOTEL
 from tests.faults.ways.onboarding import ONBOARDINGS
 from tests.faults.ways.operations import CHANGES
@@ -12,6 +13,7 @@ from tests.faults.ways.support import TICKETS
 
 JOURNEYS = (
     *CHECKOUTS,
+    *COMPENSATIONS,
     *HOTEL,
     *REFUNDS,
     *TICKETS,
