@@ -436,8 +436,6 @@ async def test_a_mail_that_is_not_one_plain_mail_is_refused(tmp_path: Path, chan
             },
             set(),
         ),
-        ("housekeeping", {"tasks_of_room"}, {"create_task", "cancel_task", "finish_task"}, set()),
-        ("compliance", {"entries_of"}, {"record_reversal"}, {"record_checkout"}),
         (
             "people_records",
             {"find_person", "papers_of", "find_paper", "letters_to"},

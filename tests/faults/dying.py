@@ -7,7 +7,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from pydantic import JsonValue
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
@@ -28,12 +27,14 @@ from contracts.deployment import Deployment, Mode
 from contracts.model import Model
 from contracts.runs import Case
 from contracts.wire import DATA_CONVERTER
-from policies.engine import CedarRules
 from tests.authority import FixedAuthority, store_ports
 from tests.doubles import ScriptedClaude
 from tests.faults.forgetful import without_ledger
-from tests.faults.journeys import JOURNEYS, Journey
+from tests.faults.journeys import JOURNEYS
+from tests.faults.ways.journey import Journey
 from tests.workflows.demo_world import DemoServers
+from tests.workflows.onboarding_world import rules
+from tests.workflows.operations_world import PlanningClaude
 from workers.assembly import Ports, activities_of, interceptors_of, make_worker
 from workers.embedded.temporal_server import NAMESPACE
 from workers.resources.chains import TemporalChains
@@ -160,8 +161,13 @@ class _FatalWorkflow(WorkflowOutboundInterceptor):
 
 
 def state_of(automation: Any) -> str:
-    """The state of a run; one in which it undoes what it did is a place of its own."""
+    """The state of a run, named after it where it is inside another one; where it undoes is a place of its own."""
     case: Case = automation.case
+    place = _place(automation, case)
+    return f"{automation.name}: {place}" if case.start.inside else place
+
+
+def _place(automation: Any, case: Case) -> str:
     if not case.state:
         return STARTING
     over = automation.machine.is_final(automation.machine.named(case.state))
@@ -185,14 +191,18 @@ class _FatalActivity(ActivityInboundInterceptor):
         return result
 
 
-class ClaudeByTurn(ScriptedClaude):
+class ClaudeByTurn:
     """Answers by the turn that is asked for: whoever comes after a dead worker goes on in the middle of the script."""
+
+    def __init__(self, journey: Journey) -> None:
+        self._journey = journey
 
     async def ask(self, question: ClaudeQuestion) -> ClaudeAnswer:
         """See Claude."""
+        own = question.conversation_id.startswith(f"{self._journey.automation}/")
+        script = self._journey.claude if own else self._journey.inside
         turn = sum(message["role"] == "assistant" for message in question.messages)
-        answer: JsonValue = self.script[min(turn, len(self.script) - 1)]
-        return await ScriptedClaude([answer]).ask(question)
+        return await ScriptedClaude([script[min(turn, len(script) - 1)]]).ask(question)
 
 
 def journey_called(name: str) -> Journey:
@@ -214,10 +224,10 @@ async def work_until_dead(order: DyingOrder, tell_ready: int) -> None:
 
 async def _ports(order: DyingOrder, journey: Journey, client: Client, catalog: Catalog) -> Ports:
     settings, store = Settings(mode=Mode.DEVELOPMENT), await asyncio.to_thread(Store.open, order.store_url)
-    authority = FixedAuthority(CedarRules.load(settings.policy_folders()))
+    authority = FixedAuthority(rules(*journey.rules), journey.roster)
     faults = {tool: [fault] * 1000 for tool, fault in journey.faults.items()}
     return Ports(
-        claude=ClaudeByTurn(list(journey.claude)),
+        claude=PlanningClaude() if journey.simulated else ClaudeByTurn(journey),
         toolbox=await DemoServers.at(order.folder / "books", faults),
         **store_ports(store, authority, DEPLOYMENT),
         authority=authority,

@@ -19,11 +19,16 @@ from temporalio.service import RPCError
 
 from contracts.canonical import digest
 from contracts.decisions import ApprovalRequest, Decision, RequestKind, Verdict
+from contracts.deliveries import Delivery
 from contracts.runs import WORKFLOW_TASK_TIMEOUT, Ending, RunView, StartStatement
 from contracts.wire import DATA_CONVERTER
+from demo.mcp_servers.people_records.archive import Archive
+from demo.mcp_servers.people_records.records import PaperKind
 from tests.faults.dying import DEPLOYMENT, Death, DyingOrder, When
-from tests.faults.journeys import JOURNEYS, LEAVES, Journey, differences, new_rows
+from tests.faults.journeys import JOURNEYS
 from tests.faults.nursery import WAITED, Child, Nursery
+from tests.faults.ways.books import LEAVES, differences, new_rows
+from tests.faults.ways.journey import Journey
 from tests.stores import new_store
 from tests.workflows.demo_world import Rows, put_books, rows_in
 from workers.embedded.ports import OTHER_PORTS, choose_ports
@@ -34,8 +39,14 @@ AT_ONCE = 4
 ENDS_WITHIN_SECONDS = 120.0
 LOOKED_EVERY_SECONDS = 0.1
 ASKED_WITHIN = timedelta(seconds=5)
-BY_THE_CLOCK = {("refund", "expired")}
-"""States that only days lead to: stories tell of them, where clocks are moved."""
+BY_THE_CLOCK = {
+    ("refund", "expired"),
+    ("compensate_checkout_failure", "expired"),
+    ("operations_change", "expired"),
+    ("operations_change", "last_look"),
+    ("operations_change", "kept"),
+}
+"""States that only days lead to, as a deletion cools off for three: stories tell of them, where clocks are moved."""
 
 
 @dataclass
@@ -108,7 +119,6 @@ class Walkers:
         journey, books = walked.journey, folder / "books"
         books.mkdir()
         await asyncio.to_thread(put_books, books)
-        before = rows_in(books)
         order = DyingOrder(
             folder=folder,
             address=self.client.service_client.config.target_host,
@@ -117,10 +127,27 @@ class Walkers:
             journey=journey.name,
             ledger=self.ledger,
         )
+        if journey.after is not None:
+            before_it = Walked(journey.after, death=None)
+            await self._go(order.model_copy(update={"journey": journey.after.name}), before_it, rows_in(books))
+            walked.problems += before_it.problems
+            (folder / "activities").unlink(missing_ok=True)
+        for kind in journey.stored:
+            store_paper(books, journey, kind)
+        before = rows_in(books)
+        await self._go(order, walked, before)
+        walked.problems += differences(before, rows_in(books), journey.effects)
+        walked.problems += _broken(folder / "workers.log")
+        walked.activities = Counter((folder / "activities").read_text().splitlines())
+        return walked
+
+    async def _go(self, order: DyingOrder, walked: Walked, before: Rows) -> None:
+        """From the start to the end, with whoever follows whoever died."""
+        journey = walked.journey
         handle = await _started(self.client, journey, order.task_queue)
         worker = Worker(self.nursery, order)
         worker.start(walked.death)
-        people = People(handle, worker, walked, before, books)
+        people = People(handle, worker, walked, before, order.folder / "books")
         try:
             ending = await _ended(handle, worker, people)
             walked.problems += [] if ending == journey.ending else [f"it ended as {ending}, not as {journey.ending}"]
@@ -129,10 +156,12 @@ class Walkers:
         finally:
             walked.died = worker.deaths > 0
             worker.kill()
-        walked.problems += differences(before, rows_in(books), journey.effects)
-        walked.problems += _broken(folder / "workers.log")
-        walked.activities = Counter((folder / "activities").read_text().splitlines())
-        return walked
+
+
+def store_paper(books: Path, journey: Journey, kind: PaperKind) -> Delivery:
+    """Put a paper of whoever is to join into the records; the word that it stands there."""
+    paper = Archive(books).store(journey.request["employee_id"], kind, f"{kind}.pdf", f"my {kind}".encode())
+    return Delivery(kind=kind, reference=paper.reference, digest=paper.digest, by=journey.requester)
 
 
 def _broken(log: Path) -> list[str]:
@@ -146,7 +175,7 @@ async def _started(client: Client, journey: Journey, task_queue: str) -> Workflo
     request = entry.request.model_validate(journey.request)
     workflow_id = f"{journey.automation}/{uuid.uuid4().hex[:12]}"
     start = StartStatement(
-        requester="rita",
+        requester=journey.requester,
         automation=journey.automation,
         business_key=entry.business_key(request),
         input_digest=digest(request.model_dump(mode="json")),
@@ -193,6 +222,7 @@ class People:
         self._handle, self._worker, self._walked = handle, worker, walked
         self._before, self._books = before, books
         self._left = list(walked.journey.people)
+        self._to_hand_in = walked.journey.hands_in
         self._said: Counter[str] = Counter()
 
     async def answer(self) -> None:
@@ -201,6 +231,7 @@ class People:
             await asyncio.sleep(LOOKED_EVERY_SECONDS)
             with suppress(RPCError, TimeoutError):
                 view = await self.view()
+                await self._hand_in(view)
                 for request in view.waiting_for:
                     self._walked.waited_in.add(view.state)
                     await self._answer(view, request)
@@ -209,6 +240,18 @@ class People:
         """Where the run stands, as a worker that lives tells it."""
         view: RunView = await self._handle.query("view", result_type=RunView, rpc_timeout=ASKED_WITHIN)
         return view
+
+    async def _hand_in(self, view: RunView) -> None:
+        """The paper that belongs into this state, once."""
+        if self._to_hand_in is None or self._to_hand_in[0] != view.state:
+            return
+        self._walked.waited_in.add(view.state)
+        if self._dies_meanwhile(view):
+            self._worker.kill()
+            return
+        paper = await asyncio.to_thread(store_paper, self._books, self._walked.journey, self._to_hand_in[1])
+        self._to_hand_in = None
+        await self._handle.signal("deliver", paper)
 
     async def _answer(self, view: RunView, request: ApprovalRequest) -> None:
         if self._said[request.id] > len(request.approvals):
@@ -315,7 +358,7 @@ def shortcomings(every: Sequence[Walked], catalog: Catalog) -> Iterator[str]:
     for entry in catalog.entries():
         own = [walked for walked in every if walked.journey.automation == entry.name]
         if not own:
-            yield f"no way through {entry.name} is written down in tests/faults/journeys.py"
+            yield f"no way through {entry.name} is written down in tests/faults/ways/"
             continue
         hit = {walked.death.state.partition(",")[0] for walked in own if walked.death is not None and walked.died}
         for state in entry.machine.states:

@@ -17,7 +17,6 @@ from tests.faults.bank.misbehaviour import KINDS
 from tests.faults.dying import Death, When
 from tests.faults.expected import MAY_ESCALATE
 from tests.faults.facts import Facts
-from tests.faults.journeys import CHECKOUTS, REFUNDS
 from tests.faults.lane import Business, Lane, Source, run_lane
 from tests.faults.lanes import OVER_HTTP
 from tests.faults.nursery import Nursery, a_nursery
@@ -27,6 +26,8 @@ from tests.faults.sources import kill_at_failpoints, kill_at_random, kill_tempor
 from tests.faults.states import Walkers
 from tests.faults.stores import STORES
 from tests.faults.verdict import escalated, troubles
+from tests.faults.ways.checkouts import CHECKOUTS
+from tests.faults.ways.shop import REFUNDS
 from tests.faults.world import Setting
 from workers.assembly import Ports
 

@@ -3,8 +3,11 @@
 import pytest
 
 from tests.faults.dying import Death, When
-from tests.faults.journeys import CHECKOUTS, JOURNEYS, Effects, differences
-from tests.faults.states import Walked, rows, shortcomings
+from tests.faults.journeys import JOURNEYS
+from tests.faults.states import BY_THE_CLOCK, Walked, rows, shortcomings
+from tests.faults.ways.books import differences
+from tests.faults.ways.checkouts import CHECKOUTS
+from tests.faults.ways.journey import Effects
 from tests.workflows.demo_world import Row, Rows
 from workflows.catalog import Catalog
 
@@ -48,7 +51,7 @@ def test_a_state_in_which_nobody_died_and_an_automation_without_a_way_are_told()
     told = list(shortcomings(walked, Catalog.load()))
     assert "no worker was killed in guest_checkout validating" in told
     assert "no worker was killed in guest_checkout settling" not in told
-    assert "no way through refund is written down in tests/faults/journeys.py" in told
+    assert "no way through refund is written down in tests/faults/ways/" in told
     assert any(each.startswith("nobody died: guest_checkout, a guest leaves: after activity 1 in x") for each in told)
     assert next(iter(rows(walked))) == "guest_checkout: 2 runs, 1 workers killed in: settling 1"
 
@@ -60,3 +63,15 @@ def test_every_way_has_a_name_of_its_own_and_is_one_of_the_catalogs() -> None:
         entry = Catalog.load().find(journey.automation)
         assert entry.request.model_validate(journey.request)
         assert journey.ending in {*(state.value for state in entry.machine.states), "cancelled", "undo_incomplete"}
+
+
+def test_a_way_leads_to_every_ending_of_every_automation_but_to_those_that_take_days() -> None:
+    reached = {(journey.automation, journey.ending) for journey in JOURNEYS} | BY_THE_CLOCK
+    for entry in Catalog.load().entries():
+        endings = {(entry.name, state.value) for state in entry.machine.states if entry.machine.is_final(state)}
+        assert endings - reached == set()
+
+
+def test_what_only_days_lead_to_is_a_state_of_its_automation() -> None:
+    for automation, state in BY_THE_CLOCK:
+        assert Catalog.load().find(automation).machine.named(state)

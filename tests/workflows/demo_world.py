@@ -11,8 +11,10 @@ from typing import Any
 
 from mcp.server import MCPServer
 
+from contracts.servers import ServerRules
 from contracts.tools import ToolDefinition
 from tests.demo.test_mcp_servers import SERVERS
+from tests.doubles import GENEROUS
 from tests.workflows.hotel_world import NO_FAULTS, Faults, Hotel
 from workers.resources.mcp_connections.definitions import definitions_of
 from workers.resources.mcp_connections.listing import Listing
@@ -47,6 +49,10 @@ class DemoServers(Hotel):
             faults={name: [fault] if callable(fault) else [*fault] for name, fault in faults.items()},
             _servers=servers,
         )
+
+    def rules(self, server: str) -> ServerRules:
+        """What the servers file says of plans, and generous limits."""
+        return GENEROUS.model_copy(update={"plans": _declared()[server].as_rules().plans})
 
     def _definition(self, server: str, name: str) -> ToolDefinition:
         return _KNOWN[name]
@@ -116,6 +122,6 @@ def rows_in(data: Path) -> Rows:
 
 
 def _rows(connection: sqlite3.Connection, table: str) -> list[Row]:
-    asked = connection.execute(f"SELECT * FROM {table} ORDER BY rowid")
+    asked = connection.execute(f"SELECT * FROM {table}")
     names = [column[0] for column in asked.description]
     return [tuple(zip(names, row, strict=True)) for row in asked]

@@ -9,11 +9,12 @@ from demo.mcp_servers.refusals import Refused
 
 TABLES = (
     """CREATE TABLE confirmations (
-        idempotency_key TEXT PRIMARY KEY, reference TEXT NOT NULL, order_id TEXT NOT NULL, ticket TEXT NOT NULL,
-        outcome TEXT NOT NULL, cents INTEGER NOT NULL, page_id TEXT NOT NULL, mail_id TEXT)""",
+        number INTEGER PRIMARY KEY AUTOINCREMENT, idempotency_key TEXT NOT NULL UNIQUE, reference TEXT NOT NULL,
+        order_id TEXT NOT NULL, ticket TEXT NOT NULL, outcome TEXT NOT NULL, cents INTEGER NOT NULL,
+        page_id TEXT NOT NULL, mail_id TEXT)""",
     "CREATE INDEX confirmations_of_reference ON confirmations (reference)",
 )
-VIEWS = {"confirmations": "rowid, reference, order_id, ticket, outcome, cents, page_id, mail_id"}
+VIEWS = {"confirmations": "number, reference, order_id, ticket, outcome, cents, page_id, mail_id"}
 
 
 def letter(customer: world.Customer, order_id: str, ticket: str, outcome: str, cents: int, page_id: str) -> list[str]:
@@ -46,13 +47,13 @@ def remember(connection: sqlite3.Connection, key: str, confirmed: ResolutionConf
     kept = confirmed.model_dump(exclude={"sent"}) | {"key": key}
     connection.execute(
         """INSERT INTO confirmations
-           VALUES (:key, :reference, :order_id, :ticket, :outcome, :cents, :page_id, :mail_id)""",
+           VALUES (NULL, :key, :reference, :order_id, :ticket, :outcome, :cents, :page_id, :mail_id)""",
         kept,
     )
 
 
 def of_matter(connection: sqlite3.Connection, reference: str) -> ResolutionsConfirmed:
-    rows = connection.execute("SELECT * FROM confirmations WHERE reference = ? ORDER BY rowid", (reference,))
+    rows = connection.execute("SELECT * FROM confirmations WHERE reference = ? ORDER BY number", (reference,))
     found = [_confirmed(row) for row in rows]
     return ResolutionsConfirmed(reference=reference, count=len(found), confirmations=found)
 

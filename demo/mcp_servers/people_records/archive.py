@@ -12,7 +12,7 @@ from demo.mcp_servers.people_records.records import Letter, Letters, Paper, Pape
 from demo.mcp_servers.refusals import Refused
 
 MOST_BYTES = 10 * 1024 * 1024
-_PAPER = "number, employee_id, kind, digest, file_name, length(content) AS size_bytes, stored_at, replaced_by"
+_PAPER = "number, employee_id, kind, digest, file_name, size_bytes, stored_at, replaced_by"
 
 TABLES = (
     """CREATE TABLE people (
@@ -21,7 +21,7 @@ TABLES = (
     """CREATE TABLE papers (
         number INTEGER PRIMARY KEY AUTOINCREMENT, employee_id TEXT NOT NULL REFERENCES people, kind TEXT NOT NULL,
         digest TEXT NOT NULL, file_name TEXT NOT NULL, content BLOB NOT NULL, stored_at TEXT NOT NULL,
-        replaced_by INTEGER)""",
+        replaced_by INTEGER, size_bytes INTEGER AS (length(content)))""",
     "CREATE UNIQUE INDEX one_paper_of_a_kind ON papers (employee_id, kind) WHERE replaced_by IS NULL",
     """CREATE TABLE letters (
         number INTEGER PRIMARY KEY AUTOINCREMENT, idempotency_key TEXT NOT NULL UNIQUE,
@@ -30,7 +30,7 @@ TABLES = (
 )
 VIEWS = {
     "people": "employee_id, full_name, e_mail, job_title, department, line_manager, first_day",
-    "papers": "number, employee_id, kind, digest, file_name, stored_at, replaced_by",
+    "papers": "number, employee_id, kind, digest, file_name, size_bytes, stored_at, replaced_by",
     "letters": "number, employee_id, kinds, reference, sent_at",
 }
 
