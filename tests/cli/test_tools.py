@@ -151,7 +151,7 @@ def test_the_servers_of_the_demo_are_listed_and_those_that_do_not_answer_say_so(
     assert code == 0
     lines = {line.partition(":")[0]: line for line in out.splitlines()}
     assert "not reachable: server 'payments' cannot be reached" in lines["payments"]
-    assert lines["orders"].endswith("; stdio; trusted; 8 tools")
+    assert lines["orders"].endswith("; stdio; trusted; 11 tools")
     table = rows(out)
     assert table["orders.find_order"][:2] == ["read", "low"] and table["orders.find_order"][3:5] == ["private", "no"]
     assert table["crm.read_complaint"][3:5] == ["private, untrusted", "no"]

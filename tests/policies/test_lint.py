@@ -2,6 +2,7 @@
 
 import pytest
 
+from demo import people
 from policies.annotations import roles_asked
 from policies.lint import Surroundings, findings, not_checked
 from tests.policies.questions import OURS
@@ -12,7 +13,7 @@ WORLD = Surroundings(
     tools={name: tool.input_schema() for name, tool in TABLE.tools.items()},
     reads=frozenset({"orders.find_order"}),
     accepted=frozenset(TABLE.tools),
-    held=frozenset({*roles_asked(OURS.rules), "duty_manager"}),
+    held=frozenset({*roles_asked(OURS.rules), *(person.role for person in people.EVERYBODY)}),
     inputs={entry.name: entry.request.model_json_schema() for entry in Catalog.load().entries()},
 )
 HEAD = 'forbid(principal, action == Action::"payments.issue_credit", resource)'
