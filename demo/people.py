@@ -19,11 +19,12 @@ DORA = Person("dora", "finance_director")
 SAM = Person("sam", "support_lead")
 MIRA = Person("mira", "duty_manager")
 HELEN, MARCUS = Person("helen", "hr_manager"), Person("marcus", "line_manager")
+SINA = Person("sina", "security_officer")
 CARLA, SVEN = Person("carla", "change_manager"), Person("sven", "service_owner")
 NORA = Person("nora", "data_steward")
 RITA = Person("rita", "support_agent")
 
-WHO_DECIDE = (FIONA, FRANK, DORA, SAM, MIRA, HELEN, MARCUS, CARLA, SVEN, NORA)
+WHO_DECIDE = (FIONA, FRANK, DORA, SAM, MIRA, HELEN, MARCUS, SINA, CARLA, SVEN, NORA)
 EVERYBODY = (ANNA, BEN, OLGA, *WHO_DECIDE, RITA)
 REQUESTER, APPROVER = RITA.subject, FIONA.subject
 PASSPHRASE = "nobody-is-here-to-type-it"  # noqa: S105 - the demo's keys open nothing but the demo
