@@ -27,7 +27,7 @@ demo-production: $(READY) ## the same in production mode: people with keys, and 
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test: $(READY)   ## the tests; of those that are many alike a share, drawn by lot with every commit
-	$(PYTEST) --share 1/8
+	$(PYTEST) --share 1/16
 
 test-all: $(READY) ## every test; a quarter of an hour
 	$(PYTEST)
