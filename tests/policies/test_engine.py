@@ -50,7 +50,7 @@ def test_what_no_rule_permits_is_forbidden_with_a_reason() -> None:
 def test_adding_the_allowing_rule_leaves_only_people_to_ask_and_permits_no_other_automation() -> None:
     chance = random.Random(7)
     tried = 0
-    for _ in range(250):
+    for _ in range(80):
         question = some_question(chance)
         hint = OURS.rule(question).allowing_rule
         if not hint:
@@ -65,7 +65,7 @@ def test_adding_the_allowing_rule_leaves_only_people_to_ask_and_permits_no_other
         if question.purpose is Purpose.COMPENSATION:
             forward = question.model_copy(update={"purpose": Purpose.FORWARD})
             assert widened.rule(forward).effect is not RulingEffect.PERMIT
-    assert tried > 40
+    assert tried > 15
 
 
 @pytest.mark.parametrize("action", ['s.quo"te', "s.back\\slash", "s.new\nline", "s.größe", "s.工具", "s.a-b.c/d", "s."])
