@@ -322,13 +322,13 @@ async def published_by(servers: Mapping[str, MCPServer]) -> dict[str, ToolDefini
     for name, server in servers.items():
         tools = {tool.name: tool for tool in await server.list_tools()}
         whole = {tool.name: published(name, tool, server.instructions) or {} for tool in tools.values()}
-        for definition in definitions_of(_declared()[name], Listing(tools, whole, False, 3600)):
+        for definition in definitions_of(declared()[name], Listing(tools, whole, False, 3600)):
             found[f"{name}.{definition.name}"] = definition
     return found
 
 
 @cache
-def _declared() -> dict[str, ServerDeclaration]:
+def declared() -> dict[str, ServerDeclaration]:
     """The servers file of the demo; how its servers are reached does not matter here."""
     names = ("PYTHON", "PYTHONPATH", "INTERLOCK_DEMO_DATA")
     reached = {**dict.fromkeys(names, "unused"), **_URLS}

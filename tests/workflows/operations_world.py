@@ -36,13 +36,8 @@ from policies.engine import PolicyEngine
 from tests.authority import NOBODY
 from tests.doubles import GENEROUS, RecordingToolbox, answer_of
 from tests.story import PATIENCE, Story, StoryRun, a_story
-from tests.workflows.hotel_world import NO_FAULTS, Fault, Faults, answered_by, in_turn_of
+from tests.workflows.hotel_world import NO_FAULTS, Fault, Faults, answered_by, declared, in_turn_of, published_by
 from workers.resources.claude_request import body_of
-from workers.resources.mcp_connections.definitions import definitions_of
-from workers.resources.mcp_connections.listing import Listing
-from workers.resources.mcp_connections.published import published
-from workers.resources.servers_file import ServerDeclaration, load_servers
-from workers.settings import REPOSITORY
 from workflows.operations_change.workflow import SETTLES
 
 DEPLOYMENT: dict[str, Any] = {
@@ -134,7 +129,7 @@ class Estate(RecordingToolbox):
 
     def rules(self, server: str) -> ServerRules:
         """What the servers file says of plans, and generous limits."""
-        return GENEROUS.model_copy(update={"plans": _declared()[server].as_rules().plans})
+        return GENEROUS.model_copy(update={"plans": declared()[server].as_rules().plans})
 
     def _definition(self, server: str, name: str) -> ToolDefinition:
         return _PUBLISHED[name]
@@ -292,18 +287,5 @@ _PUBLISHED: dict[str, ToolDefinition] = {}
 async def _definitions() -> dict[str, ToolDefinition]:
     if not _PUBLISHED:
         with a_folder() as data:
-            for name, server in _built(data, MovableNow()).items():
-                tools = {tool.name: tool for tool in await server.list_tools()}
-                whole = {tool.name: published(name, tool, server.instructions) or {} for tool in tools.values()}
-                for definition in definitions_of(_declared()[name], Listing(tools, whole, False, 3600)):
-                    _PUBLISHED[f"{name}.{definition.name}"] = definition
+            _PUBLISHED.update(await published_by(_built(data, MovableNow())))
     return _PUBLISHED
-
-
-@cache
-def _declared() -> dict[str, ServerDeclaration]:
-    """The servers file of the demo; how its servers are reached does not matter here."""
-    names = ("PYTHON", "PYTHONPATH", "INTERLOCK_DEMO_DATA")
-    urls = dict.fromkeys(("INTERLOCK_DEMO_PAYMENTS_URL", "INTERLOCK_DEMO_MAIL_URL"), "http://unused/mcp")
-    reached = {**dict.fromkeys(names, "unused"), **urls}
-    return {server.name: server for server in load_servers(REPOSITORY / "demo" / "servers.toml", reached)}
