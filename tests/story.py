@@ -48,7 +48,8 @@ from workers.resources.store import Store
 from workers.settings import Settings
 from workflows.catalog import Catalog
 
-PATIENCE = timedelta(seconds=20)
+PATIENCE = timedelta(seconds=60)
+"""How long a story waits for what should come at once: long enough for a machine that has other work."""
 _TASK_FAILS = "its workflow task fails"
 _CANNOT_ANSWER = (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 DEPLOYMENT = Deployment(id="stories", namespace="default", mode=Mode.DEVELOPMENT)

@@ -11,6 +11,7 @@ from typing import Any
 
 from mcp.server import MCPServer
 
+from activities.toolbox import UnknownServer
 from contracts.servers import ServerRules
 from contracts.tools import ToolDefinition
 from tests.demo.test_mcp_servers import SERVERS
@@ -51,7 +52,9 @@ class DemoServers(Hotel):
         )
 
     def rules(self, server: str) -> ServerRules:
-        """What the servers file says of plans, and generous limits."""
+        """What the servers file says of plans, and generous limits. Raises UnknownServer."""
+        if server not in self._servers:
+            raise UnknownServer(f"no server {server!r} is declared")
         return GENEROUS.model_copy(update={"plans": _declared()[server].as_rules().plans})
 
     def _definition(self, server: str, name: str) -> ToolDefinition:
