@@ -22,7 +22,7 @@ from tests.faults.lane import Lane, Source, run_lane
 from tests.faults.lanes import Amount, Planned, lanes
 from tests.faults.nursery import Nursery, a_nursery
 from tests.faults.phases import FAILPOINTS
-from tests.faults.states import Walked, every_state, journeys_of, walkers_of
+from tests.faults.states import Choice, Walked, every_state, in_each_state, journeys_of, on_every_way, walkers_of
 from tests.faults.states import rows as rows_of_states
 from tests.faults.states import shortcomings as not_reached
 from tests.faults.stores import STORES
@@ -60,7 +60,8 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--ledger", choices=("on", "off"), default="on", help="off: see that duplicates are seen")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep journal, stores and logs of every lane there")
     parser.add_argument("--dead-minute", type=int, choices=(0, 1), default=1, help="1: in real time, a minute a store")
-    parser.add_argument("--states", type=int, default=1, metavar="N", help="deaths in each state of each way; 0: none")
+    parser.add_argument("--states", type=int, default=1, metavar="N", help="deaths in each state; 0: none")
+    parser.add_argument("--every-way", action="store_true", help="so many in each state of each way that leads there")
     parser.add_argument("--automation", action="append", help="of the states, only those of these; repeatable")
     for field in fields(Amount):
         parser.add_argument(f"--{field.name}", type=int, default=field.default)
@@ -159,8 +160,10 @@ async def a_dead_minute(store: str) -> DeadMinute:
         return DeadMinute(STORES[store].name, seen)
 
 
-async def in_every_state(times: int, seed: int, automations: list[str], ledger: Literal["on", "off"]) -> list[Walked]:
-    """Workers die in every state of every way through the automations."""
+async def in_every_state(
+    choices: list[Choice], seed: int, automations: list[str], ledger: Literal["on", "off"]
+) -> list[Walked]:
+    """Workers die in every state of the automations."""
     say(f"  {STATES}: each way in peace first, then with a death in each state")
     ended = 0
 
@@ -173,7 +176,7 @@ async def in_every_state(times: int, seed: int, automations: list[str], ledger: 
             say(f"  {STATES}: {ended} runs ended")
 
     async with a_nursery() as nursery, walkers_of(nursery, ledger) as walkers:
-        return await every_state(walkers, journeys_of(*automations), times, seed, tell)
+        return await every_state(walkers, journeys_of(*automations), choices, seed, tell)
 
 
 def shortcomings(judged: list[Judged], amount: Amount, whole: bool) -> list[str]:
@@ -206,7 +209,8 @@ def main() -> int:
     minutes = [] if wanted.lane or not wanted.dead_minute else [asyncio.run(a_dead_minute(store)) for store in stores]
     wanted_states = wanted.states and (not wanted.lane or any(part in STATES for part in wanted.lane))
     only = wanted.automation or []
-    walked = asyncio.run(in_every_state(wanted.states, wanted.seed, only, wanted.ledger)) if wanted_states else []
+    choices: list[Choice] = [on_every_way if wanted.every_way else in_each_state] * wanted.states
+    walked = asyncio.run(in_every_state(choices, wanted.seed, only, wanted.ledger)) if wanted_states else []
     say()
     for row in (*(rows(judged) if judged else ()), *rows_of_states(walked)):
         say(row)

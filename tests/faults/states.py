@@ -307,10 +307,27 @@ def deaths_in(walked: Walked, lot: Random) -> Iterator[Death]:
         yield Death(state=state, when=lot.choice(moments), nth=lot.randint(1, begun))
 
 
+Choice = Callable[[Sequence[Walked], Random], list[tuple[Journey, Death]]]
+"""Of ways that were gone in peace: which to go again, and where whoever works there then dies."""
+
+
+def on_every_way(in_peace: Sequence[Walked], lot: Random) -> list[tuple[Journey, Death]]:
+    """A death in each state of each way."""
+    return [(walked.journey, death) for walked in in_peace for death in deaths_in(walked, lot)]
+
+
+def in_each_state(in_peace: Sequence[Walked], lot: Random) -> list[tuple[Journey, Death]]:
+    """A death in each state of each automation, on one of the ways that lead through it."""
+    ways: defaultdict[tuple[str, str], list[tuple[Journey, Death]]] = defaultdict(list)
+    for journey, death in on_every_way(in_peace, lot):
+        ways[journey.automation, death.state].append((journey, death))
+    return [lot.choice(those) for those in ways.values()]
+
+
 async def every_state(
-    walkers: Walkers, journeys: Sequence[Journey], times: int, seed: int, tell: Callable[[Walked], None]
+    walkers: Walkers, journeys: Sequence[Journey], choices: Sequence[Choice], seed: int, tell: Callable[[Walked], None]
 ) -> list[Walked]:
-    """Each way once in peace, to see what states there are; then with a death in each of them, so many times."""
+    """Each way once in peace, to see what states there are; then with the deaths that are chosen from them."""
 
     async def told(journey: Journey, death: Death | None = None) -> Walked:
         walked = await walkers.walk(journey, death)
@@ -319,7 +336,7 @@ async def every_state(
 
     lot = Random(seed)
     in_peace = await asyncio.gather(*map(told, journeys))
-    planned = [(walked.journey, death) for walked in in_peace for _ in range(times) for death in deaths_in(walked, lot)]
+    planned = [chosen for choose in choices for chosen in choose(in_peace, lot)]
     killed = await asyncio.gather(*(told(journey, death) for journey, death in planned))
     return [*in_peace, *killed]
 

@@ -1,10 +1,13 @@
 """What is told of deaths in the states of automations: by the books of the servers, and by what nobody reached."""
 
+from collections import Counter
+from random import Random
+
 import pytest
 
 from tests.faults.dying import Death, When
 from tests.faults.journeys import JOURNEYS
-from tests.faults.states import BY_THE_CLOCK, Walked, rows, shortcomings
+from tests.faults.states import BY_THE_CLOCK, Walked, in_each_state, on_every_way, rows, shortcomings
 from tests.faults.ways.books import differences
 from tests.faults.ways.checkouts import CHECKOUTS
 from tests.faults.ways.journey import Effects
@@ -54,6 +57,22 @@ def test_a_state_in_which_nobody_died_and_an_automation_without_a_way_are_told()
     assert "no way through refund is written down in tests/faults/ways/" in told
     assert any(each.startswith("nobody died: guest_checkout, a guest leaves: after activity 1 in x") for each in told)
     assert next(iter(rows(walked))) == "guest_checkout: 2 runs, 1 workers killed in: settling 1"
+
+
+def test_each_state_of_an_automation_is_drawn_once_whatever_number_of_ways_lead_through_it() -> None:
+    ways = [each for each in JOURNEYS if each.automation in ("guest_checkout", "refund")]
+    in_peace = [Walked(way, None, activities=Counter({"validating": 2, way.ending: 1})) for way in ways]
+    drawn = in_each_state(in_peace, Random(7))
+    places = [(journey.automation, death.state) for journey, death in drawn]
+    assert sorted(places) == sorted({(way.automation, state) for way in ways for state in ("validating", way.ending)})
+    assert {death.nth for _, death in drawn} <= {1, 2}
+    assert len(on_every_way(in_peace, Random(7))) == 2 * len(ways)
+
+
+def test_which_way_leads_to_a_death_is_drawn_by_the_seed() -> None:
+    in_peace = [Walked(way, None, activities=Counter({"validating": 3})) for way in JOURNEYS]
+    assert in_each_state(in_peace, Random(7)) == in_each_state(in_peace, Random(7))
+    assert in_each_state(in_peace, Random(7)) != in_each_state(in_peace, Random(8))
 
 
 def test_every_way_has_a_name_of_its_own_and_is_one_of_the_catalogs() -> None:
