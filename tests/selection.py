@@ -31,7 +31,7 @@ def pytest_report_header(config: pytest.Config) -> str:
     share = config.getoption("share")
     if share == 1:
         return "selection: every test"
-    return f"selection: --share {share} --seed {_seed(config)} of tests that are many alike; make test-all: every one"
+    return f"selection: --share {share} --seed {seed_of(config)} of tests that are many alike; make test-all: every one"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if share == 1:
         return
     many = [item for item in items if item.get_closest_marker(MANY)]
-    kept = drawn((item.nodeid for item in many), share, _seed(config))
+    kept = drawn((item.nodeid for item in many), share, seed_of(config))
     left_out = {item for item in many if item.nodeid not in kept}
     config.hook.pytest_deselected(items=list(left_out))
     items[:] = [item for item in items if item not in left_out]
@@ -62,7 +62,8 @@ def _lot(seed: str, node_id: str) -> str:
     return hashlib.sha256(f"{seed} {node_id}".encode()).hexdigest()
 
 
-def _seed(config: pytest.Config) -> str:
+def seed_of(config: pytest.Config) -> str:
+    """What lots are drawn with: `--seed`, or the commit."""
     return config.getoption("seed") or _commit()
 
 

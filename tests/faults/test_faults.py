@@ -17,18 +17,20 @@ from tests.faults.bank.misbehaviour import KINDS
 from tests.faults.dying import Death, When
 from tests.faults.expected import MAY_ESCALATE
 from tests.faults.facts import Facts
+from tests.faults.journeys import JOURNEYS
 from tests.faults.lane import Business, Lane, Source, run_lane
 from tests.faults.lanes import OVER_HTTP
 from tests.faults.nursery import Nursery, a_nursery
 from tests.faults.phases import AMID, COMPLETING, FAILPOINTS, GROUPS, STEPS, group_of
 from tests.faults.planned import Planner
 from tests.faults.sources import kill_at_failpoints, kill_at_random, kill_temporal, misbehave, take_store_away
-from tests.faults.states import Walkers
+from tests.faults.states import Walked, Walkers, deaths_in
 from tests.faults.stores import STORES
 from tests.faults.verdict import escalated, troubles
 from tests.faults.ways.checkouts import CHECKOUTS
-from tests.faults.ways.shop import REFUNDS
+from tests.faults.ways.journey import Journey
 from tests.faults.world import Setting
+from tests.selection import seed_of
 from workers.assembly import Ports
 
 SEED = 20261130
@@ -40,8 +42,6 @@ BUSY, IDLE = Business(runs_at_once=10, steps=6), Business(runs_at_once=0)
 FAULTS_SECONDS = 120.0
 EFFECTS = ("authorising", "checking_out", "handing_over", "settling")
 """The states of a checkout in which something is done."""
-SIGNED = ("ruling", "awaiting_approval", "issuing")
-"""The states of a refund around its signature."""
 
 pytestmark = pytest.mark.timeout(SECONDS)
 
@@ -126,22 +126,27 @@ def test_only_classes_that_may_need_a_person_were_put_before_one(lanes: dict[str
 
 
 async def test_no_effect_is_lost_or_doubled_in_whatever_state_of_an_automation_a_worker_dies(
-    nursery: Nursery, temporal: WorkflowEnvironment
+    nursery: Nursery, temporal: WorkflowEnvironment, request: pytest.FixtureRequest
 ) -> None:
-    lot, (leaves, *_), (signed, *_) = Random(SEED), CHECKOUTS, REFUNDS
-    planned = [
-        (leaves, Death(state=lot.choice(EFFECTS), when=lot.choice([When.BEFORE, When.AFTER]))),
-        (signed, Death(state=lot.choice(SIGNED), when=When.AFTER)),
-    ]
+    lot, leaves = Random(seed_of(request.config)), CHECKOUTS[0]
+    amid_effects = Death(state=lot.choice(EFFECTS), when=lot.choice([When.BEFORE, When.AFTER]))
     # A client of one's own: through that of the environment clocks would run ahead.
     address = temporal.client.service_client.config.target_host
     walkers = Walkers(nursery, await Client.connect(address, data_converter=DATA_CONVERTER))
-    twice = dataclasses.replace(walkers, ledger="off").walk(leaves, Death(state="settling", when=When.AFTER, nth=2))
-    *walked, forgotten = await asyncio.gather(*(walkers.walk(*way) for way in planned), twice)
+    forgetful = dataclasses.replace(walkers, ledger="off")
+    drawn = killed_somewhere(walkers, lot.choice(JOURNEYS), lot)
+    twice = forgetful.walk(leaves, Death(state="settling", when=When.AFTER, nth=2))
+    *walked, forgotten = await asyncio.gather(walkers.walk(leaves, amid_effects), drawn, twice)
 
     assert any("more than there should be: compliance.entries" in each for each in forgotten.problems), forgotten
     assert {str(each): each.problems for each in walked if each.problems} == {}
     assert [str(each) for each in walked if not each.died] == []
+
+
+async def killed_somewhere(walkers: Walkers, way: Journey, lot: Random) -> Walked:
+    """Go a way in peace, then again with a death in one of its states."""
+    in_peace = await walkers.walk(way)
+    return await walkers.walk(way, lot.choice([*deaths_in(in_peace, lot)])) if not in_peace.problems else in_peace
 
 
 def test_with_the_ledger_switched_off_the_bank_counts_duplicates(lanes: dict[str, Facts]) -> None:
