@@ -15,7 +15,8 @@ from contracts.wire import DATA_CONVERTER
 from tests.cli.conftest import CommandLine, a_worker
 from tests.cli.shop import Shop
 from tests.cli.test_following import until, waiting_run
-from tests.workflows.onboarding_world import Company, a_folder
+from tests.demo_servers import DemoServers, a_folder
+from tests.workflows.onboarding_world import COMPANY, hand_in
 from workers.embedded.temporal_server import server_arguments, temporal_binary
 
 DIGEST = "sha256:" + "0" * 64
@@ -23,7 +24,7 @@ START = ("runs", "start", "employee_onboarding", "--set")
 
 
 @asynccontextmanager
-async def a_company(folder: Path, capsys: pytest.CaptureFixture[str]) -> AsyncIterator[tuple[Company, CommandLine]]:
+async def a_company(folder: Path, capsys: pytest.CaptureFixture[str]) -> AsyncIterator[tuple[DemoServers, CommandLine]]:
     """A worker that serves a company, on a server of its own: the shop has the queue of the other one."""
     environment = await WorkflowEnvironment.start_time_skipping_v2(
         dev_server_existing_path=temporal_binary(),
@@ -32,8 +33,8 @@ async def a_company(folder: Path, capsys: pytest.CaptureFixture[str]) -> AsyncIt
         data_converter=DATA_CONVERTER,
     )
     async with environment:
-        with a_folder() as data:
-            world, company = Shop(), await Company.at(data)
+        with a_folder(COMPANY) as data:
+            world, company = Shop(), await DemoServers.at(data, COMPANY)
             world.toolbox = company
             deployment = Deployment(id="cli-company", namespace="default", mode=Mode.DEVELOPMENT)
             async with a_worker(environment, world, deployment, folder):
@@ -54,7 +55,7 @@ async def test_a_paper_is_told_of_by_reference_and_digest_and_twice_is_once(
         )
         paper = tmp_path / "tax.pdf"
         paper.write_bytes(b"my tax_form")
-        stored = company.hand_in("tax_form", employee_id="E-2042")
+        stored = hand_in(company.data, "E-2042", "tax_form")
         told = ("runs", "deliver", run, "tax_form", "--as", "rita", "--reference")
         once, twice = [await interlock(*told, stored.reference, "--file", str(paper)) for _ in range(2)]
         other = await interlock(*told, stored.reference, "--digest", DIGEST)

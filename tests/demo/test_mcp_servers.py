@@ -2,7 +2,6 @@
 
 import json
 import tomllib
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from functools import partial
@@ -10,84 +9,22 @@ from pathlib import Path
 
 import pytest
 from mcp import Client
-from mcp.server import MCPServer
 
 from demo.mcp_servers import world
-from demo.mcp_servers.archive import server as archive
-from demo.mcp_servers.archive.stacks import Stacks
-from demo.mcp_servers.changes import server as changes
-from demo.mcp_servers.changes.register import ChangeRegister
-from demo.mcp_servers.compliance import server as compliance
-from demo.mcp_servers.compliance.journal import Journal
-from demo.mcp_servers.crm import server as crm
-from demo.mcp_servers.crm.cards import CardIndex
-from demo.mcp_servers.documentation import server as documentation
-from demo.mcp_servers.documentation.library import Library
-from demo.mcp_servers.housekeeping import server as housekeeping
-from demo.mcp_servers.housekeeping.board import Board
-from demo.mcp_servers.identity import server as identity
-from demo.mcp_servers.identity.directory import Directory
-from demo.mcp_servers.mail import server as mail
-from demo.mcp_servers.mail.outbox import Outbox
 from demo.mcp_servers.orders import server as orders
 from demo.mcp_servers.orders.book import OrderBook
-from demo.mcp_servers.payments import server as payments
 from demo.mcp_servers.payments.ledger import PaymentLedger
-from demo.mcp_servers.people_records import server as people_records
-from demo.mcp_servers.people_records.archive import Archive
-from demo.mcp_servers.property import server as property_
-from demo.mcp_servers.property.register import Register
-from demo.mcp_servers.releases import server as releases
-from demo.mcp_servers.releases.fleet import Fleet
-from demo.mcp_servers.tickets import server as tickets
-from demo.mcp_servers.tickets.desk import Desk
-from demo.mcp_servers.vault import server as vault
-from demo.mcp_servers.vault.strongroom import Strongroom
 from tests.demo.asking import BOWL, Answer, ask, refusal
+from tests.demo_servers import SERVERS
 
 ROOT = Path(__file__).parents[2]
-
-
-def orders_server(data: Path) -> MCPServer:
-    return orders.build_server(OrderBook(data))
-
-
-def payments_server(data: Path) -> MCPServer:
-    return payments.build_server(PaymentLedger.open(data), payments.AnswerHold(None))
-
-
-def crm_server(data: Path) -> MCPServer:
-    return crm.build_server(CardIndex(data))
-
-
-def mail_server(data: Path) -> MCPServer:
-    return mail.build_server(Outbox.open(data))
-
-
-SERVERS: dict[str, Callable[[Path], MCPServer]] = {
-    "orders": orders_server,
-    "payments": payments_server,
-    "crm": crm_server,
-    "mail": mail_server,
-    "documentation": lambda data: documentation.build_server(Library(data)),
-    "property": lambda data: property_.build_server(Register(data)),
-    "housekeeping": lambda data: housekeeping.build_server(Board(data)),
-    "compliance": lambda data: compliance.build_server(Journal(data)),
-    "people_records": lambda data: people_records.build_server(Archive(data)),
-    "tickets": lambda data: tickets.build_server(Desk(data)),
-    "identity": lambda data: identity.build_server(Directory(data)),
-    "changes": lambda data: changes.build_server(ChangeRegister(data)),
-    "releases": lambda data: releases.build_server(Fleet(data)),
-    "vault": lambda data: vault.build_server(Strongroom(data)),
-    "archive": lambda data: archive.build_server(Stacks(data)),
-}
 
 
 # Payments ------------------------------------------------------------------------------------------------
 
 
 async def test_a_repeated_key_returns_the_same_credit_and_counts_once(tmp_path: Path) -> None:
-    async with Client(payments_server(tmp_path)) as client:
+    async with Client(SERVERS["payments"](tmp_path)) as client:
         first = await ask(client, "issue_credit", **BOWL)
         assert await ask(client, "issue_credit", **BOWL) == first
         credits_ = await ask(client, "credits_of_order", order_id="A-17")
@@ -100,14 +37,14 @@ async def test_a_repeated_key_returns_the_same_credit_and_counts_once(tmp_path: 
     [{"cents": 3999}, {"reason": "another"}, {"reference": "another"}, {"order_id": "A-18"}, {"customer_id": "C-8"}],
 )
 async def test_a_key_used_with_other_parameters_is_refused(tmp_path: Path, other: Answer) -> None:
-    async with Client(payments_server(tmp_path)) as client:
+    async with Client(SERVERS["payments"](tmp_path)) as client:
         await ask(client, "issue_credit", **BOWL)
         assert "'key-1' was used with other parameters" in await refusal(client, "issue_credit", **BOWL | other)
         assert (await ask(client, "credits_of_order", order_id="A-17"))["count"] == 1
 
 
 async def test_a_key_of_a_credit_cannot_reverse_one(tmp_path: Path) -> None:
-    async with Client(payments_server(tmp_path)) as client:
+    async with Client(SERVERS["payments"](tmp_path)) as client:
         await ask(client, "issue_credit", **BOWL)
         reverse = {"order_id": "A-17", "reference": "refund/A-17", "idempotency_key": "key-1"}
         assert "other parameters" in await refusal(client, "reverse_credit", **reverse)
@@ -133,7 +70,7 @@ async def test_a_key_of_a_credit_cannot_reverse_one(tmp_path: Path) -> None:
 async def test_a_credit_against_the_rules_is_refused_and_not_counted(
     tmp_path: Path, change: Answer, sentence: str
 ) -> None:
-    async with Client(payments_server(tmp_path)) as client:
+    async with Client(SERVERS["payments"](tmp_path)) as client:
         before = await ask(client, "credits_of_order", order_id="A-20")
         assert sentence in await refusal(client, "issue_credit", **BOWL | change)
         assert (await ask(client, "credits_of_order", order_id="A-17"))["count"] == 0
@@ -141,13 +78,13 @@ async def test_a_credit_against_the_rules_is_refused_and_not_counted(
 
 
 async def test_a_refused_credit_leaves_its_key_unused(tmp_path: Path) -> None:
-    async with Client(payments_server(tmp_path)) as client:
+    async with Client(SERVERS["payments"](tmp_path)) as client:
         await refusal(client, "issue_credit", **BOWL | {"cents": 9000})
         assert (await ask(client, "issue_credit", **BOWL))["status"] == "issued"
 
 
 async def test_reversing_takes_back_every_credit_with_the_reference_and_only_those(tmp_path: Path) -> None:
-    async with Client(payments_server(tmp_path)) as client:
+    async with Client(SERVERS["payments"](tmp_path)) as client:
         await ask(client, "issue_credit", **BOWL)
         await ask(client, "issue_credit", **BOWL | {"cents": 100, "idempotency_key": "key-2"})
         other = {"cents": 7, "reference": "by hand", "idempotency_key": "key-3"}
@@ -164,7 +101,7 @@ async def test_reversing_takes_back_every_credit_with_the_reference_and_only_tho
 
 async def test_a_reversal_that_found_nothing_succeeds_and_still_catches_a_late_credit(tmp_path: Path) -> None:
     undo = {"order_id": "A-17", "reference": "refund/A-17", "idempotency_key": "undo-1"}
-    async with Client(payments_server(tmp_path)) as client:
+    async with Client(SERVERS["payments"](tmp_path)) as client:
         assert (await ask(client, "reverse_credit", **undo))["reversed_count"] == 0
         await ask(client, "issue_credit", **BOWL)
         assert (await ask(client, "reverse_credit", **undo))["reversed_count"] == 1
@@ -196,9 +133,9 @@ def test_twenty_simultaneous_calls_with_one_key_issue_one_credit(tmp_path: Path)
 async def test_the_orders_of_the_stories_are_known_to_orders_and_payments(
     tmp_path: Path, order_id: str, customer_id: str, status: str, total_cents: int, refunded_cents: int
 ) -> None:
-    async with Client(orders_server(tmp_path)) as client:
+    async with Client(SERVERS["orders"](tmp_path)) as client:
         order = await ask(client, "find_order", order_id=order_id)
-    async with Client(payments_server(tmp_path)) as client:
+    async with Client(SERVERS["payments"](tmp_path)) as client:
         payment = await ask(client, "payment_of_order", order_id=order_id)
         credited = await ask(client, "credits_of_order", order_id=order_id)
     assert (order["customer_id"], order["status"]) == (customer_id, status)
@@ -212,7 +149,7 @@ async def test_marking_a_refund_twice_is_marking_it_once_and_unmarking_restores_
     tmp_path: Path,
 ) -> None:
     mark = {"order_id": "A-17", "cents": 4000, "reason": "the bowl arrived broken"}
-    async with Client(orders_server(tmp_path)) as client:
+    async with Client(SERVERS["orders"](tmp_path)) as client:
         before = await ask(client, "find_order", order_id="A-17")
         marked = await ask(client, "mark_refunded", **mark)
         assert await ask(client, "mark_refunded", **mark) == marked
@@ -223,7 +160,7 @@ async def test_marking_a_refund_twice_is_marking_it_once_and_unmarking_restores_
 
 
 async def test_unmarking_an_order_that_was_never_marked_succeeds(tmp_path: Path) -> None:
-    async with Client(orders_server(tmp_path)) as client:
+    async with Client(SERVERS["orders"](tmp_path)) as client:
         assert (await ask(client, "unmark_refunded", order_id="A-21"))["status"] == "placed"
 
 
@@ -239,7 +176,7 @@ async def test_unmarking_an_order_that_was_never_marked_succeeds(tmp_path: Path)
 async def test_a_refund_mark_against_the_rules_is_refused(
     tmp_path: Path, order_id: str, cents: int, sentence: str
 ) -> None:
-    async with Client(orders_server(tmp_path)) as client:
+    async with Client(SERVERS["orders"](tmp_path)) as client:
         mark = {"order_id": order_id, "cents": cents, "reason": "broken"}
         assert sentence in await refusal(client, "mark_refunded", **mark)
 
@@ -258,11 +195,11 @@ async def test_open_orders_say_how_many_days_late_each_is(tmp_path: Path) -> Non
 async def test_a_long_history_comes_in_pages_of_about_20_kb_that_are_the_same_everywhere(
     tmp_path: Path,
 ) -> None:
-    async with Client(orders_server(tmp_path / "here")) as client:
+    async with Client(SERVERS["orders"](tmp_path / "here")) as client:
         first = await ask(client, "order_history", customer_id="C-42", page=1)
         pages = [await ask(client, "order_history", customer_id="C-42", page=page) for page in range(1, 26)]
         past_the_end = await refusal(client, "order_history", customer_id="C-42", page=first["pages"] + 1)
-    async with Client(orders_server(tmp_path / "there")) as client:
+    async with Client(SERVERS["orders"](tmp_path / "there")) as client:
         assert await ask(client, "order_history", customer_id="C-42", page=1) == first
     assert all(18_000 < len(json.dumps(page, separators=(",", ":"))) < 22_000 for page in pages)
     numbers = [order["order_id"] for page in pages for order in page["orders"]]
@@ -274,7 +211,7 @@ async def test_a_long_history_comes_in_pages_of_about_20_kb_that_are_the_same_ev
 
 
 async def test_complaints_say_what_the_customer_wants_and_one_tries_to_give_orders(tmp_path: Path) -> None:
-    async with Client(crm_server(tmp_path)) as client:
+    async with Client(SERVERS["crm"](tmp_path)) as client:
         wanted = {
             order_id: (await ask(client, "read_complaint", order_id=order_id))["text"]
             for order_id in ("A-17", "A-18", "A-19", "A-22")
@@ -289,16 +226,16 @@ async def test_complaints_say_what_the_customer_wants_and_one_tries_to_give_orde
 
 
 async def test_a_customer_without_an_address_has_an_order_and_a_null_email(tmp_path: Path) -> None:
-    async with Client(orders_server(tmp_path)) as client:
+    async with Client(SERVERS["orders"](tmp_path)) as client:
         order = await ask(client, "find_order", order_id="A-24")
-    async with Client(crm_server(tmp_path)) as client:
+    async with Client(SERVERS["crm"](tmp_path)) as client:
         customer = await ask(client, "find_customer", customer_id=order["customer_id"])
     assert customer["email"] is None
     assert order["customer_email"] is None
 
 
 async def test_customers_are_found_by_what_people_type_and_wildcards_are_only_text(tmp_path: Path) -> None:
-    async with Client(crm_server(tmp_path)) as client:
+    async with Client(SERVERS["crm"](tmp_path)) as client:
         found = {
             text: [customer["customer_id"] for customer in answer["customers"]]
             for text in ("reeves", "DANA.REEVES@", "bergen", "%%", "harbour")
@@ -314,7 +251,7 @@ async def test_customers_are_found_by_what_people_type_and_wildcards_are_only_te
 
 
 async def test_a_note_added_twice_is_two_notes(tmp_path: Path) -> None:
-    async with Client(crm_server(tmp_path)) as client:
+    async with Client(SERVERS["crm"](tmp_path)) as client:
         for _ in range(2):
             await ask(client, "add_note", customer_id="C-7", text="A-21 is late")
         notes = await ask(client, "notes_of_customer", customer_id="C-7")
@@ -324,7 +261,7 @@ async def test_a_note_added_twice_is_two_notes(tmp_path: Path) -> None:
 
 async def test_a_mail_is_sent_once_per_key_and_another_mail_under_the_key_is_refused(tmp_path: Path) -> None:
     letter = {"to": "Dana.Reeves@example.com", "subject": "Your bowl", "body": "Dear Dana"}
-    async with Client(mail_server(tmp_path)) as client:
+    async with Client(SERVERS["mail"](tmp_path)) as client:
         sent = await ask(client, "send_mail", **letter, idempotency_key="key-1")
         assert await ask(client, "send_mail", **letter, idempotency_key="key-1") == sent
         other = letter | {"body": "Dear Sir"}
@@ -335,7 +272,7 @@ async def test_a_mail_is_sent_once_per_key_and_another_mail_under_the_key_is_ref
 
 
 async def test_a_refund_is_confirmed_once_to_whoever_placed_the_order_in_words_of_the_service(tmp_path: Path) -> None:
-    async with Client(mail_server(tmp_path)) as client:
+    async with Client(SERVERS["mail"](tmp_path)) as client:
         for _ in range(2):
             told = await ask(client, "confirm_refund", order_id="A-17", cents=4000, idempotency_key="key-1")
         box = await ask(client, "mail_sent_to", to="dana.reeves@example.com")
@@ -348,7 +285,7 @@ async def test_a_refund_is_confirmed_once_to_whoever_placed_the_order_in_words_o
 
 async def test_whoever_has_no_address_is_not_told_and_that_is_no_failure(tmp_path: Path) -> None:
     order = next(each for each in world.orders(world.today()) if each.customer_id == "C-12")
-    async with Client(mail_server(tmp_path)) as client:
+    async with Client(SERVERS["mail"](tmp_path)) as client:
         told = await ask(client, "confirm_refund", order_id=order.order_id, cents=4000, idempotency_key="key-1")
 
     assert told == {"order_id": order.order_id, "sent": False, "mail_id": None}
@@ -360,7 +297,7 @@ async def test_whoever_has_no_address_is_not_told_and_that_is_no_failure(tmp_pat
 )
 async def test_a_mail_that_is_not_one_plain_mail_is_refused(tmp_path: Path, change: Answer) -> None:
     letter = {"to": "dana@example.com", "subject": "Hello", "body": "Dear Dana", "idempotency_key": "key-1"}
-    async with Client(mail_server(tmp_path)) as client:
+    async with Client(SERVERS["mail"](tmp_path)) as client:
         await refusal(client, "send_mail", **letter | change)
         assert (await ask(client, "mail_sent_to", to="dana@example.com"))["count"] == 0
 
@@ -508,13 +445,13 @@ async def test_the_operators_overrides_name_tools_and_arguments_that_exist(tmp_p
 
 
 async def test_the_example_requests_are_about_what_there_is(tmp_path: Path) -> None:
-    async with Client(orders_server(tmp_path)) as client:
+    async with Client(SERVERS["orders"](tmp_path)) as client:
         for file in ("refund.json", "refund_small.json"):
             request = json.loads((ROOT / "demo/requests" / file).read_text())
             order = await ask(client, "find_order", order_id=request["order_id"])
             assert order["order_id"] == request["order_id"]
     ticket = json.loads((ROOT / "demo/requests/support_escalation.json").read_text())
-    async with Client(orders_server(tmp_path)) as client:
+    async with Client(SERVERS["orders"](tmp_path)) as client:
         order = await ask(client, "find_order", order_id=ticket["order_id"])
         assert order["customer_id"] == ticket["customer_id"]
     checkout = json.loads((ROOT / "demo/requests/guest_checkout.json").read_text())

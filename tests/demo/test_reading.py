@@ -23,7 +23,7 @@ from demo.mcp_servers.payments.ledger import PaymentLedger
 from demo.mcp_servers.property.register import Register
 from demo.mcp_servers.reader import TookTooLong
 from tests.demo.asking import Answer, ask, refusal
-from tests.demo.test_mcp_servers import SERVERS
+from tests.demo_servers import SERVERS
 
 BOOKS: dict[str, Callable[[Path], Any]] = {
     "orders": OrderBook,

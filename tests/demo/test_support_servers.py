@@ -16,7 +16,7 @@ from demo.mcp_servers.documentation.library import FILE_NAME, INDEXES, VIEWS, Li
 from demo.mcp_servers.documentation.pages import PAGES, PUBLISHED
 from demo.mcp_servers.full_text import reading_as
 from tests.demo.asking import ask, refusal
-from tests.demo.test_mcp_servers import crm_server, mail_server, orders_server
+from tests.demo_servers import SERVERS
 
 pytestmark = pytest.mark.many
 
@@ -140,7 +140,7 @@ async def test_words_stand_in_a_note_of_this_customer_or_they_are_missing(tmp_pa
         {"note_id": 4, "words": "we send the wall mirror once more"},
         {"note_id": None, "words": "promised her a credit"},
     ]
-    async with Client(crm_server(tmp_path)) as client:
+    async with Client(SERVERS["crm"](tmp_path)) as client:
         checked = await ask(client, "check_quotes", customer_id="C-13", quotes=quotes)
         every = await ask(client, "check_quotes", customer_id="C-13", quotes=quotes[:1])
         nobody = await refusal(client, "check_quotes", customer_id="C-99", quotes=quotes)
@@ -151,7 +151,7 @@ async def test_words_stand_in_a_note_of_this_customer_or_they_are_missing(tmp_pa
 
 
 async def test_what_was_promised_is_on_file_with_the_day_until_which_it_binds(tmp_path: Path) -> None:
-    async with Client(crm_server(tmp_path)) as client:
+    async with Client(SERVERS["crm"](tmp_path)) as client:
         noor = await ask(client, "notes_of_customer", customer_id="C-13")
     (promise,) = [note for note in NOTES if "{until}" in note.text and note.customer_id == "C-13"]
     until = world.today() + timedelta(days=promise.binds_days)
@@ -160,7 +160,7 @@ async def test_what_was_promised_is_on_file_with_the_day_until_which_it_binds(tm
 
 
 async def test_what_was_done_is_entered_once_for_each_matter_and_names_the_customers_own_notes(tmp_path: Path) -> None:
-    async with Client(crm_server(tmp_path)) as client:
+    async with Client(SERVERS["crm"](tmp_path)) as client:
         first = await ask(client, "log_interaction", **ENTRY)
         assert await ask(client, "log_interaction", **ENTRY) == first
         strange = await refusal(client, "log_interaction", **ENTRY | {"note_ids": [4], "reference": "theirs"})
@@ -179,7 +179,7 @@ async def test_what_was_done_is_entered_once_for_each_matter_and_names_the_custo
 
 async def test_an_item_is_sent_once_more_and_taken_back_by_whoever_has_sent_it(tmp_path: Path) -> None:
     item = {name: MIRROR[name] for name in ("order_id", "sku", "reference")}
-    async with Client(orders_server(tmp_path)) as client:
+    async with Client(SERVERS["orders"](tmp_path)) as client:
         first = await ask(client, "place_replacement", **MIRROR)
         assert await ask(client, "place_replacement", **MIRROR) == first
         again = await refusal(client, "place_replacement", **MIRROR | {"reference": "theirs"})
@@ -205,7 +205,7 @@ async def test_an_item_is_sent_once_more_and_taken_back_by_whoever_has_sent_it(t
     ],
 )
 async def test_nothing_is_sent_that_is_not_owed(tmp_path: Path, otherwise: dict[str, Any], said: str) -> None:
-    async with Client(orders_server(tmp_path)) as client:
+    async with Client(SERVERS["orders"](tmp_path)) as client:
         assert said in await refusal(client, "place_replacement", **MIRROR | otherwise)
 
 
@@ -223,7 +223,7 @@ async def test_nothing_is_sent_that_is_not_owed(tmp_path: Path, otherwise: dict[
 )
 async def test_a_customer_is_told_once_in_words_of_the_service(tmp_path: Path, outcome: str, said: str) -> None:
     letter = LETTER | {"outcome": outcome}
-    async with Client(mail_server(tmp_path)) as client:
+    async with Client(SERVERS["mail"](tmp_path)) as client:
         first = await ask(client, "confirm_resolution", **letter)
         assert await ask(client, "confirm_resolution", **letter) == first
         another = await refusal(client, "confirm_resolution", **letter | {"ticket": "T-2"})
@@ -238,7 +238,7 @@ async def test_a_customer_is_told_once_in_words_of_the_service(tmp_path: Path, o
 async def test_whoever_has_no_address_is_told_nothing_and_it_is_kept_that_there_was_something_to_tell(
     tmp_path: Path,
 ) -> None:
-    async with Client(mail_server(tmp_path)) as client:
+    async with Client(SERVERS["mail"](tmp_path)) as client:
         for _ in range(2):
             told = await ask(client, "confirm_resolution", **LETTER | {"order_id": "A-29", "outcome": "explained"})
         kept = await ask(client, "confirmations_of", reference="ours")
@@ -250,6 +250,6 @@ async def test_whoever_has_no_address_is_told_nothing_and_it_is_kept_that_there_
 )
 async def test_an_answer_rests_on_a_page_that_there_is(tmp_path: Path, outcome: str, page_id: str, taken: bool) -> None:
     letter = LETTER | {"outcome": outcome, "page_id": page_id}
-    async with Client(mail_server(tmp_path)) as client:
+    async with Client(SERVERS["mail"](tmp_path)) as client:
         result = await client.call_tool("confirm_resolution", letter)
     assert result.is_error is not taken

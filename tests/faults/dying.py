@@ -28,11 +28,11 @@ from contracts.model import Model
 from contracts.runs import Case
 from contracts.wire import DATA_CONVERTER
 from tests.authority import FixedAuthority, store_ports
+from tests.demo_servers import DemoServers
 from tests.doubles import ScriptedClaude
 from tests.faults.forgetful import without_ledger
 from tests.faults.journeys import JOURNEYS
 from tests.faults.ways.journey import Journey
-from tests.workflows.demo_world import DemoServers
 from tests.workflows.onboarding_world import rules
 from tests.workflows.operations_world import PlanningClaude
 from workers.assembly import Ports, activities_of, interceptors_of, make_worker
@@ -228,7 +228,7 @@ async def _ports(order: DyingOrder, journey: Journey, client: Client, catalog: C
     faults = {tool: [fault] * 1000 for tool, fault in journey.faults.items()}
     return Ports(
         claude=PlanningClaude() if journey.simulated else ClaudeByTurn(journey),
-        toolbox=await DemoServers.at(order.folder / "books", faults),
+        toolbox=await DemoServers.at(order.folder / "books", faults=faults),
         **store_ports(store, authority, DEPLOYMENT),
         authority=authority,
         prompts=PromptFiles(settings.prompt_folders()),

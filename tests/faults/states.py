@@ -24,13 +24,13 @@ from contracts.runs import WORKFLOW_TASK_TIMEOUT, Ending, RunView, StartStatemen
 from contracts.wire import DATA_CONVERTER
 from demo.mcp_servers.people_records.archive import Archive
 from demo.mcp_servers.people_records.records import PaperKind
+from tests.demo_servers import Rows, put_books, rows_in
 from tests.faults.dying import DEPLOYMENT, Death, DyingOrder, When
 from tests.faults.journeys import JOURNEYS
 from tests.faults.nursery import WAITED, Child, Nursery
 from tests.faults.ways.books import LEAVES, differences, new_rows
 from tests.faults.ways.journey import Journey
 from tests.stores import new_store
-from tests.workflows.demo_world import Rows, put_books, rows_in
 from workers.embedded.ports import OTHER_PORTS, choose_ports
 from workers.embedded.temporal_server import TemporalServer, until_serving
 from workflows.catalog import Catalog

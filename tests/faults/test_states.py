@@ -5,13 +5,13 @@ from random import Random
 
 import pytest
 
+from tests.demo_servers import Row, Rows
 from tests.faults.dying import Death, When
 from tests.faults.journeys import JOURNEYS
 from tests.faults.states import BY_THE_CLOCK, Walked, in_each_state, on_every_way, rows, shortcomings
 from tests.faults.ways.books import differences
 from tests.faults.ways.checkouts import CHECKOUTS
 from tests.faults.ways.journey import Effects
-from tests.workflows.demo_world import Row, Rows
 from workflows.catalog import Catalog
 
 A_GUEST_LEAVES = CHECKOUTS[0]

@@ -10,20 +10,8 @@ from enum import StrEnum
 from typing import Any
 
 from contracts.decisions import Verdict
-from tests.workflows.hotel_world import (
-    CLOSED,
-    UNTOUCHED,
-    Books,
-    Fault,
-    is_away,
-    lies,
-    loses,
-    loses_the_answer,
-    mumbles,
-    refuses,
-    says_no,
-    stays_away,
-)
+from tests.demo_servers import Fault, is_away, lies, loses, loses_the_answer, mumbles, refuses, says_no, stays_away
+from tests.workflows.hotel_world import CLOSED, UNTOUCHED, Books
 
 BEFORE: Mapping[str, Mapping[str, int | str]] = {
     "payments.authorise": {"reserved_cents": 0},

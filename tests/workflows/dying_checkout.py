@@ -22,9 +22,10 @@ from contracts.tools import Delivered
 from contracts.wire import DATA_CONVERTER
 from policies.engine import CedarRules
 from tests.authority import FixedAuthority, store_ports
+from tests.demo_servers import Ask, DemoServers, Fault, lies
 from tests.doubles import MovableClock, ScriptedClaude, says
 from tests.story import DEPLOYMENT
-from tests.workflows.hotel_world import Ask, Fault, Hotel, lies
+from tests.workflows.hotel_world import HOTEL
 from workers import event_loop
 from workers.assembly import Ports, activities_of, interceptors_of, make_worker
 from workers.resources.chains import TemporalChains
@@ -69,7 +70,7 @@ async def work(order: Order) -> None:
     store = Store.open(order.store_url)
     faults: dict[str, Fault] = {"compliance.record_checkout": lies} if order.last_says_no else {}
     faults[order.tool] = dies(order.after)
-    hotel = await Hotel.at(order.data, faults)
+    hotel = await DemoServers.at(order.data, HOTEL, faults)
     authority = FixedAuthority(CedarRules.load(folders), order.roster)
     ports = Ports(
         claude=ScriptedClaude([says("nobody asks")]),

@@ -1,17 +1,12 @@
 """The world of onboarding stories: the demo's own servers, as its servers file declares them, on books of their own."""
 
-import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from mcp.server import MCPServer
-from mcp.types import CallToolResult
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
@@ -21,25 +16,18 @@ from contracts.deliveries import Delivery, DeliveryReceipt
 from contracts.model import Model
 from contracts.roster import Roster
 from contracts.runs import RunView
-from contracts.tools import ToolDefinition
-from demo.mcp_servers.identity import server as identity
-from demo.mcp_servers.identity.directory import Directory
-from demo.mcp_servers.people_records import server as people_records
 from demo.mcp_servers.people_records.archive import Archive
 from demo.mcp_servers.people_records.records import PaperKind
-from demo.mcp_servers.tickets import server as tickets
-from demo.mcp_servers.tickets.desk import Desk
 from policies.calendars import load_calendars, opening_on
 from policies.engine import CedarRules, PolicyEngine
 from tests.authority import NOBODY
+from tests.demo_servers import NO_FAULTS, DemoServers, Faults, a_folder, read_rows
 from tests.doubles import ScriptedClaude, says
 from tests.story import PATIENCE, Story, StoryRun, a_story
-from tests.workflows.hotel_world import NO_FAULTS, Faults, Hotel
-from workers.resources.mcp_connections.definitions import definitions_of
-from workers.resources.mcp_connections.listing import Listing
-from workers.resources.mcp_connections.published import published
-from workers.resources.servers_file import load_servers
 from workers.settings import REPOSITORY
+
+COMPANY = ("people_records", "tickets", "identity")
+"""The servers that an onboarding needs."""
 
 LENA: dict[str, Any] = {"employee_id": "E-2041"}
 """She is to join in four weeks, and has handed in nothing."""
@@ -62,62 +50,27 @@ class Books(Model):
     """What each asked for, the oldest first."""
 
 
+_READ = {
+    "open_tickets": ("tickets", "SELECT kind FROM tickets WHERE employee_id = :person AND status = 'open'"),
+    "active_accounts": ("identity", "SELECT name FROM accounts WHERE employee_id = :person AND status = 'active'"),
+    "letters": ("people_records", "SELECT kinds FROM letters WHERE employee_id = :person ORDER BY number"),
+}
+
+
 def books_in(data: Path, employee_id: str) -> Books:
     """What stands in the books of this folder."""
-    open_tickets = _rows(
-        data, "tickets", "SELECT kind FROM tickets WHERE employee_id = ? AND status = 'open'", employee_id
+    found = {name: [row[0] for row in read_rows(data, *where, person=employee_id)] for name, where in _READ.items()}
+    return Books(
+        open_tickets=len(found["open_tickets"]),
+        active_accounts=len(found["active_accounts"]),
+        letters=tuple(found["letters"]),
     )
-    active = _rows(
-        data, "identity", "SELECT name FROM accounts WHERE employee_id = ? AND status = 'active'", employee_id
-    )
-    letters = _rows(
-        data, "people_records", "SELECT kinds FROM letters WHERE employee_id = ? ORDER BY number", employee_id
-    )
-    return Books(open_tickets=len(open_tickets), active_accounts=len(active), letters=tuple(letters))
 
 
-def _rows(data: Path, server: str, query: str, employee_id: str) -> list[str]:
-    with closing(sqlite3.connect(f"file:{data / server}.db?mode=ro", uri=True)) as connection:  # makes no book
-        return [str(row[0]) for row in connection.execute(query, (employee_id,))]
-
-
-@dataclass
-class Company(Hotel):
-    """The company's servers as a toolbox: as those of the hotel, over other books."""
-
-    @classmethod
-    async def at(cls, data: Path, faults: Faults = NO_FAULTS) -> "Company":
-        """The company whose books lie in this folder."""
-        known = await _definitions()
-        named = {name: list(fault) if isinstance(fault, list | tuple) else [fault] for name, fault in faults.items()}
-        return cls(
-            answers=dict.fromkeys(known),
-            classes={name: tool.effect_class for name, tool in known.items()},
-            data=data,
-            faults=named,  # type: ignore[arg-type]
-            _servers=_built(data),
-        )
-
-    def _definition(self, server: str, name: str) -> ToolDefinition:
-        return _PUBLISHED[name]
-
-    @property
-    def archive(self) -> Archive:
-        """The personnel records, as somebody of human resources has them."""
-        return Archive(self.data)
-
-    async def says(self, tool: str, **arguments: Any) -> Any:
-        """What one of its servers answers somebody else who asks."""
-        server, name = tool.split(".")
-        result = await self._servers[server].call_tool(name, arguments)
-        assert isinstance(result, CallToolResult)
-        return result.structured_content
-
-    def hand_in(self, kind: str, content: bytes = b"", employee_id: str = "E-2041", **changes: Any) -> Delivery:
-        """Store a paper; what is to be delivered of it, or something else."""
-        paper = self.archive.store(employee_id, PaperKind(kind), f"{kind}.pdf", content or f"my {kind}".encode())
-        said = Delivery(kind=kind, reference=paper.reference, digest=paper.digest, by="rita")
-        return Delivery.model_validate(said.model_dump() | changes)
+def hand_in(data: Path, employee_id: str, kind: str, content: bytes = b"") -> Delivery:
+    """Store a paper with the records of this folder; what is to be delivered of it."""
+    paper = Archive(data).store(employee_id, PaperKind(kind), f"{kind}.pdf", content or f"my {kind}".encode())
+    return Delivery(kind=kind, reference=paper.reference, digest=paper.digest, by="rita")
 
 
 @dataclass
@@ -126,8 +79,17 @@ class Onboarding:
 
     run: StoryRun
     story: Story
-    company: Company
+    company: DemoServers
     employee_id: str
+
+    @property
+    def archive(self) -> Archive:
+        """The personnel records, as somebody of human resources has them."""
+        return Archive(self.company.data)
+
+    def hand_in(self, kind: str, content: bytes = b"") -> Delivery:
+        """Store a paper of whoever is to join, and tell nobody of it."""
+        return hand_in(self.company.data, self.employee_id, kind, content)
 
     async def delivers(self, delivery: object) -> DeliveryReceipt:
         """Deliver something as an update."""
@@ -148,12 +110,12 @@ class Onboarding:
     async def hands_in(self, *kinds: str) -> None:
         """Store and deliver these papers, one after the other."""
         for kind in kinds:
-            receipt = await self.delivers(self.company.hand_in(kind, employee_id=self.employee_id))
+            receipt = await self.delivers(self.hand_in(kind))
             assert receipt.outcome in ("taken", "known"), receipt  # the records may have told the run before
 
     async def withdraws(self) -> DeliveryReceipt:
         """The one who was to join writes that they will not."""
-        return await self.delivers(self.company.hand_in("withdrawal", employee_id=self.employee_id))
+        return await self.delivers(self.hand_in("withdrawal"))
 
     async def sign(self, *numbers: int, by: str = "marcus") -> None:
         """Sign for these requests."""
@@ -166,7 +128,7 @@ class Onboarding:
 
     async def first_day_comes(self, more: timedelta = MINUTE) -> None:
         """The clock shows when the office opens on the first day in the records, and a little more."""
-        day = self.company.archive.find_person(self.employee_id).first_day
+        day = self.archive.find_person(self.employee_id).first_day
         calendars = load_calendars((REPOSITORY / "policies" / "calendars.toml").read_text())
         await self.moves_to(opening_on(day, "office", calendars), more)
 
@@ -178,15 +140,6 @@ class Onboarding:
     def books(self) -> Books:
         """What stands now, straight from the files."""
         return books_in(self.company.data, self.employee_id)
-
-
-@contextmanager
-def a_folder() -> Iterator[Path]:
-    """The books as they are at first start."""
-    with TemporaryDirectory() as folder:
-        for name, content in _first_books().items():
-            (Path(folder) / name).write_bytes(content)
-        yield Path(folder)
 
 
 @asynccontextmanager
@@ -201,10 +154,10 @@ async def an_onboarding(
     papers: tuple[str, ...] = (),
 ) -> AsyncIterator[Onboarding]:
     """A story of one onboarding; `papers` stand in the records from the beginning, calls of `held` are held."""
-    with a_folder() as data:
-        company = await Company.at(data, faults)
+    with a_folder(COMPANY) as data:
+        company = await DemoServers.at(data, COMPANY, faults)
         for kind in papers:
-            company.hand_in(kind, employee_id=asked["employee_id"])
+            hand_in(data, asked["employee_id"], kind)
         if held:
             company.holding(held)
         nobody = ScriptedClaude([says("nobody asks")])
@@ -237,43 +190,3 @@ def closed_on(*days: date) -> str:
         to = "17:00"
         holidays = [{shut}]
         """
-
-
-_PUBLISHED: dict[str, ToolDefinition] = {}
-"""`server.tool` -> its definition; what is published does not depend on any books."""
-
-
-async def _definitions() -> dict[str, ToolDefinition]:
-    if _PUBLISHED:
-        return _PUBLISHED
-    names = ("PYTHON", "PYTHONPATH", "INTERLOCK_DEMO_DATA")
-    urls = dict.fromkeys(("INTERLOCK_DEMO_PAYMENTS_URL", "INTERLOCK_DEMO_MAIL_URL"), "http://unused/mcp")
-    told = {**dict.fromkeys(names, "unused"), **urls}
-    declared = {each.name: each for each in load_servers(REPOSITORY / "demo" / "servers.toml", told)}
-    with a_folder() as data:
-        for name, server in _built(data).items():
-            tools = {tool.name: tool for tool in await server.list_tools()}
-            whole = {tool.name: published(name, tool, server.instructions) or {} for tool in tools.values()}
-            for definition in definitions_of(declared[name], Listing(tools, whole, False, 3600)):
-                _PUBLISHED[f"{name}.{definition.name}"] = definition
-    return _PUBLISHED
-
-
-_SERVERS: dict[str, Callable[[Path], MCPServer]] = {
-    "people_records": lambda data: people_records.build_server(Archive(data)),
-    "tickets": lambda data: tickets.build_server(Desk(data)),
-    "identity": lambda data: identity.build_server(Directory(data)),
-}
-
-
-def _built(data: Path) -> dict[str, MCPServer]:
-    """The servers that an onboarding needs, over these books."""
-    return {name: build(data) for name, build in _SERVERS.items()}
-
-
-@cache
-def _first_books() -> dict[str, bytes]:
-    """Name of each file -> its content, made once for each process."""
-    with TemporaryDirectory() as folder:
-        _built(Path(folder))
-        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}

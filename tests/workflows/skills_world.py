@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.workflows.hotel_world import Hotel, read
+from tests.demo_servers import DemoServers, read
 
 SAMUEL: dict[str, Any] = {"guest_email": "samuel.okafor@example.com", "booking_number": "B-2050"}
 """He is expected today, in room 207."""
@@ -73,7 +73,7 @@ class Skill:
         """What it reads back."""
         return [*self.reads.values()][-1]
 
-    def said(self, hotel: Hotel) -> tuple[object, ...]:
+    def said(self, hotel: DemoServers) -> tuple[object, ...]:
         """What its books say now."""
         return tuple(read(hotel.data, server, query) for server, query in self.books)
 

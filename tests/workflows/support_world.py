@@ -1,16 +1,12 @@
 """The world of support stories: the shop's own servers on books of their own, and what stands in those afterwards."""
 
 import json
-import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from mcp.server import MCPServer
 from pydantic import JsonValue
 from temporalio.testing import WorkflowEnvironment
 
@@ -20,22 +16,13 @@ from activities.inbox import StartRecord
 from contracts.decisions import ApprovalRequest
 from contracts.model import Model
 from contracts.roster import Roster
-from contracts.tools import ToolDefinition
-from demo.mcp_servers.crm import server as crm
-from demo.mcp_servers.crm.cards import CardIndex
-from demo.mcp_servers.documentation import server as documentation
-from demo.mcp_servers.documentation.library import Library
-from demo.mcp_servers.mail import server as mail
-from demo.mcp_servers.mail.outbox import Outbox
-from demo.mcp_servers.orders import server as orders
-from demo.mcp_servers.orders.book import OrderBook
-from demo.mcp_servers.payments import server as payments
-from demo.mcp_servers.payments.ledger import PaymentLedger
 from tests.authority import NOBODY
+from tests.demo_servers import NO_FAULTS, DemoServers, Faults, a_folder, read
 from tests.doubles import ScriptedClaude, asks_for, says
 from tests.story import Story, StoryRun, a_story
-from tests.workflows.hotel_world import NO_FAULTS, Faults, Hotel, published_by
 
+SHOP = ("crm", "orders", "documentation", "payments", "mail")
+"""The servers that a ticket needs."""
 NOOR: dict[str, Any] = {
     "ticket": "T-3107",
     "customer_id": "C-13",
@@ -139,14 +126,7 @@ _READ = {
 
 def books_in(data: Path, order_id: str) -> Books:
     """What stands in the books of this folder."""
-    return Books.model_validate(
-        {name: _read(data / f"{server}.db", query, order_id) for name, (server, query) in _READ.items()}
-    )
-
-
-def _read(path: Path, query: str, order_id: str) -> Any:
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        return connection.execute(query, {"order": order_id}).fetchone()[0]
+    return Books.model_validate({name: read(data, *where, order=order_id) for name, where in _READ.items()})
 
 
 @dataclass
@@ -155,7 +135,7 @@ class Ticket:
 
     run: StoryRun
     story: Story
-    shop: Hotel
+    shop: DemoServers
     claude: ScriptedClaude
     order_id: str
 
@@ -197,49 +177,11 @@ async def a_ticket(
     Calls of the tool `held` are held from the beginning.
     """
     claude = ScriptedClaude([reads(asked), *says_])
-    with _a_folder() as data:
-        shop = Hotel.over(data, _built(data), await _definitions(), faults)
+    with a_folder(SHOP) as data:
+        shop = await DemoServers.at(data, SHOP, faults)
         if held:
             shop.holding(held)
         around: dict[str, Any] = {"roster": roster, "contexts": contexts, "cached_runs": cached_runs}
         async with a_story(temporal, claude, shop, **around) as story:
             run = await story.start("support_escalation", **asked)
             yield Ticket(run, story, shop, claude, asked["order_id"])
-
-
-_PUBLISHED: dict[str, ToolDefinition] = {}
-
-
-async def _definitions() -> dict[str, ToolDefinition]:
-    if not _PUBLISHED:
-        with _a_folder() as data:
-            _PUBLISHED.update(await published_by(_built(data)))
-    return _PUBLISHED
-
-
-@contextmanager
-def _a_folder() -> Iterator[Path]:
-    """The books as they are at first start."""
-    with TemporaryDirectory() as folder:
-        for name, content in _first_books().items():
-            (Path(folder) / name).write_bytes(content)
-        yield Path(folder)
-
-
-@cache
-def _first_books() -> dict[str, bytes]:
-    """Name of each file -> its content, made once for each process."""
-    with TemporaryDirectory() as folder:
-        _built(Path(folder))
-        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
-
-
-def _built(data: Path) -> dict[str, MCPServer]:
-    """The servers that a ticket needs, over these books."""
-    return {
-        "crm": crm.build_server(CardIndex(data)),
-        "orders": orders.build_server(OrderBook(data)),
-        "documentation": documentation.build_server(Library(data)),
-        "payments": payments.build_server(PaymentLedger.open(data), payments.AnswerHold(None)),
-        "mail": mail.build_server(Outbox.open(data)),
-    }

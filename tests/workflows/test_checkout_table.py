@@ -11,10 +11,11 @@ from temporalio.testing import WorkflowEnvironment
 
 from contracts.decisions import Verdict
 from contracts.runs import RunView
+from tests.demo_servers import Fault, Faults, lies
 from tests.doubles import WAITS_SECONDS
 from tests.workflows.checkout_table import CELLS, FAULTS, UNDONE_BY, Cell, Way
 from tests.workflows.dying_checkout import Order
-from tests.workflows.hotel_world import ELENA, Checkout, Fault, Faults, a_checkout, a_hotel, lies
+from tests.workflows.hotel_world import ELENA, Checkout, a_checkout, a_hotel, books_in, ever_in
 from tests.workflows.refund_world import rules
 from workers.settings import REPOSITORY
 
@@ -39,7 +40,7 @@ async def test_what_comes_of_a_call_that_goes_wrong_is_what_the_table_says(
             await checkout.story.fast_forward(checkout.run, LONG)
         asked = await answered(checkout, cell)
         ending = await checkout.run.ending()
-        books, ever = checkout.hotel.books(), checkout.hotel.ever()
+        books, ever = checkout.books(), ever_in(checkout.hotel.data)
 
     assert (ending.state, books) == (cell.ending, cell.books), ending.reason
     assert bool(asked) == (cell.says is not None)
@@ -63,7 +64,7 @@ async def test_a_worker_that_is_killed_at_a_call_leaves_it_done_once(temporal: W
         await until_it_died(order)
         async with story.worker(queue):
             ending = await run.ending()
-        books, ever = hotel.books(), hotel.ever()
+        books, ever = books_in(hotel.data), ever_in(hotel.data)
 
     assert (ending.state, books) == (cell.ending, cell.books), ending.reason
     assert max(ever.values()) == 1, ever

@@ -15,18 +15,9 @@ from contracts.decisions import Verdict
 from contracts.runs import RunView
 from demo.mcp_servers.property.register import Register
 from tests.authority import Signer, roster_of
+from tests.demo_servers import Faults, lies, refuses, says_no
 from tests.story import StoryRun
-from tests.workflows.hotel_world import (
-    CLOSED,
-    ELENA,
-    UNTOUCHED,
-    Checkout,
-    Faults,
-    a_hotel,
-    lies,
-    refuses,
-    says_no,
-)
+from tests.workflows.hotel_world import CLOSED, ELENA, UNTOUCHED, Checkout, a_hotel, books_in
 
 pytestmark = pytest.mark.many
 
@@ -81,14 +72,14 @@ async def test_what_a_failed_checkout_has_left_is_found_and_undone_once_finance_
     temporal: WorkflowEnvironment,
 ) -> None:
     async with after_a_checkout(temporal, HALF_UNDONE) as told:
-        before = told.hotel.books()
+        before = told.books()
         run = await compensation(told)
         request = await run.asked()
         shown = await told.story.store.contents.get(request.display_digest)
         await run.decides(Verdict.APPROVE, by="fiona")
         ending = await run.ending()
         states = await run.states()
-        books = told.hotel.books()
+        books = told.books()
 
     assert (before.captured_cents, before.booking) == (ELENA["amount"], "checked_out")
     assert request.title == "Give back 450.50 EUR for booking B-2041?"
@@ -105,11 +96,11 @@ async def test_what_a_failed_checkout_has_left_is_found_and_undone_once_finance_
 
 async def test_money_that_was_only_reserved_is_given_up_without_a_signature(temporal: WorkflowEnvironment) -> None:
     async with after_a_checkout(temporal, NEVER_TAKEN) as told:
-        before = told.hotel.books()
+        before = told.books()
         run = await compensation(told)
         ending = await run.ending()
         view = await run.view()
-        books = told.hotel.books()
+        books = told.books()
 
     assert (before.reserved_cents, before.opportunity) == (ELENA["amount"], "won")
     assert (ending.state, view.decided) == ("compensated", ())
@@ -123,10 +114,10 @@ async def test_a_checkout_that_ended_well_is_undone_only_when_people_say_so_and_
     async with after_a_checkout(temporal) as told:
         run = await compensation(told)
         request = await run.asked()
-        untouched = told.hotel.books()
+        untouched = told.books()
         await run.decides(Verdict.APPROVE, by="fiona")
         ending = await run.ending()
-        books = told.hotel.books()
+        books = told.books()
 
     assert request.title == "Undo a checkout that ended well, and give back 450.50 EUR for booking B-2041?"
     assert untouched == CLOSED
@@ -149,7 +140,7 @@ async def test_a_checkout_that_ended_well_stands_when_people_refuse_or_say_nothi
         else:
             await run.decides(verdict, by="fiona", note="it was right")
         ending = await run.ending()
-        books = told.hotel.books()
+        books = told.books()
 
     assert (ending.state, ending.reason, books) == (state, reason, CLOSED)
     assert told.hotel.effects() == []
@@ -172,7 +163,7 @@ async def test_the_front_desk_compensates_nothing(temporal: WorkflowEnvironment)
     async with after_a_checkout(temporal) as told:
         run = await compensation(told, requester="rita")
         ending = await run.ending()
-        books = told.hotel.books()
+        books = told.books()
 
     assert (ending.state, books) == ("declined", CLOSED)
     assert (await told.run.ending()).state == "checked_out"
@@ -200,7 +191,7 @@ async def test_a_payment_that_no_checkout_has_made_is_left_alone(temporal: Workf
     async with a_hotel(temporal, roster=ROSTER) as (story, hotel):
         paid = {"booking_number": "B-2041", "guest_email": ELENA["guest_email"], "cents": 100, "currency": "EUR"}
         by_hand = {"payment_method_id": "PM-elena-visa", "client_token": "t", "reference": "by-hand"}
-        await hotel._servers["payments"].call_tool("authorise", paid | by_hand | {"idempotency_key": "k"})
+        await hotel.says("payments.authorise", **paid, **by_hand, idempotency_key="k")
         run = await story.start("compensate_checkout_failure", requester="sam", **ASKED)
         ending = await run.ending()
 
@@ -244,9 +235,9 @@ async def test_a_checkout_that_ended_well_and_was_paid_back_is_not_taken_back_wi
 ) -> None:
     async with after_a_checkout(temporal) as told:
         back = {"authorisation_id": "AU-1001", "cents": ELENA["amount"], "reason": "by hand", "reference": "by-hand"}
-        await told.hotel._servers["payments"].call_tool("refund_payment", back | {"idempotency_key": "k"})
+        await told.hotel.says("payments.refund_payment", **back, idempotency_key="k")
         ending = await (await compensation(told)).ending()
-        booking = told.hotel.books().booking
+        booking = told.books().booking
 
     assert (ending.state, ending.reason) == ("refused", "the checkout ended well and its payment is refunded")
     assert (booking, told.hotel.effects()) == ("checked_out", [])
@@ -257,11 +248,11 @@ async def test_what_is_left_beside_the_money_is_taken_back_when_the_money_was_gi
 ) -> None:
     stuck: Faults = {"compliance.record_checkout": lies, "crm.reopen_opportunity": [says_no, says_no]}
     async with after_a_checkout(temporal, stuck) as told:
-        before = told.hotel.books()
+        before = told.books()
         run = await compensation(told)
         ending = await run.ending()
         states = await run.states()
-        books = told.hotel.books()
+        books = told.books()
 
     assert (before.captured_cents, before.opportunity, before.booking) == (0, "won", "checked_out")
     assert states == ["looking", "ruling", "restoring", "verifying", "compensated"]
@@ -278,13 +269,13 @@ async def test_a_checkout_that_is_under_way_holds_the_case_and_is_waited_for(tem
         await hotel.until_called("payments.capture")
         run = await story.start("compensate_checkout_failure", requester="sam", **ASKED)
         waits = await run.until(lambda view: view.tries_again_at)
-        untouched = hotel.books()
+        untouched = books_in(hotel.data)
         hotel.hold["payments.capture"].set()
         assert (await checkout.ending()).state == "checked_out"
         await story.fast_forward(run, timedelta(minutes=10, seconds=1))
         await run.decides(Verdict.REJECT, by="fiona")
         ending = await run.ending()
-        books = hotel.books()
+        books = books_in(hotel.data)
 
     said = f"{checkout.handle.id} is under way for this booking and holds the case: wait until it has ended"
     assert (waits.state, waits.reason) == ("looking", said)
@@ -325,7 +316,7 @@ async def test_a_checkout_of_the_same_stay_by_another_name_holds_the_case_too(te
         assert (await by_room.ending()).state == "declined"
         await told.story.fast_forward(run, timedelta(minutes=10, seconds=1))
         ending = await run.ending()
-        books = told.hotel.books()
+        books = told.books()
 
     assert waits.reason.startswith(f"{by_room.handle.id} is under way for this booking")
     assert effects == []
@@ -441,7 +432,7 @@ async def test_one_that_cannot_go_on_is_cancelled_or_abandoned_as_people_say(tem
         run = await compensation(told)
         await run.decides(Verdict.ABANDON, by="mira")
         assert (await run.ending()).state == "cancelled"
-        reserved = told.hotel.books().reserved_cents
+        reserved = told.books().reserved_cents
 
     assert reserved == ELENA["amount"]
 
@@ -464,7 +455,7 @@ async def test_a_release_that_failed_is_looked_at_anew_when_people_say_retry(tem
         await run.decides(Verdict.RETRY, by="mira")
         ending = await run.ending()
         states = await run.states()
-        books = told.hotel.books()
+        books = told.books()
 
     assert states[2:5] == ["releasing", "escalated", "looking"]
     assert (ending.state, books) == ("compensated", UNTOUCHED)
@@ -511,7 +502,7 @@ async def test_a_guest_whose_room_was_given_away_is_put_to_people_who_may_retry_
         await run.decides(Verdict.RETRY, by="mira", number=3)
         ending = await run.ending()
         states = await run.states()
-        books = told.hotel.books()
+        books = told.books()
 
     retried = ["restoring", "escalated", "looking", "ruling", "restoring", "escalated", "verifying", "escalated"]
     assert states[3:11] == retried, "what a person says to have done is read back"

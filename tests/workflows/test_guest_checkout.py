@@ -6,6 +6,7 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from contracts.decisions import Verdict
+from tests.demo_servers import loses_the_answer, says_no
 from tests.workflows.hotel_world import (
     AIKO,
     CLOSED,
@@ -15,8 +16,8 @@ from tests.workflows.hotel_world import (
     UNTOUCHED,
     a_checkout,
     a_hotel,
-    loses_the_answer,
-    says_no,
+    books_in,
+    ever_in,
 )
 from workflows.catalog import Catalog
 
@@ -46,7 +47,7 @@ async def test_a_guest_is_checked_out_in_every_system_and_pays_last(temporal: Wo
     async with a_checkout(temporal) as checkout:
         ending = await checkout.run.ending()
         states = await checkout.run.states()
-        books = checkout.hotel.books()
+        books = checkout.books()
 
     assert (ending.state, ending.reason) == ("checked_out", "450.50 EUR taken for booking B-2041")
     path = ["validating", "authorising", "checking_out", "handing_over", "settling", "verifying", "checked_out"]
@@ -95,7 +96,7 @@ async def test_a_stay_is_found_whatever_its_dates(
 ) -> None:
     async with a_checkout(temporal, asked) as checkout:
         ending = await checkout.run.ending()
-        captured = checkout.hotel.books(booking).captured_cents
+        captured = checkout.books(booking).captured_cents
 
     assert (ending.state, captured) == ("checked_out", asked["amount"])
 
@@ -118,7 +119,7 @@ async def test_a_step_that_fails_is_not_passed_over_and_what_was_done_is_undone_
     async with a_checkout(temporal, faults={tool: says_no}) as checkout:
         ending = await checkout.run.ending()
         view = await checkout.run.view()
-        undos, books = checkout.undos(), checkout.hotel.books()
+        undos, books = checkout.undos(), checkout.books()
 
     assert (ending.state, ending.reason) == ("reversed", f"{tool} ended as said_no: not today")
     assert view.decided == (), "nobody had to ask for it"
@@ -135,7 +136,7 @@ async def test_a_second_start_for_the_booking_does_nothing_whatever_its_token(te
         await checkout.run.ending()
         again = await checkout.story.start("guest_checkout", **ELENA | {"idempotency_token": "desk-new"})
         ending = await again.ending()
-        books = checkout.hotel.books()
+        books = checkout.books()
 
     assert ending.state == "cancelled"
     assert "was started before" in ending.reason
@@ -154,7 +155,7 @@ async def test_a_stay_that_is_asked_for_by_guest_and_room_meanwhile_is_not_charg
         first = await checkout.run.ending()
         third = await checkout.story.start("guest_checkout", **by_room | {"room_number": None})
         afterwards = await third.ending()
-        books, ever = checkout.hotel.books(), checkout.hotel.ever()
+        books, ever = checkout.books(), ever_in(checkout.hotel.data)
 
     assert meanwhile.state == "declined"
     assert "booking 'B-2041' is authorised already" in meanwhile.reason
@@ -170,7 +171,7 @@ async def test_a_token_that_is_used_again_for_another_stay_is_refused_and_the_di
         assert (await first.ending()).state == "checked_out"
         second = await story.start("guest_checkout", **RUTH, booking_number="B-2045")
         ending = await second.ending()
-        books = hotel.books("B-2045")
+        books = books_in(hotel.data, "B-2045")
 
     assert ending.state == "declined"
     assert "booking_number differ from the payment that token 'desk-3b77' was used for" in ending.reason
@@ -197,7 +198,7 @@ async def test_a_token_that_is_used_again_for_another_amount_names_the_differenc
 async def test_a_check_out_whose_answer_was_lost_is_not_taken_for_somebody_elses(temporal: WorkflowEnvironment) -> None:
     async with a_checkout(temporal, faults={"property.check_out": loses_the_answer}) as checkout:
         ending = await checkout.run.ending()
-        books = checkout.hotel.books()
+        books = checkout.books()
 
     assert (ending.state, books) == ("checked_out", CLOSED)
     assert checkout.hotel.called.count("property.check_out") == 2
@@ -230,7 +231,7 @@ async def test_a_payment_that_is_declined_ends_the_checkout_before_anything_is_t
 ) -> None:
     async with a_checkout(temporal, ELENA | {"payment_method_id": card}) as checkout:
         ending = await checkout.run.ending()
-        books = checkout.hotel.books()
+        books = checkout.books()
 
     assert ending.state == "declined"
     assert ending.reason.startswith("payments.authorise ended as said_no: ") and reason in ending.reason

@@ -5,7 +5,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from contracts.decisions import Verdict
 from demo.mcp_servers.housekeeping.board import Board
-from tests.workflows.hotel_world import CLOSED, ELENA, UNTOUCHED, Faults, a_checkout, lies, refuses, says_no
+from tests.demo_servers import Faults, lies, refuses, says_no
+from tests.workflows.hotel_world import CLOSED, ELENA, UNTOUCHED, a_checkout
 from tests.workflows.test_guest_checkout import UNDOS
 
 pytestmark = pytest.mark.many
@@ -33,7 +34,7 @@ async def test_a_checkout_that_is_cancelled_waits_for_the_call_in_flight_and_und
         checkout.hotel.hold[held].set()
         ending = await checkout.run.ending()
         states = await checkout.run.states()
-        undos, books = checkout.undos(), checkout.hotel.books()
+        undos, books = checkout.undos(), checkout.books()
 
     assert (ending.state, ending.reason) == ("cancelled", "cancelled: the guest stays on")
     assert states[-2:] == [state, "cancelled"]
@@ -49,7 +50,7 @@ async def test_a_checkout_that_is_cancelled_while_people_are_asked_undoes_everyt
         await checkout.run.cancel("the guest stays on")
         ending = await checkout.run.ending()
         states = await checkout.run.states()
-        books = checkout.hotel.books()
+        books = checkout.books()
 
     assert (ending.state, states[-3:]) == ("cancelled", ["verifying", "escalated", "cancelled"])
     assert books == UNTOUCHED
@@ -60,7 +61,7 @@ async def test_a_read_that_failed_is_made_again_when_people_say_retry(temporal: 
     async with a_checkout(temporal, faults={tool: says_no}) as checkout:
         await checkout.run.decides(Verdict.RETRY)
         ending = await checkout.run.ending()
-        books = checkout.hotel.books()
+        books = checkout.books()
 
     assert (ending.state, books) == ("checked_out", CLOSED)
 
@@ -82,7 +83,7 @@ async def test_an_undo_that_failed_is_tried_again_when_people_say_retry_and_noth
         await checkout.run.decides(Verdict.RETRY)
         ending = await checkout.run.ending()
         states = await checkout.run.states()
-        books = checkout.hotel.books()
+        books = checkout.books()
 
     assert request.title.startswith("not undone: ")
     assert states[-4:] == [state, "escalated", state, follows]
@@ -98,7 +99,7 @@ async def test_what_cannot_be_given_back_is_named_for_good(temporal: WorkflowEnv
         await checkout.run.decides(Verdict.ABANDON, by="mira", number=2)
         ending = await checkout.run.ending()
         view = await checkout.run.view()
-        captured = checkout.hotel.books().captured_cents
+        captured = checkout.books().captured_cents
 
     assert (ending.state, captured) == ("undo_incomplete", ELENA["amount"])
     assert ending.reason.startswith("abandoned by mira: not undone: the payment, the closed opportunity, the task, ")

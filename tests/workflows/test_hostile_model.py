@@ -17,10 +17,10 @@ from activities.claude_port import ClaudeQuestion
 from contracts.deployment import Deployment, Mode
 from contracts.tools import EffectClass
 from tests.authority import Signer, roster_of
+from tests.demo_servers import DemoServers, Rows, a_folder, definitions, rows_in
 from tests.doubles import ScriptedClaude, says
 from tests.story import DEPLOYMENT, Story, StoryRun, a_story
 from tests.workers.resources.doubles import ROOT, connections, stdio
-from tests.workflows.demo_world import DemoServers, Rows, a_folder, definitions, rows_in
 from tests.workflows.hostile_model import CLAIM, FACADES, Call, every_attack, fitting, in_turns
 
 PRODUCTION = Deployment(id=DEPLOYMENT.id, namespace=DEPLOYMENT.namespace, mode=Mode.PRODUCTION)

@@ -9,17 +9,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from contracts.decisions import Verdict
 from contracts.tools import Delivered
-from tests.workflows.hotel_world import (
-    Ask,
-    Checkout,
-    Fault,
-    a_checkout,
-    lies,
-    loses_the_answer,
-    mumbles,
-    refuses,
-    says_no,
-)
+from tests.demo_servers import Ask, Fault, lies, loses_the_answer, mumbles, refuses, says_no
+from tests.workflows.hotel_world import Checkout, a_checkout
 from tests.workflows.skills_world import CHECK_IN, CONTACT, EFFECTS, MAINTENANCE, SERVICE, SKILLS, Skill
 
 pytestmark = pytest.mark.many

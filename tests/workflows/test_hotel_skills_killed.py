@@ -7,7 +7,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from tests.story import Story
 from tests.workflows.dying_checkout import Order
-from tests.workflows.hotel_world import UNTOUCHED, a_hotel
+from tests.workflows.hotel_world import UNTOUCHED, a_hotel, books_in
 from tests.workflows.skills_world import EFFECTS, Skill
 from tests.workflows.test_checkout_table import until_it_died
 from tests.workflows.test_compensate_checkout_failure import ASKED, NEVER_TAKEN, ROSTER, after_a_checkout
@@ -55,6 +55,6 @@ async def test_a_compensation_whose_worker_is_killed_leaves_nothing_of_the_check
         await until_it_died(dies)
         async with story.worker(dies.task_queue):
             ending = await run.ending()
-        books = hotel.books()
+        books = books_in(hotel.data)
 
     assert (ending.state, books) == ("compensated", UNTOUCHED)

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from temporalio.testing import WorkflowEnvironment
 
 from demo.mcp_servers import world
-from tests.workflows.hotel_world import ELENA, JONAS, a_checkout, a_hotel, read
+from tests.demo_servers import read
+from tests.workflows.hotel_world import ELENA, JONAS, a_checkout, a_hotel
 from tests.workflows.skills_world import MAYA, SAMUEL, SHOWER, SKILLS, TOWELS, Skill
 from workflows.catalog import Catalog
 
@@ -77,13 +78,11 @@ async def test_a_payment_that_stands_for_another_booking_guarantees_nothing_and_
 ) -> None:
     reserved = ELENA | {"reference": "by-hand", "idempotency_key": "k", "currency": "EUR", "cents": 100}
     async with a_hotel(temporal) as (story, hotel):
-        payments = hotel._servers["payments"]
         held = ("guest_email", "payment_method_id", "reference", "idempotency_key", "currency", "cents")
         given = {name: reserved[name] for name in held} | {"client_token": "t"}
-        await payments.call_tool("authorise", given | {"booking_number": "B-2050"})
-        await payments.call_tool(
-            "authorise", given | {"booking_number": "B-2041", "client_token": "u", "idempotency_key": "l"}
-        )
+        await hotel.says("payments.authorise", **given, booking_number="B-2050")
+        another_payment = {"booking_number": "B-2041", "client_token": "u", "idempotency_key": "l"}
+        await hotel.says("payments.authorise", **(given | another_payment))
         another = await story.start("check_in_guest", **SAMUEL, payment_id="AU-1002")
         assert (await another.ending()).reason == "no such payment stands for this booking"
         by_day = {"guest_email": SAMUEL["guest_email"], "check_in_date": TODAY}

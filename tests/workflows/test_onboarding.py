@@ -10,7 +10,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from contracts.decisions import Verdict
 from contracts.runs import RunView
-from tests.workflows.hotel_world import loses_the_answer, says_no
+from tests.demo_servers import loses_the_answer, says_no
 from tests.workflows.onboarding_world import (
     AMARA,
     DAY,
@@ -44,7 +44,7 @@ async def test_somebody_whose_papers_stand_is_asked_for_none_and_onboarded_on_th
         await onboarding.first_day_comes()
         ending = await onboarding.run.ending()
         states, books = await onboarding.run.states(), onboarding.books()
-        day = onboarding.company.archive.find_person("E-2043").first_day
+        day = onboarding.archive.find_person("E-2043").first_day
 
     assert (ending.state, ending.reason) == (
         "onboarded",
@@ -65,7 +65,7 @@ async def test_somebody_whose_papers_stand_is_asked_for_none_and_onboarded_on_th
 async def test_only_what_is_missing_is_asked_for_and_what_comes_is_taken(temporal: WorkflowEnvironment) -> None:
     async with an_onboarding(temporal, TOMASZ) as onboarding:
         await onboarding.letter(1)
-        receipt = await onboarding.delivers(onboarding.company.hand_in("tax_form", employee_id="E-2042"))
+        receipt = await onboarding.delivers(onboarding.hand_in("tax_form"))
         await onboarding.hands_in("bank_details")
         await onboarding.run.asked(2)
         view, books = await onboarding.run.view(), onboarding.books()
@@ -101,7 +101,7 @@ async def test_a_namesake_gets_a_name_of_her_own(temporal: WorkflowEnvironment) 
 async def test_a_paper_that_is_delivered_twice_counts_once(temporal: WorkflowEnvironment) -> None:
     async with an_onboarding(temporal) as onboarding:
         await onboarding.letter(1)
-        contract = onboarding.company.hand_in("contract")
+        contract = onboarding.hand_in("contract")
         outcomes = [(await onboarding.delivers(contract)).outcome for _ in range(3)]
         await onboarding.run.handle.signal("deliver", contract)
         view = await onboarding.run.until(lambda view: view.facts["missing"] == "identity, tax form, bank details")
@@ -127,7 +127,7 @@ async def test_a_delivery_that_is_not_true_is_refused_says_why_and_changes_nothi
 ) -> None:
     async with an_onboarding(temporal) as onboarding:
         await onboarding.letter(1)
-        good = onboarding.company.hand_in("contract")
+        good = onboarding.hand_in("contract")
         why = await onboarding.refuses(good.model_copy(update=changes))
         missing = (await onboarding.run.view()).facts["missing"]
         receipt = await onboarding.delivers(good)
@@ -140,8 +140,8 @@ async def test_a_delivery_that_is_not_true_is_refused_says_why_and_changes_nothi
 async def test_a_paper_that_was_replaced_is_refused_and_the_newer_one_taken(temporal: WorkflowEnvironment) -> None:
     async with an_onboarding(temporal) as onboarding:
         await onboarding.letter(1)
-        first = onboarding.company.hand_in("contract", b"a draft")
-        second = onboarding.company.hand_in("contract", b"the signed one")
+        first = onboarding.hand_in("contract", b"a draft")
+        second = onboarding.hand_in("contract", b"the signed one")
         why = await onboarding.refuses(first)
         receipt = await onboarding.delivers(second)
 
@@ -184,7 +184,7 @@ async def test_a_paper_that_somebody_stored_and_told_nobody_of_is_found_before_a
 ) -> None:
     async with an_onboarding(temporal, papers=KINDS[:3]) as onboarding:
         view = await onboarding.letter(1)
-        onboarding.company.hand_in("bank_details")
+        onboarding.hand_in("bank_details")
         await onboarding.moves_to(_next_letter(view))
         await onboarding.run.asked()
         books = onboarding.books()
@@ -254,7 +254,7 @@ async def test_after_so_many_reminders_human_resources_choose_and_may_ask_anew(t
 async def test_a_letter_that_could_not_be_written_is_written_later(temporal: WorkflowEnvironment) -> None:
     async with an_onboarding(temporal, TOMASZ, faults={"people_records.ask_for_papers": says_no}) as onboarding:
         await onboarding.run.until(lambda view: view.tries_again_at is not None)
-        receipt = await onboarding.delivers(onboarding.company.hand_in("tax_form", employee_id="E-2042"))
+        receipt = await onboarding.delivers(onboarding.hand_in("tax_form"))
         await onboarding.story.fast_forward(onboarding.run, timedelta(minutes=6))
         await onboarding.letter(1)
         letters = onboarding.books().letters
@@ -305,7 +305,7 @@ async def test_who_began_before_all_papers_were_there_is_not_waited_for(temporal
 
 async def test_a_first_day_that_is_moved_is_waited_for(temporal: WorkflowEnvironment) -> None:
     async with an_onboarding(temporal, NGOZI) as onboarding:
-        archive = onboarding.company.archive
+        archive = onboarding.archive
         await onboarding.sign(1, 2)
         await onboarding.run.in_state("awaiting_first_day")
         agreed = archive.find_person("E-2043").first_day

@@ -10,7 +10,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from contracts.decisions import ApprovalRequest, Verdict
 from tests.authority import Signer, roster_of
-from tests.workflows.hotel_world import loses_the_answer, says_no
+from tests.demo_servers import loses_the_answer, says_no
 from tests.workflows.onboarding_world import KINDS, LENA, NGOZI, Books, Onboarding, an_onboarding, rules
 
 pytestmark = pytest.mark.many
@@ -219,7 +219,7 @@ async def test_what_people_were_shown_is_read_again_and_a_change_voids_what_they
 ) -> None:
     async with an_onboarding(temporal, ONE_ACCOUNT) as onboarding:
         first = await onboarding.run.asked()
-        archive = onboarding.company.archive
+        archive = onboarding.archive
         moved = archive.find_person("E-2043").first_day + timedelta(days=7)
         archive.agree_first_day("E-2043", moved)
         await onboarding.sign(1)

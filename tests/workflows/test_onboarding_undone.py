@@ -6,8 +6,8 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from contracts.decisions import Verdict
-from tests.workflows.hotel_world import Faults, says_no
-from tests.workflows.onboarding_world import LENA, NGOZI, Books, Onboarding, an_onboarding
+from tests.demo_servers import Faults, says_no
+from tests.workflows.onboarding_world import LENA, NGOZI, Books, Onboarding, an_onboarding, hand_in
 
 pytestmark = pytest.mark.many
 
@@ -50,7 +50,7 @@ async def test_whoever_withdraws_before_the_first_day_leaves_no_account_and_no_t
 async def test_nobody_withdraws_by_word_alone(temporal: WorkflowEnvironment) -> None:
     async with an_onboarding(temporal, NGOZI) as onboarding:
         await until(onboarding, "awaiting_first_day")
-        letter = onboarding.company.hand_in("withdrawal", employee_id="E-2042")
+        letter = hand_in(onboarding.company.data, "E-2042", "withdrawal")
         why = await onboarding.refuses(letter)
         view, books = await onboarding.run.view(), onboarding.books()
 
@@ -134,7 +134,7 @@ async def test_an_onboarding_that_is_cancelled_while_it_is_undone_is_undone_to_t
         await until(onboarding, "awaiting_approval")
         await onboarding.withdraws()
         await onboarding.company.until_called("tickets.close_tickets")
-        why = await onboarding.refuses(onboarding.company.hand_in("contract", b"another", employee_id="E-2043"))
+        why = await onboarding.refuses(onboarding.hand_in("contract", b"another"))
         await onboarding.run.cancel("the post is gone")
         onboarding.company.hold["tickets.close_tickets"].set()
         ending = await onboarding.run.ending()

@@ -10,19 +10,11 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from tests.demo_servers import DemoServers, a_folder
 from tests.doubles import ScriptedClaude, says
 from tests.story import StoryRun, a_story
 from tests.workflows.later_onboarding import LaterOnboarding
-from tests.workflows.onboarding_world import (
-    KINDS,
-    LENA,
-    NGOZI,
-    Books,
-    Company,
-    Onboarding,
-    a_folder,
-    an_onboarding,
-)
+from tests.workflows.onboarding_world import COMPANY, KINDS, LENA, NGOZI, Books, Onboarding, an_onboarding
 from workflows.catalog import Catalog
 
 pytestmark = pytest.mark.many
@@ -40,7 +32,7 @@ async def test_an_onboarding_that_continues_as_new_on_the_way_forgets_nothing(su
         for kind in KINDS[:3]:
             await onboarding.hands_in(kind)
             links.add(await link_of(onboarding.run))
-        again = await onboarding.delivers(onboarding.company.hand_in("contract"))
+        again = await onboarding.delivers(onboarding.hand_in("contract"))
         await onboarding.hands_in(KINDS[3])
         await onboarding.sign(1, 2)
         await onboarding.run.in_state("awaiting_first_day")
@@ -75,8 +67,8 @@ async def test_an_onboarding_that_has_continued_as_new_is_undone_when_they_withd
 @asynccontextmanager
 async def two_versions(environment: WorkflowEnvironment, **asked: Any) -> AsyncIterator["Versions"]:
     """An onboarding that begins on a worker of the version before."""
-    with a_folder() as data:
-        company = await Company.at(data)
+    with a_folder(COMPANY) as data:
+        company = await DemoServers.at(data, COMPANY)
         async with a_story(environment, ScriptedClaude([says("nobody asks")]), company) as story:
             versions = Versions(story, company, f"{story.task_queue}-versions")
             await versions.serve(story.catalog)
@@ -93,7 +85,7 @@ class Versions:
 
     onboarding: Onboarding
 
-    def __init__(self, story: Any, company: Company, queue: str) -> None:
+    def __init__(self, story: Any, company: DemoServers, queue: str) -> None:
         self._story, self.company, self.queue = story, company, queue
         self._worker: Worker | None = None
         self._serving: asyncio.Task[None] | None = None

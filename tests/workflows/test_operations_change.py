@@ -38,7 +38,7 @@ async def test_a_signed_deployment_goes_to_one_instance_first_and_then_to_all(te
         await change.signed()
         ending = await change.run.ending()
         states = await change.run.states()
-        runs, register = change.estate.runs(), change.estate.change()
+        runs, register = change.runs(), change.registered()
 
     assert (ending.state, ending.reason) == (
         "verified",
@@ -62,7 +62,7 @@ async def test_a_rotation_switches_every_consumer_before_the_old_version_is_revo
         await change.signed()
         ending = await change.run.ending()
         states = await change.run.states()
-        key, register = change.estate.key(), change.estate.change()
+        key, register = change.key(), change.registered()
 
     assert (ending.state, key, register) == ("verified", (8, None, "current"), "done")
     assert states == [*PLANNED, "executing", "finishing", "verifying", "verified"]
@@ -80,13 +80,13 @@ async def test_a_deletion_cools_off_is_looked_at_once_more_and_is_purged_last(te
     async with a_change(temporal, DELETION) as change:
         await change.signed(1, "carla", "nora")
         await change.run.in_state("cooling_off")
-        marked = change.estate.dataset()
+        marked = change.dataset()
         await change.cooled_off()
         shown = await change.shown(3)
         await change.confirmed()
         ending = await change.run.ending()
         states = await change.run.states()
-        dataset, register = change.estate.dataset(), change.estate.change()
+        dataset, register = change.dataset(), change.registered()
 
     assert marked == ("marked", 48_210)
     assert (ending.state, dataset, register) == ("verified", ("purged", 0), "done")

@@ -9,15 +9,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from contracts.decisions import Verdict
 from demo.mcp_servers.archive.stacks import Stacks
-from tests.workflows.hotel_world import Fault, Faults, loses_the_answer, says_no
-from tests.workflows.operations_world import (
-    COOLED_OFF,
-    DELETION,
-    DEPLOYMENT,
-    ROTATION,
-    Change,
-    a_change,
-)
+from tests.demo_servers import Fault, Faults, loses_the_answer, says_no
+from tests.workflows.operations_world import COOLED_OFF, DELETION, DEPLOYMENT, ROTATION, Change, a_change
 from tests.workflows.test_operations_change import AFTER, BEFORE, ROSTER, without
 
 pytestmark = pytest.mark.many
@@ -46,7 +39,7 @@ async def test_a_deployment_that_does_not_stay_healthy_is_rolled_back(
         await change.has_had_its_time()
         ending = await change.run.ending()
         view = await change.run.view()
-        runs, register = change.estate.runs(), change.estate.change()
+        runs, register = change.runs(), change.registered()
 
     assert (ending.state, ending.reason) == ("rolled_back", reason)
     assert [given["stage"] for given in change.estate.arguments_of("releases.deploy")] == undone_after
@@ -70,7 +63,7 @@ async def test_a_rotation_can_be_taken_back_until_the_old_version_is_revoked_new
     async with a_change(temporal, ROTATION, faults=faults) as change:
         await change.signed()
         ending = await change.run.ending()
-        key = change.estate.key()
+        key = change.key()
 
     assert ending.state == "rolled_back"
     assert ending.reason.endswith(f"{failing} ended as said_no: not today")
@@ -82,7 +75,7 @@ async def test_a_step_whose_answer_was_lost_is_taken_once(temporal: WorkflowEnvi
     async with a_change(temporal, faults={"releases.deploy": loses_the_answer}) as change:
         await change.signed()
         ending = await change.run.ending()
-        runs = change.estate.runs()
+        runs = change.runs()
 
     assert (ending.state, runs) == ("verified", AFTER)
     keys = change.estate.keys_of("releases.deploy")
@@ -94,7 +87,7 @@ async def test_what_was_deployed_is_rolled_back_when_it_cannot_be_read_once_more
         await change.signed()
         ending = await change.run.ending()
         states = await change.run.states()
-        runs = change.estate.runs()
+        runs = change.runs()
 
     assert (ending.state, states[-2:], runs) == ("rolled_back", ["verifying", "rolled_back"], BEFORE)
 
@@ -109,7 +102,7 @@ async def test_signatures_that_no_longer_count_at_the_gate_undo_what_rested_on_t
         change.story.authority.people = ROSTER.model_copy(update={"people": tuple(left)})
         change.estate.hold["releases.deploy"].set()
         ending = await change.run.ending()
-        runs = change.estate.runs()
+        runs = change.runs()
 
     assert (ending.state, runs) == ("rolled_back", BEFORE)
     assert ending.reason.startswith(
@@ -131,7 +124,7 @@ async def test_a_deletion_is_stopped_while_it_cools_off_by_whoever_is_entitled_a
         await change.run.decides(Verdict.ABANDON, by="nora", number=2, note="marketing needs it once more")
         ending = await change.run.ending()
         states = await change.run.states()
-        dataset, register = change.estate.dataset(), change.estate.change()
+        dataset, register = change.dataset(), change.registered()
 
     assert request.title == "CHG-2043: stop the data deletion of newsletter-2019?"
     assert request.deadline is not None and request.deadline - request.opened_at == timedelta(hours=72)
@@ -161,7 +154,7 @@ async def test_nothing_is_purged_before_it_has_cooled_off_whatever_the_run_says(
         await change.story.fast_forward(change.run, COOLED_OFF)  # the archive's own clock has not come so far
         await change.confirmed()
         ending = await change.run.ending()
-        dataset = change.estate.dataset()
+        dataset = change.dataset()
 
     assert ending.state == "rolled_back"
     assert "dataset 'newsletter-2019' is kept until" in ending.reason
@@ -179,7 +172,7 @@ async def test_what_came_under_legal_hold_is_kept_without_anybody_being_asked(te
         await change.story.fast_forward(change.run, COOLED_OFF)
         ending = await change.run.ending()
         states = await change.run.states()
-        dataset = change.estate.dataset()
+        dataset = change.dataset()
 
     assert (ending.state, ending.reason) == ("kept", "kept: it is under legal hold: LH-3000, a complaint")
     assert (states[-3:], dataset) == (["last_look", "restoring", "kept"], THERE)
@@ -222,7 +215,7 @@ async def test_whoever_takes_the_last_look_is_told_of_a_use_and_decides(
         shown = await change.shown(3)
         await change.run.decides(verdict, by="nora", number=3, note="who used it?")
         ending = await change.run.ending()
-        dataset = change.estate.dataset()
+        dataset = change.dataset()
 
     assert shown["used since it was approved"].startswith("yes, at 20")
     assert "last_used_at: " in shown["different since"]
@@ -249,7 +242,7 @@ async def test_a_last_look_that_nobody_takes_keeps_the_data(temporal: WorkflowEn
         await change.run.asked(3)
         await change.story.fast_forward(change.run, timedelta(hours=48, minutes=1))
         ending = await change.run.ending()
-        dataset = change.estate.dataset()
+        dataset = change.dataset()
 
     assert (ending.state, ending.reason) == ("kept", "kept: nobody confirmed the last look in time")
     assert dataset == THERE
@@ -291,7 +284,7 @@ async def test_what_could_not_be_undone_is_named_for_good(temporal: WorkflowEnvi
         await change.run.decides(Verdict.ABANDON, by="carla", number=3)
         ending = await change.run.ending()
         view = await change.run.view()
-        runs = change.estate.runs()
+        runs = change.runs()
 
     assert request.title.startswith("not undone: releases.deploy, the open change; undone: nothing; ")
     assert (ending.state, runs) == ("undo_incomplete", ("2.14.3", "2.15.0"))
@@ -307,7 +300,7 @@ async def test_past_the_point_of_no_return_nobody_can_say_that_all_was_undone(te
         request = await change.run.asked(2)
         await change.run.decides(Verdict.ABANDON, by="carla", number=2)
         ending = await change.run.ending()
-        key = change.estate.key()
+        key = change.key()
 
     assert "version 7 of 'payments-gateway-key' is revoked; nothing leads back to it" in request.title
     assert (ending.state, key) == ("undo_incomplete", (8, None, "current"))
@@ -392,7 +385,7 @@ async def test_what_could_not_be_restored_is_tried_again_when_people_say_retry(t
         await change.run.decides(Verdict.RETRY, by="carla", number=4)
         ending = await change.run.ending()
         states = await change.run.states()
-        dataset = change.estate.dataset()
+        dataset = change.dataset()
 
     assert (ending.state, states[-4:]) == ("kept", ["restoring", "escalated", "restoring", "kept"])
     assert dataset == THERE
@@ -406,7 +399,7 @@ async def test_a_change_that_cannot_be_closed_in_the_register_may_be_closed_by_h
         await change.run.decides(Verdict.RETRY, number=2)
         await change.run.decides(Verdict.TAKE_OVER, number=3)
         ending = await change.run.ending()
-        runs = change.estate.runs()
+        runs = change.runs()
 
     assert (ending.state, runs) == ("verified", AFTER)
 
@@ -451,7 +444,7 @@ async def test_a_change_that_is_cancelled_waits_for_the_call_in_flight_and_undoe
         change.estate.hold[held].set()
         ending = await change.run.ending()
         states = await change.run.states()
-        runs, key = change.estate.runs(), change.estate.key()
+        runs, key = change.runs(), change.key()
 
     assert (ending.state, ending.reason) == ("cancelled", "cancelled: a fire in the server room")
     assert states[-2:] == [state, "cancelled"]
@@ -496,7 +489,7 @@ async def test_a_deletion_that_is_cancelled_while_it_waits_is_restored(
         await change.run.cancel()
         ending = await change.run.ending()
         states = await change.run.states()
-        dataset = change.estate.dataset()
+        dataset = change.dataset()
 
     assert (ending.state, states[-2:], dataset) == ("cancelled", [state, "cancelled"], THERE)
 
@@ -512,7 +505,7 @@ async def test_a_deletion_that_is_cancelled_while_it_is_restored_is_restored_all
         change.estate.hold["archive.restore"].set()
         ending = await change.run.ending()
         states = await change.run.states()
-        dataset, register = change.estate.dataset(), change.estate.change()
+        dataset, register = change.dataset(), change.registered()
 
     assert (ending.state, states[-2:]) == ("cancelled", ["restoring", "cancelled"])
     assert (dataset, register) == (THERE, "withdrawn")
@@ -520,7 +513,7 @@ async def test_a_deletion_that_is_cancelled_while_it_is_restored_is_restored_all
 
 def stacks_of(change: Change) -> Stacks:
     """The archive, as somebody else uses it."""
-    return Stacks(change.estate.data, change.estate.now)
+    return Stacks(change.estate.data, change.now)
 
 
 def withdraw(change: Change, tool: str) -> None:

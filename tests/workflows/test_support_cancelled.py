@@ -9,7 +9,7 @@ from temporalio.testing import WorkflowEnvironment
 from activities.claude_port import ClaudeRejected
 from contracts.decisions import Verdict
 from demo.mcp_servers.orders.book import OrderBook
-from tests.workflows.hotel_world import Faults, is_away, loses_the_answer, refuses, says_no
+from tests.demo_servers import Faults, is_away, loses_the_answer, refuses, says_no
 from tests.workflows.support_world import EMIL, EXPLAINED, REPLACED, UNTOUCHED, Books, a_ticket, proposes
 from tests.workflows.trip_world import until_it_pauses
 

@@ -12,7 +12,7 @@ from contracts.decisions import Verdict
 from contracts.roster import Roster
 from demo.mcp_servers.orders.book import OrderBook
 from tests.activities.people import person
-from tests.workflows.hotel_world import says_no
+from tests.demo_servers import says_no
 from tests.workflows.support_world import CREDITED, EXPLAINED, NOOR, Books, a_ticket, proposes, refunding
 
 pytestmark = pytest.mark.many

@@ -11,8 +11,8 @@ from temporalio.testing import WorkflowEnvironment
 from contracts.decisions import RequestKind, Verdict
 from contracts.roster import Roster
 from tests.activities.people import person
+from tests.demo_servers import says_no
 from tests.workflows.claim_world import until_continued
-from tests.workflows.hotel_world import says_no
 from tests.workflows.support_world import (
     CREDITED,
     EMIL,

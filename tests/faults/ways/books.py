@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tests.demo_servers import Row, Rows
 from tests.faults.ways.journey import Effects
-from tests.workflows.demo_world import Row, Rows
 
 BOOKKEEPING = ("payments.answers",)
 """Tables that tell of calls and not of what came of them."""

@@ -1,8 +1,9 @@
 """Ways through a guest checkout."""
 
 from contracts.decisions import Verdict
+from tests.demo_servers import refuses, says_no
 from tests.faults.ways.journey import OLGA, Effects, Journey
-from tests.workflows.hotel_world import ELENA, refuses, says_no
+from tests.workflows.hotel_world import ELENA
 
 _STAY = {"booking_number": "B-2041"}
 _LEFT: Effects = {

@@ -5,8 +5,8 @@ from typing import Any
 from activities.toolbox import ServerRefused
 from contracts.decisions import Verdict
 from contracts.tools import Delivered
+from tests.demo_servers import Ask, Fault, refuses, says_no
 from tests.faults.ways.journey import OLGA, Journey
-from tests.workflows.hotel_world import Ask, Fault, refuses, says_no
 from tests.workflows.skills_world import MAYA, SAMUEL, SHOWER, TOWELS
 
 ABANDONED = ((Verdict.ABANDON, OLGA),)

@@ -8,7 +8,7 @@ from contracts.decisions import Verdict
 from contracts.roster import Roster
 from demo.mcp_servers.people_records.records import PaperKind
 from tests.authority import NOBODY
-from tests.workflows.hotel_world import Fault
+from tests.demo_servers import Fault
 
 OLGA = "olga"
 """She is asked where nobody else is."""

@@ -1,8 +1,8 @@
 """Ways through a change to production: two roles sign the plan, and what fails is taken back."""
 
 from contracts.decisions import Verdict
+from tests.demo_servers import says_no
 from tests.faults.ways.journey import Effects, Journey
-from tests.workflows.hotel_world import says_no
 from tests.workflows.operations_world import DELETION, DEPLOYMENT, ROTATION
 
 SIGNED = ((Verdict.APPROVE, "carla"), (Verdict.APPROVE, "sven"))

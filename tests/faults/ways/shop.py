@@ -3,9 +3,9 @@
 from pydantic import JsonValue
 
 from contracts.decisions import Verdict
+from tests.demo_servers import refuses
 from tests.doubles import answer_of, asks_for, says
 from tests.faults.ways.journey import OLGA, Journey
-from tests.workflows.hotel_world import refuses
 
 _BROKEN = '{"cents": 64000, "reason": "everything arrived broken"}'
 _BOWL = '{"cents": 4000, "reason": "the bowl arrived broken"}'

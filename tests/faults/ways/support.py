@@ -1,18 +1,9 @@
 """Ways through a support escalation; what it credits is a refund inside it."""
 
 from contracts.decisions import Verdict
+from tests.demo_servers import says_no
 from tests.faults.ways.journey import Effects, Journey
-from tests.workflows.hotel_world import says_no
-from tests.workflows.support_world import (
-    CREDITED,
-    EMIL,
-    EXPLAINED,
-    NOOR,
-    REPLACED,
-    proposes,
-    reads,
-    refunding,
-)
+from tests.workflows.support_world import CREDITED, EMIL, EXPLAINED, NOOR, REPLACED, proposes, reads, refunding
 
 _TO_EMIL, _TO_NOOR = {"recipient": "emil.lindholm@example.com"}, {"recipient": "noor.devries@example.com"}
 
