@@ -41,7 +41,7 @@ def test_the_table_names_every_automation_that_there_is() -> None:
 
 
 @pytest.mark.many
-@pytest.mark.timeout(180)  # with the company that is set up before the first
+@pytest.mark.timeout(300)  # with the company that is set up before the first
 @pytest.mark.parametrize("asked", TABLE, ids=str)
 async def test_an_automation_is_brought_to_its_ending_by_clients_and_its_effects_stand_in_the_books_once(
     at_work: Served, asked: Asked
