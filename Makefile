@@ -48,7 +48,7 @@ long: $(READY)   ## errands of 500 and 2,000 turns, 400 days without an answer, 
 bench: $(READY)  ## Interlock beside a hand-written Temporal loop, each promise with its number; at most 40 minutes
 	$(BIN)/python -m benchmarks
 
-conformance: $(READY) ## the MCP conformance suite and a client from npm against `interlock mcp serve`; some minutes, needs npm
+conformance: $(READY) ## the MCP conformance suite against `interlock mcp serve`, and every automation by a client from npm; some minutes, needs npm
 	$(BIN)/python -m tests.conformance
 
 mutants: $(READY)  ## every named protection switched off in turn, and a test that fails without it; a quarter of an hour

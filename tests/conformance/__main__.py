@@ -1,4 +1,7 @@
-"""The conformance suite, and a client from npm, against `interlock mcp serve` on loopback: `make conformance`."""
+"""The conformance suite, and a client from npm, against `interlock mcp serve` on loopback: `make conformance`.
+
+`python -m tests.conformance automations` has the client from npm run every automation, and nothing else.
+"""
 
 import asyncio
 import json
@@ -8,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tests.conformance.automations import problems_by_automation
 from tests.conformance.installed import NotInstalled, Verdict, install, run_node, run_suite
 from tests.conformance.npm_client import problems_of
 from tests.conformance.scenarios import FIXTURE_CHECKS, VERSIONS, WITHOUT_A_FIXTURE, fixture_of
@@ -90,11 +94,31 @@ async def _npm_client(order: str, *way: str) -> list[str]:
         return [f"it told no story ({type(error).__name__}): {told[-500:]}"]
 
 
-async def run() -> list[str]:
-    """Everything, in a setup of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with a_setup(Path(folder)) as setup:
-            return await judged(setup, Path(folder))
+async def suite_and_client(folder: Path) -> list[str]:
+    """The suite and the client's story, in a setup of their own."""
+    async with a_setup(folder) as setup:
+        return await judged(setup, folder)
+
+
+async def automations(folder: Path) -> list[str]:
+    """Every automation by the client from npm, in a company of its own."""
+    failed = []
+    async for automation, problems in problems_by_automation(folder):
+        say(f"npm client  {automation:46} {'FAILED' if problems else 'passed'}")
+        failed += [f"npm client, {automation}: {problem}" for problem in problems]
+    return failed
+
+
+PARTS = {"suite": suite_and_client, "automations": automations}
+
+
+async def run(parts: Sequence[str]) -> list[str]:
+    """These parts; what failed."""
+    failed = []
+    for part in parts:
+        with tempfile.TemporaryDirectory() as folder:
+            failed += await PARTS[part](Path(folder))
+    return failed
 
 
 def say(text: str) -> None:
@@ -110,7 +134,7 @@ def main() -> int:
     except NotInstalled as problem:
         say(str(problem))
         return 2
-    problems = asyncio.run(run())
+    problems = asyncio.run(run(sys.argv[1:] or tuple(PARTS)))
     say(f"failed: {'; '.join(problems) or 'nothing'}")
     return 1 if problems else 0
 

@@ -13,7 +13,8 @@ import yaml
 
 HERE = Path(__file__).parent
 FOLDER = HERE.parents[1] / ".conformance"
-FILES = ("package.json", "package-lock.json", "client.mjs")
+FILES = ("package.json", "package-lock.json", "client.mjs", "calls.mjs")
+NODE = FOLDER / "node_modules" / ".bin" / "node"
 INSTALLED_WITHIN, RUN_WITHIN = 600, 900
 """Seconds."""
 
@@ -41,7 +42,7 @@ def install() -> None:
     FOLDER.mkdir(exist_ok=True)
     wanted = {name: (HERE / name).read_bytes() for name in FILES}
     done = FOLDER / "node_modules" / ".installed"
-    if done.exists() and all((FOLDER / name).read_bytes() == text for name, text in wanted.items()):
+    if done.exists() and all(_is(FOLDER / name, text) for name, text in wanted.items()):
         return
     for name, text in wanted.items():
         (FOLDER / name).write_bytes(text)
@@ -50,6 +51,10 @@ def install() -> None:
     if said.returncode != 0:
         raise NotInstalled(f"npm ci failed: {said.stderr.strip()[-500:]}; is a registry configured for npm?")
     done.touch()
+
+
+def _is(file: Path, content: bytes) -> bool:
+    return file.exists() and file.read_bytes() == content
 
 
 def required(version: str) -> list[str]:
@@ -73,9 +78,8 @@ def run_suite(version: str, url: str) -> list[Verdict]:
 
 def run_node(*command: str, environment: Mapping[str, str] | None = None) -> str:
     """What a program prints that Node runs; how it ends is told by what it printed."""
-    node = FOLDER / "node_modules" / ".bin" / "node"
     done = subprocess.run(
-        (str(node), *command),
+        (str(NODE), *command),
         cwd=FOLDER,
         env={**os.environ, **(environment or {})},
         capture_output=True,

@@ -1,7 +1,10 @@
 """A company in production mode: people with keys, who put roster, rules and tools in force by the CLI's commands."""
 
 import json
+import sqlite3
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +23,11 @@ PEOPLE = {
     "ben": ("roster_admin",),
     "olga": ("operator",),
     "fiona": ("finance_manager",),
-    "dora": ("finance_director",),
+    "dora": ("finance_director", "data_steward"),
     "sam": ("support_lead",),
-    "mira": ("duty_manager",),
-    "petra": ("hr_manager", "line_manager", "security_officer"),
-    "carla": ("change_manager", "service_owner", "data_steward"),
+    "mira": ("duty_manager", "service_owner"),
+    "petra": ("hr_manager", "security_officer"),
+    "carla": ("change_manager", "line_manager"),
     "rita": ("support_agent",),
 }
 """Who holds which roles; rules ask for each of them, and are not put in force while nobody does."""
@@ -40,8 +43,8 @@ class Company:
     dev: Dev
 
     @classmethod
-    def within(cls, folder: Path) -> "Company":
-        """A folder for it, with complaints of customers, and a passphrase that nobody types."""
+    def within(cls, folder: Path, automations: Path | None = None) -> "Company":
+        """A folder for it, with complaints and a passphrase that nobody types; `automations` are those from outside."""
         passphrase = folder / "passphrase"
         passphrase.touch(mode=0o600)
         passphrase.write_text("correct horse battery staple\n")
@@ -51,7 +54,13 @@ class Company:
             "INTERLOCK_ROSTER": folder / "approvers.toml",
             "INTERLOCK_PASSPHRASE_FILE": passphrase,
         }
-        return cls(Dev(folder, "production", {name: str(path) for name, path in named.items()}))
+        everywhere = {"INTERLOCK_AUTOMATIONS": str(automations)} if automations else {}
+        return cls(Dev(folder, "production", {name: str(path) for name, path in named.items()}, everywhere))
+
+    @property
+    def data(self) -> Path:
+        """Where the demo's servers have their books."""
+        return self.dev.facts().folder / "demo"
 
     async def enrol(self) -> None:
         """Everybody makes a key."""
@@ -89,13 +98,22 @@ class Company:
 
     async def signed(self, run: Run) -> str:
         """Fiona's approval of the run's first request, as the CLI prints it for others to send."""
-        signing = ("approvals", "sign", f"{run.id}#1", "--verdict", "approve", "--print", "--as", "fiona")
-        return await self.dev.interlock(*signing)
+        return await self.signed_by("fiona", f"{run.id}#1")
+
+    async def signed_by(self, person: str, request: str) -> str:
+        """Somebody's approval of a request."""
+        return await self.dev.interlock("approvals", "sign", request, "--verdict", "approve", "--print", "--as", person)
 
     async def credits_of(self, run: Run) -> int:
         """How many credits the payments server itself has given for the order of a refund."""
-        asked = ("--data", str(self.dev.facts().folder / "demo"), "--count-credits", run.id.removeprefix("refund/"))
+        asked = ("--data", str(self.data), "--count-credits", run.id.removeprefix("refund/"))
         return int(await output_of(sys.executable, "-m", "demo.mcp_servers.payments", *asked))
+
+    def payment_of(self, booking: str) -> str:
+        """The number of the payment for a stay, from the provider's own books."""
+        with closing(sqlite3.connect(f"file:{self.data / 'payments.db'}?mode=ro", uri=True)) as connection:
+            query = "SELECT max(number) FROM authorisations WHERE booking_number = ?"
+            return f"AU-{1000 + connection.execute(query, (booking,)).fetchone()[0]}"
 
     async def waits(self, run: Run) -> None:
         """Once a request of the run can be decided."""
@@ -105,3 +123,18 @@ class Company:
 
         await run.asked()
         await until(listed, f"{run.id} waits for fiona")
+
+
+@asynccontextmanager
+async def a_company(folder: Path, automations: Path | None = None) -> AsyncIterator[Company]:
+    """One in which roster, rules and tools are in force."""
+    company = Company.within(folder, automations)
+    try:
+        await company.dev.start()
+        await company.enrol()
+        await company.apply()
+        await company.activate()
+        await company.pin()
+        yield company
+    finally:
+        await company.dev.end()

@@ -18,6 +18,8 @@ class Dev:
     mode: str = "development"
     variables: Mapping[str, str] = field(default_factory=dict)
     """What its people have in their environment beside ours."""
+    everywhere: Mapping[str, str] = field(default_factory=dict)
+    """What its own processes have in it as well."""
     started: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     async def start(self) -> RunningDevelopment:
@@ -28,7 +30,7 @@ class Dev:
                 "dev",
                 "--mode",
                 self.mode,
-                env=with_our_packages(),
+                env={**with_our_packages(), **self.everywhere},
                 cwd=self.folder,
                 stdout=output,
                 stderr=output,
@@ -56,7 +58,7 @@ class Dev:
 
     def environment(self) -> Mapping[str, str]:
         """What every command of its people is started with."""
-        return {**with_our_packages(), **self.variables}
+        return {**with_our_packages(), **self.everywhere, **self.variables}
 
     async def end(self) -> None:
         for process in self.started:

@@ -1,11 +1,8 @@
 """Production mode, whole: only what people sign has effects, by command, by stock signal and by the Web UI's form."""
 
 import json
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -13,11 +10,11 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from contracts.decisions import Verdict
 from tests.end_to_end.browser import a_browser, chromedriver
-from tests.end_to_end.company import SERVICE, Company
+from tests.end_to_end.company import SERVICE, Company, a_company
 from tests.end_to_end.processes import output_of, until
 from tests.end_to_end.setup import started
 from tests.end_to_end.skills_clients import over_stdio
-from tests.workflows.hotel_world import RUTH, UNTOUCHED, books_in
+from tests.workflows.hotel_world import UNTOUCHED, books_in
 from workers.embedded.temporal_server import temporal_binary
 from workers.settings import REPOSITORY
 
@@ -35,55 +32,13 @@ BY_COMMAND = {
     "guest_checkout": "checked_out",
 }
 """Request of the demo -> how it ends; the sixth skill is for managers."""
-BY_CLIENT: dict[str, dict[str, Any]] = {
-    "upsert_contact": {
-        "email": "elena.marchetti@example.com",
-        "first_name": "Elena",
-        "last_name": "Marchetti-Rossi",
-        "contact_type": "guest",
-    },
-    "check_in_guest": {"guest_email": "noor.haddad@example.com", "booking_number": "B-2052"},
-    "submit_guest_service_request": {
-        "idempotency_token": "client-1",
-        "person": "Aiko Tanaka",
-        "room_number": "118",
-        "type": "pillows",
-        "priority": "low",
-        "description": "One more pillow.",
-    },
-    "submit_maintenance_request": {
-        "idempotency_token": "client-2",
-        "person": "Aiko Tanaka",
-        "room_number": "118",
-        "type": "heating",
-        "priority": "normal",
-        "description": "It is cold.",
-    },
-    "guest_checkout": RUTH | {"booking_number": "B-2044"},
-}
-"""Skill -> what the front desk asks for."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def company(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Company]:
     """Roster, rules and tools are in force."""
-    company = Company.within(tmp_path_factory.mktemp("company"))
-    try:
-        await company.dev.start()
-        await company.enrol()
-        await company.apply()
-        await company.activate()
-        await company.pin()
+    async with a_company(tmp_path_factory.mktemp("company")) as company:
         yield company
-    finally:
-        await company.dev.end()
-
-
-def payment_of(data: Path, booking: str) -> str:
-    """The number of the payment for a stay, from the provider's own books."""
-    with closing(sqlite3.connect(f"file:{data / 'payments.db'}?mode=ro", uri=True)) as connection:
-        query = "SELECT max(number) FROM authorisations WHERE booking_number = ?"
-        return f"AU-{1000 + connection.execute(query, (booking,)).fetchone()[0]}"
 
 
 async def test_a_refund_approved_by_command_is_credited_once(company: Company) -> None:
@@ -194,12 +149,12 @@ async def test_a_decision_that_nobody_signed_is_refused_with_the_way_out(company
 
 
 async def test_all_skills_of_the_hotel_are_started_from_the_command_line(company: Company) -> None:
-    data = company.dev.facts().folder / "demo"
+    data = company.data
     for name, ending in BY_COMMAND.items():
         asked = ("runs", "start", name.replace("-", "_"), "--from", str(REQUESTS / f"{name}.json"))
         assert f"ended: {ending}" in await company.dev.interlock(*asked, "--as", "rita", "--wait")
     compensating = ("runs", "start", "compensate_checkout_failure", "--from", str(COMPENSATION))
-    paid = ("--set", f"payment_intent_id={payment_of(data, 'B-2041')}")
+    paid = ("--set", f"payment_intent_id={company.payment_of('B-2041')}")
     refused = await company.dev.answer_to(*compensating, *paid, "--as", "rita", "--wait", "--set", "reason=too dear")
     started = json.loads(await company.dev.interlock(*compensating, *paid, "--as", "mira", "--json", "--again", "mine"))
     run = await company.run(started["run"])
@@ -209,36 +164,3 @@ async def test_all_skills_of_the_hotel_are_started_from_the_command_line(company
     assert (refused.code, "ended: declined" in refused.out) == (1, True), "managers alone"
     assert "ended: compensated" in decided
     assert books_in(data, "B-2041") == UNTOUCHED.model_copy(update={"open_tasks": books_in(data, "B-2041").open_tasks})
-
-
-async def test_all_skills_of_the_hotel_are_started_from_an_mcp_client(company: Company, tmp_path: Path) -> None:
-    data, address = company.dev.facts().folder / "demo", company.dev.facts().temporal_address
-    signed_by, variables = ("--service", SERVICE), company.dev.variables
-    ended = {}
-    async with over_stdio(address, "rita", tmp_path / "rita", *signed_by, environment=variables) as desk:
-        for skill, asked in BY_CLIENT.items():
-            started = (await desk.call_tool(skill, asked)).structured_content
-            again = (await desk.call_tool(skill, asked)).structured_content
-            waited = await desk.call_tool("wait_for_run", {"run": started["run"]})
-            ended[skill] = waited.structured_content["state"]
-            assert (started["run"], again["attached"]) == (again["run"], True)
-    payment = {"payment_intent_id": payment_of(data, "B-2044"), "guest_email": RUTH["guest_email"]}
-    async with over_stdio(address, "sam", tmp_path / "sam", *signed_by, environment=variables) as manager:
-        asked = payment | {"idempotency_token": "sam-1"}
-        started = (await manager.call_tool("compensate_checkout_failure", asked)).structured_content
-        run = await company.run(started["run"])
-        await company.waits(run)
-        given = {"request": f"{run.id}#1", "statement": await company.signed(run)}
-        await manager.call_tool("approve", given)
-        waited = await manager.call_tool("wait_for_run", {"run": run.id, "for_people": True})
-
-    assert ended == {
-        "upsert_contact": "updated",
-        "check_in_guest": "checked_in",
-        "submit_guest_service_request": "submitted",
-        "submit_maintenance_request": "submitted",
-        "guest_checkout": "checked_out",
-    }
-    assert waited.structured_content["state"] == "compensated"
-    assert books_in(data, "B-2044").booking == "in_house"
-    assert books_in(data, "B-2044").captured_cents == 0

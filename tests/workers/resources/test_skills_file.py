@@ -26,7 +26,7 @@ def written(folder: Path, text: str) -> Path:
 def test_the_demos_file_can_be_used_and_names_automations_there_are() -> None:
     skills = load_skills(REPOSITORY / "demo" / "skills.toml", [entry.name for entry in Catalog.load().entries()])
 
-    assert list(skills.personas) == ["guest", "front_desk", "human_resources", "operations", "manager"]
+    assert list(skills.personas) == ["guest", "front_desk", "human_resources", "operations", "signatory", "manager"]
     offered = {name: set(persona.starts) for name, persona in skills.personas.items()}
     assert offered["guest"] == {"errand", "submit_guest_service_request"}
     assert offered["manager"] - offered["front_desk"] == {"compensate_checkout_failure"}
