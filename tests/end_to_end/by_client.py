@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from contracts.decisions import Verdict
 from demo.mcp_servers.people_records.archive import Archive
+from tests.demo_servers import rows_in
 from tests.end_to_end.company import SERVICE, Company, a_company
 from tests.end_to_end.processes import until
 from tests.end_to_end.skills_clients import http_endpoint
@@ -15,7 +16,6 @@ from tests.faults.journeys import JOURNEYS
 from tests.faults.ways.books import differences
 from tests.faults.ways.journey import Effects, Journey
 from tests.workers.resources.skills import RESOURCE, STAFF, TokenIssuer
-from tests.workflows.demo_world import rows_in
 from tests.workflows.hotel_world import RUTH
 from workers.settings import REPOSITORY
 

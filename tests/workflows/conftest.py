@@ -49,7 +49,7 @@ def chronicles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def told(request: pytest.FixtureRequest, chronicles: Path) -> Iterator[None]:
+def _told_to_its_end(request: pytest.FixtureRequest, chronicles: Path) -> Iterator[None]:
     """Afterwards, what has been proved so far is written down, whole."""
     yield
     CHRONICLE.finished.add(request.node.nodeid)

@@ -161,7 +161,9 @@ async def test_a_confirmation_that_does_not_leave_is_tried_again_ten_minutes_lat
 
 
 @pytest.mark.parametrize(
-    ("verdict", "told"), [(Verdict.RETRY, "explained"), (Verdict.SKIP, "")], ids=["tried once more", "never told"]
+    ("verdict", "told"),
+    [(Verdict.RETRY, "explained"), (Verdict.SKIP, "")],
+    ids=["tried once more", "never told"],
 )
 async def test_a_mail_service_that_stays_down_is_put_to_people_who_may_go_on_without_it(
     temporal: WorkflowEnvironment, verdict: Verdict, told: str
