@@ -36,8 +36,8 @@ class Answered:
     kind: str = "application/json"
     body: bytes = b"{}"
     request_id: str = ""
-    once: asyncio.Event | None = None
-    """It is sent once this is set."""
+    retry_after: str = ""
+    """Seconds after which to ask again."""
 
     @classmethod
     def of(cls, value: Any, status: int = 200, request_id: str = "") -> "Answered":
@@ -62,8 +62,6 @@ async def _talk(handler: Handler, reader: asyncio.StreamReader, writer: asyncio.
     with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.LimitOverrunError):
         while True:
             answered = handler(await _received(reader))
-            if answered.once is not None:
-                await answered.once.wait()
             writer.write(_head(answered) + answered.body)
             await writer.drain()
     writer.close()
@@ -80,6 +78,7 @@ async def _received(reader: asyncio.StreamReader) -> Asked:
 
 def _head(answered: Answered) -> bytes:
     named = f"request-id: {answered.request_id}\r\n" if answered.request_id else ""
+    named += f"retry-after: {answered.retry_after}\r\n" if answered.retry_after else ""
     return (
         f"HTTP/1.1 {answered.status} -\r\ncontent-type: {answered.kind}\r\n"
         f"content-length: {len(answered.body)}\r\n{named}\r\n"

@@ -1,6 +1,5 @@
 """The Messages API: one message for one request, whole or as a stream, and an account of what it was sent."""
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Iterator
@@ -12,38 +11,31 @@ from benchmarks.messages_api.request import Refused, Request, read_request
 from benchmarks.messages_api.script import Answer, answer, goal_of
 from benchmarks.messages_api.watching import CHARACTERS_PER_TOKEN, Seen, Watch
 
-
-def _set() -> asyncio.Event:
-    event = asyncio.Event()
-    event.set()
-    return event
+ASKED_AGAIN_AFTER_SECONDS = "10"
 
 
 @dataclass
 class MessagesApi:
-    """Answers at once, and what is asked while it is held once it is released."""
+    """Answers at once, or refuses everything for a while."""
 
     watch: Watch = field(default_factory=Watch)
     refused: list[str] = field(default_factory=list)
     """What was refused, and why; nothing should be."""
     requests: int = 0
-    released: asyncio.Event = field(default_factory=_set)
+    overloaded: bool = False
 
     def handle(self, asked: Asked) -> Answered:
         """One request."""
         match asked.method, asked.path:
             case "POST", "/v1/messages":
-                return self._message(asked)
+                return _overloaded() if self.overloaded else self._message(asked)
             case "GET", "/bench/seen":
                 return Answered.of({"requests": self.requests, "refused": self.refused})
             case "POST", "/bench/take":
                 return Answered.of(self._take())
-            case "POST", "/bench/hold":
-                self.released.clear()
-                return Answered.of({"held": True})
-            case "POST", "/bench/release":
-                self.released.set()
-                return Answered.of({"held": False})
+            case "POST", "/bench/overload" | "/bench/relieve":
+                self.overloaded = asked.path == "/bench/overload"
+                return Answered.of({"overloaded": self.overloaded})
             case _:
                 return Answered.of({"status": "ok"}, 200 if asked.path == "/health" else 404)
 
@@ -66,8 +58,13 @@ class MessagesApi:
             error = {"type": "invalid_request_error", "message": str(refused)}
             return Answered.of({"type": "error", "error": error, "request_id": request_id}, 400, request_id)
         if not request.stream:
-            return replace(Answered.of(message, 200, request_id), once=self.released)
-        return Answered(200, "text/event-stream", b"".join(_events(message)), request_id, self.released)
+            return Answered.of(message, 200, request_id)
+        return Answered(200, "text/event-stream", b"".join(_events(message)), request_id)
+
+
+def _overloaded() -> Answered:
+    error = {"type": "overloaded_error", "message": "Overloaded"}
+    return replace(Answered.of({"type": "error", "error": error}, 529), retry_after=ASKED_AGAIN_AFTER_SECONDS)
 
 
 def _id(goal: Goal, request: Request) -> str:

@@ -46,12 +46,13 @@ async def measure_load(contestant: Interlock, outside: Outside, records: Records
             await looking
     memory.setdefault(LOOKED_AT[-1], contestant.processes.memory())
     await outside.take()
-    await contestant.check_records((await outside.counts()).calls("load-"))
+    again = await contestant.sent_again((await outside.counts()).calls("load-"))
     measured = {
         "runs": len(runs),
         **await _troubles(contestant, runs),
         **{f"memory_at_{share}_mb": sum(each) / 1e6 for share, each in memory.items()},
         "refused_of_more": refused / MORE_RUNS,
+        "reads_sent_again": again,
     }
     records.add(Record("load", contestant.name, {"active": count, "workers": WORKERS, "turns": TURNS}, measured))
 
@@ -59,7 +60,7 @@ async def measure_load(contestant: Interlock, outside: Outside, records: Records
 async def _all(contestant: Interlock, outside: Outside, count: int) -> tuple[list[Run], int]:
     """All runs, once they have ended well, and how many of some more were refused while all were active."""
     goals = [reading_of_turns(f"load-{number}", TURNS, PAGE_BYTES) for number in range(count)]
-    async with outside.model_held():
+    async with outside.model_overloaded():
         runs = await each_of(goals, contestant.start, at_once=50)
         await contestant.until_active(count)
         refused = await _more(contestant)

@@ -71,13 +71,13 @@ class Outside:
         return {name: [Seen(*each) for each in seen] for name, seen in told["seen"].items()}
 
     @asynccontextmanager
-    async def model_held(self) -> AsyncIterator[None]:
-        """The API takes requests, and answers them after the block."""
-        await self._ask(self.api_port, "POST", "/bench/hold")
+    async def model_overloaded(self) -> AsyncIterator[None]:
+        """Within the block the API has everybody ask again later, so that no run comes on, and none takes a place."""
+        await self._ask(self.api_port, "POST", "/bench/overload")
         try:
             yield
         finally:
-            await self._ask(self.api_port, "POST", "/bench/release")
+            await self._ask(self.api_port, "POST", "/bench/relieve")
 
     async def counts(self) -> Counts:
         """What the MCP server has counted so far. Raises ScriptFailed."""
