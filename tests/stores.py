@@ -4,7 +4,12 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
+
 from workers.resources.store import Store
+
+BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.many)]
+"""What a fixture of a store is parametrized with; `make test` tries a share of what is tried with PostgreSQL."""
 
 
 def new_store(folder: Path | str) -> str:

@@ -81,6 +81,7 @@ def test_the_command_wants_to_be_told_what_to_do(capsys: pytest.CaptureFixture[s
     assert "--check --write" in capsys.readouterr().err
 
 
+@pytest.mark.many
 def test_the_check_as_make_calls_it_succeeds_in_silence() -> None:
     checked = subprocess.run(
         [sys.executable, "-m", "tests.generated", "--check"], cwd=REPOSITORY, capture_output=True, text=True, timeout=60

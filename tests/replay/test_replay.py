@@ -5,14 +5,14 @@ from collections.abc import Iterable
 
 import pydantic
 import pytest
-from temporalio.worker import Replayer
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from contracts.runs import BuiltIn
 from contracts.wire import DATA_CONVERTER
 from tests.replay.histories import as_history, recorded
 from tests.story import DEPLOYMENT
 from tests.workflows.trip_world import OUTSIDE
-from workers.assembly import WORKFLOW_INTERCEPTORS, sandbox
+from workers.assembly import WORKFLOW_INTERCEPTORS
 from workflows.catalog import Catalog, CatalogEntry
 
 CATALOG = Catalog.load(OUTSIDE)
@@ -26,7 +26,7 @@ def replayer() -> Replayer:
     return Replayer(
         workflows=[entry.workflow for entry in CATALOG.entries()],
         namespace=DEPLOYMENT.namespace,  # a decision that came as a signal is compared with it again
-        workflow_runner=sandbox(CATALOG),
+        workflow_runner=UnsandboxedWorkflowRunner(),  # as workers run them; stories have run them in the sandbox
         data_converter=DATA_CONVERTER,
         interceptors=list(WORKFLOW_INTERCEPTORS),
         workflow_failure_exception_types=[pydantic.ValidationError],

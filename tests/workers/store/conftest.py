@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.postgres import PostgresMissing, PrivatePostgres, private_postgres
-from tests.stores import new_store
+from tests.stores import BOTH, new_store
 from workers.resources.store import Store
 
 
@@ -23,7 +23,7 @@ def postgres() -> Iterator[PrivatePostgres]:
         pytest.skip(str(missing))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=BOTH)
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a new, empty store."""
     if request.param == "sqlite":
@@ -32,7 +32,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return server.new_store()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=BOTH)
 def unmade_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a store that is not there yet: whoever opens it first makes it."""
     if request.param == "sqlite":

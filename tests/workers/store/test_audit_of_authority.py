@@ -20,6 +20,7 @@ from contracts.decisions import RequestEvent
 from contracts.freezing import FreezeScope
 from contracts.tools import Share, Taint
 from tests.authority import Signer
+from tests.stores import BOTH
 from tests.workers.desk import OPERATOR, PRODUCTION, RULES, Desk
 from tests.workers.store.audited import DEPLOYMENT, Audited, decision, new_store
 from tests.workers.store.samples import NINE, RUN, asked, at, started
@@ -100,7 +101,7 @@ def emergency() -> BreakGlass:
     )
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=BOTH)
 def audited(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audited]:
     """A store that nobody has tampered with; every test leaves it so."""
     folder = tmp_path_factory.mktemp("authority")

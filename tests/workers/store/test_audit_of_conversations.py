@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from sqlalchemy import Connection, delete, update
 
 from activities.conversations import Delta
+from tests.stores import BOTH
 from tests.workers.store.audited import Audited, new_store
 from tests.workers.store.samples import RUN, answered, at
 from workers.resources.audit.findings import Verdict
@@ -17,7 +18,7 @@ from workers.resources.store.schema import TURNS
 SAID: list[JsonValue] = [{"type": "text", "text": "40.00, because it is broken"}]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=BOTH)
 def audited(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audited]:
     """A store with a conversation of three turns, the last one not answered."""
     folder = tmp_path_factory.mktemp("audited")

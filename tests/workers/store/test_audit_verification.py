@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Table, insert, select, update
 
 from contracts.audit import GENESIS
 from contracts.canonical import digest
+from tests.stores import BOTH
 from tests.workers.store.audited import (
     LEDGER_STREAM,
     RULED_STREAM,
@@ -44,7 +45,7 @@ SWAPS = (swap_payloads, swap_rows)
 """The last row changes places with the first."""
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=BOTH)
 def audited(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audited]:
     """A store that nobody has tampered with; every test leaves it so."""
     folder = tmp_path_factory.mktemp("audited")
