@@ -115,14 +115,14 @@ class Company:
             query = "SELECT max(number) FROM authorisations WHERE booking_number = ?"
             return f"AU-{1000 + connection.execute(query, (booking,)).fetchone()[0]}"
 
-    async def waits(self, run: Run) -> None:
-        """Once a request of the run can be decided."""
+    async def waits(self, run: Run, person: str = "fiona") -> None:
+        """Once somebody can decide the first request of the run."""
 
         async def listed() -> bool:
-            return f"{run.id}#1" in await self.dev.interlock("approvals", "list", "--as", "fiona", "--json")
+            return f"{run.id}#1" in await self.dev.interlock("approvals", "list", "--as", person, "--json")
 
         await run.asked()
-        await until(listed, f"{run.id} waits for fiona")
+        await until(listed, f"{run.id} waits for {person}")
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """Every automation, from a real MCP client of its requester to its ending, by way of what people sign."""
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,10 @@ import pytest
 import pytest_asyncio
 
 from tests.end_to_end.by_client import OUTSIDE, TABLE, Asked, Served, served
+from tests.end_to_end.company import Company
+from tests.end_to_end.runs import Run
 from tests.end_to_end.skills_clients import over_http
+from workers.settings import REPOSITORY
 from workflows.catalog import Catalog
 
 
@@ -47,3 +51,22 @@ async def test_an_automation_is_brought_to_its_ending_by_clients_and_its_effects
     at_work: Served, asked: Asked
 ) -> None:
     assert await at_work.problems_of(asked, PythonClients(at_work)) == []
+
+
+@pytest.mark.many
+@pytest.mark.timeout(300)
+async def test_errands_and_automations_of_ones_own_are_started_from_the_command_line(at_work: Served) -> None:
+    company, errand = at_work.company, str(REPOSITORY / "demo" / "requests" / "errand.json")
+    written = await _started(company, "errand", "--from", errand, "--as", "rita")
+    early = await _started(company, "early_refund", "--set", "order_id=A-17", "--set", "cents=100", "--as", "dora")
+    for run, signer in ((written, "sam"), (early, "fiona")):
+        await company.waits(run, signer)
+        await company.dev.interlock("approvals", "approve", f"{run.id}#1", "--as", signer)
+    await early.until(lambda seen: seen.state == "awaiting_goods")
+    await early.handle.signal("arrived", False)
+
+    assert [await written.ending(), await early.ending()] == ["answered", "reversed"]
+
+
+async def _started(company: Company, *what: str) -> Run:
+    return await company.run(json.loads(await company.dev.interlock("runs", "start", *what, "--json"))["run"])

@@ -151,7 +151,7 @@ async def test_a_decision_that_nobody_signed_is_refused_with_the_way_out(company
 async def test_all_skills_of_the_hotel_are_started_from_the_command_line(company: Company) -> None:
     data = company.data
     for name, ending in BY_COMMAND.items():
-        asked = ("runs", "start", name.replace("-", "_"), "--from", str(REQUESTS / f"{name}.json"))
+        asked = ("runs", "start", name, "--from", str(REQUESTS / f"{name}.json"))
         assert f"ended: {ending}" in await company.dev.interlock(*asked, "--as", "rita", "--wait")
     compensating = ("runs", "start", "compensate_checkout_failure", "--from", str(COMPENSATION))
     paid = ("--set", f"payment_intent_id={company.payment_of('B-2041')}")
