@@ -65,7 +65,8 @@ FAULTS: Mapping[Way, Fault] = {
     Way.UNREADABLE: mumbles,
 }
 """Those that strike a call; of the others a rule, or the worker's own death, is the cause."""
-PASSES = (Way.AWAY, Way.LOST, Way.ANSWER_LOST, Way.UNREADABLE, Way.KILLED_BEFORE, Way.KILLED_AFTER)
+KILLS = (Way.KILLED_BEFORE, Way.KILLED_AFTER)
+PASSES = (Way.AWAY, Way.LOST, Way.ANSWER_LOST, Way.UNREADABLE, *KILLS)
 """What an effect survives: it happens once, and the run goes on."""
 
 

@@ -31,7 +31,7 @@ from workers.assembly import Ports, activities_of, interceptors_of, make_worker
 from workers.resources.chains import TemporalChains
 from workers.resources.families import TemporalFamilies
 from workers.resources.store import Store
-from workers.settings import Settings
+from workers.settings import REPOSITORY, Settings
 from workflows.catalog import Catalog
 
 
@@ -90,6 +90,18 @@ async def work(order: Order) -> None:
     around = interceptors_of(ports)
     async with make_worker(client, catalog, activities_of(ports), task_queue=order.task_queue, interceptors=around):
         await asyncio.Event().wait()
+
+
+async def until_it_died(order: Order) -> None:
+    """Start the worker that is to die, and see it killed by itself."""
+    command = (sys.executable, "-m", __name__, order.model_dump_json())
+    process = await asyncio.create_subprocess_exec(*command, cwd=REPOSITORY)
+    try:
+        assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 if __name__ == "__main__":

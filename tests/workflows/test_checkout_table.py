@@ -1,8 +1,6 @@
 """Each step of a checkout fails in each of its ways: the servers' own databases say what the table says, and once."""
 
 import asyncio
-import signal
-import sys
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -13,16 +11,13 @@ from contracts.decisions import Verdict
 from contracts.runs import RunView
 from tests.demo_servers import Fault, Faults, lies
 from tests.doubles import WAITS_SECONDS
-from tests.workflows.checkout_table import CELLS, FAULTS, UNDONE_BY, Cell, Way
-from tests.workflows.dying_checkout import Order
-from tests.workflows.hotel_world import ELENA, Checkout, a_checkout, a_hotel, books_in, ever_in
+from tests.workflows.checkout_table import CELLS, FAULTS, KILLS, UNDONE_BY, Cell, Way
+from tests.workflows.hotel_world import Checkout, a_checkout, ever_in
 from tests.workflows.refund_world import rules
-from workers.settings import REPOSITORY
 
 pytestmark = pytest.mark.many
 
 LAST = "compliance.record_checkout"
-KILLS = (Way.KILLED_BEFORE, Way.KILLED_AFTER)
 FORBID = '@id("not-today") forbid(principal, action == Action::"{}", resource);'
 LONG = timedelta(hours=12, minutes=2)
 TRIES_IN_TWELVE_HOURS = 30
@@ -45,30 +40,6 @@ async def test_what_comes_of_a_call_that_goes_wrong_is_what_the_table_says(
     assert (ending.state, books) == (cell.ending, cell.books), ending.reason
     assert bool(asked) == (cell.says is not None)
     assert max(ever.values()) <= 1, ever
-
-
-@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.way in KILLS], ids=lambda cell: str(cell.name))
-async def test_a_worker_that_is_killed_at_a_call_leaves_it_done_once(temporal: WorkflowEnvironment, cell: Cell) -> None:
-    async with a_hotel(temporal) as (story, hotel):
-        queue = f"{story.task_queue}-dying"
-        order = Order(
-            address=story.client.service_client.config.target_host,
-            task_queue=queue,
-            store_url=story.store_url,
-            data=hotel.data,
-            tool=cell.tool,
-            after=cell.way is Way.KILLED_AFTER,
-            last_says_no=cell.tool in UNDONE_BY,
-        )
-        run = await story.start("guest_checkout", task_queue=queue, **ELENA)
-        await until_it_died(order)
-        async with story.worker(queue):
-            ending = await run.ending()
-        books, ever = books_in(hotel.data), ever_in(hotel.data)
-
-    assert (ending.state, books) == (cell.ending, cell.books), ending.reason
-    assert max(ever.values()) == 1, ever
-    assert hotel.called, "another worker went on"
 
 
 def faults_of(cell: Cell) -> Faults:
@@ -112,18 +83,6 @@ async def until_tried(checkout: Checkout, tool: str) -> None:
             return
         assert asyncio.get_running_loop().time() < deadline, f"no attempt of {tool} has failed"
         await asyncio.sleep(0.04)
-
-
-async def until_it_died(order: Order) -> None:
-    """Start the worker that is to die, and see it killed by itself."""
-    command = (sys.executable, "-m", "tests.workflows.dying_checkout", order.model_dump_json())
-    process = await asyncio.create_subprocess_exec(*command, cwd=REPOSITORY)
-    try:
-        assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 def test_the_table_has_every_step_in_every_way_and_each_cell_once() -> None:

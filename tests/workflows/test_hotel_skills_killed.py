@@ -6,10 +6,9 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from tests.story import Story
-from tests.workflows.dying_checkout import Order
+from tests.workflows.dying_checkout import Order, until_it_died
 from tests.workflows.hotel_world import UNTOUCHED, a_hotel, books_in
 from tests.workflows.skills_world import EFFECTS, Skill
-from tests.workflows.test_checkout_table import until_it_died
 from tests.workflows.test_compensate_checkout_failure import ASKED, NEVER_TAKEN, ROSTER, after_a_checkout
 
 pytestmark = pytest.mark.many
