@@ -10,6 +10,7 @@ ports to Claude, to the tools and to the clock, which follows the run's own.
 """
 
 import asyncio
+import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
@@ -48,7 +49,7 @@ from workers.resources.store import Store
 from workers.settings import Settings
 from workflows.catalog import Catalog
 
-PATIENCE = timedelta(seconds=60)
+PATIENCE = timedelta(seconds=float(os.environ.get("INTERLOCK_STORY_PATIENCE", "60")))
 """How long a story waits for what should come at once: long enough for a machine that has other work."""
 _TASK_FAILS = "its workflow task fails"
 _CANNOT_ANSWER = (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)

@@ -21,6 +21,8 @@ from tests.mutants.protections import PROTECTIONS
 
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_SECONDS = 120
+STORY_PATIENCE_SECONDS = "20"
+"""What is switched off shows in a story that waits in vain, several times perhaps: sooner than the test is cut off."""
 """For the tests of one protection; most take two."""
 PASSED, FAILED, NO_SUCH_TEST = 0, 1, 4
 _FAILURE = re.compile(r"^FAILED (?:[^ :]*/)?(.+?)(?: - (.*))?$", re.MULTILINE)
@@ -81,6 +83,7 @@ class Copy:
         """Exit code of pytest, and what it wrote; a test that is cut off has not failed."""
         command = (sys.executable, "-m", "pytest", "-x", "-q", "-rf", "--tb=no", "-p", "no:cacheprovider", *tests)
         environment = os.environ | {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "400"}
+        environment["INTERLOCK_STORY_PATIENCE"] = STORY_PATIENCE_SECONDS
         try:
             done = subprocess.run(
                 command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=patience, check=False
