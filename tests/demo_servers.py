@@ -174,11 +174,7 @@ class DemoServers(RecordingToolbox):
 
     async def call(self, tool: ToolDefinition, arguments: dict[str, JsonValue], key: str) -> Delivered:
         """Record the call; then the server answers, unless a fault is due."""
-        name = f"{tool.server}.{tool.name}"
-        self.called.append(name)
-        self.arguments.append(arguments)
-        self.keys.append(key)
-        await self._held(name)
+        name = await self._record(tool, arguments, key)
         due = self.faults.get(name, [])
         fault = due.pop(0) if due else None
         sent = {**arguments, tool.key.argument: key} if tool.key and tool.key.argument else arguments

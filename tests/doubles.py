@@ -144,18 +144,22 @@ class RecordingToolbox:
 
     async def call(self, tool: ToolDefinition, arguments: dict[str, JsonValue], key: str) -> Delivered:
         """Record the call, then answer."""
-        name = f"{tool.server}.{tool.name}"
-        self.called.append(name)
-        self.arguments.append(arguments)
-        self.keys.append(key)
-        await self._held(name)
-        told = self.answers[name]
+        told = self.answers[await self._record(tool, arguments, key)]
         answer: object = told(arguments) if callable(told) else told
         if isinstance(answer, Exception):
             raise answer
         if isinstance(answer, Delivered):
             return answer
         return Delivered.model_validate({"content": answer})
+
+    async def _record(self, tool: ToolDefinition, arguments: dict[str, JsonValue], key: str) -> str:
+        """Its `server.tool`, once it may answer."""
+        name = f"{tool.server}.{tool.name}"
+        self.called.append(name)
+        self.arguments.append(arguments)
+        self.keys.append(key)
+        await self._held(name)
+        return name
 
     async def _held(self, name: str) -> None:
         self.reached.setdefault(name, asyncio.Event()).set()

@@ -46,13 +46,12 @@ async def measure_load(contestant: Interlock, outside: Outside, records: Records
             await looking
     memory.setdefault(LOOKED_AT[-1], contestant.processes.memory())
     await outside.take()
-    again = await contestant.sent_again((await outside.counts()).calls("load-"))
+    await contestant.check_records((await outside.counts()).calls("load-"))
     measured = {
         "runs": len(runs),
         **await _troubles(contestant, runs),
         **{f"memory_at_{share}_mb": sum(each) / 1e6 for share, each in memory.items()},
         "refused_of_more": refused / MORE_RUNS,
-        "reads_sent_again": again,
     }
     records.add(Record("load", contestant.name, {"active": count, "workers": WORKERS, "turns": TURNS}, measured))
 

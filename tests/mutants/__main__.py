@@ -21,9 +21,9 @@ from tests.mutants.protections import PROTECTIONS
 
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_SECONDS = 120
+"""For the tests of one protection; most take two."""
 STORY_PATIENCE_SECONDS = "20"
 """What is switched off shows in a story that waits in vain, several times perhaps: sooner than the test is cut off."""
-"""For the tests of one protection; most take two."""
 PASSED, FAILED, NO_SUCH_TEST = 0, 1, 4
 _FAILURE = re.compile(r"^FAILED (?:[^ :]*/)?(.+?)(?: - (.*))?$", re.MULTILINE)
 _DOES_NOT_RUN = ("NameError", "SyntaxError", "ImportError", "ModuleNotFoundError", "UnboundLocalError")
